@@ -1,0 +1,31 @@
+# `make demo` and `make test` each set up what they need in .venv/, from a fresh clone.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: demo test lint format bench clean
+
+demo: $(READY)
+	$(BIN)/python examples/demo.py demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+# mypy reads the root as the package `cxr` through a link, whatever the clone is called.
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	MYPYPATH=.venv/typing $(BIN)/mypy -p cxr
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(READY): setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	mkdir -p .venv/typing && ln -sfn ../.. .venv/typing/cxr
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info demo

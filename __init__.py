@@ -1,0 +1,70 @@
+"""`cxr`: measure lesions on chest radiographs, from training to a table one can trust.
+
+The names below load their room on first use; importing `cxr` itself imports neither torch nor
+onnxruntime.
+
+Examples
+--------
+>>> import cxr
+>>> run = cxr.infer_folder("folder/", model="model.onnx", out="results/")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .analysis.run import analyze_features
+    from .data.dataset import open_dataset
+    from .data.decode import read_picture
+    from .data.sample import make_sample
+    from .errors import CxrError
+    from .export.run import export_model
+    from .infer.features import measure
+    from .infer.run import infer_folder
+    from .infer.session import Session
+    from .models.card import ModelCard
+    from .train.run import train_model
+
+_HOME = {
+    "CxrError": ".errors",
+    "ModelCard": ".models.card",
+    "Session": ".infer.session",
+    "analyze_features": ".analysis.run",
+    "export_model": ".export.run",
+    "infer_folder": ".infer.run",
+    "make_sample": ".data.sample",
+    "measure": ".infer.features",
+    "open_dataset": ".data.dataset",
+    "read_picture": ".data.decode",
+    "train_model": ".train.run",
+}
+
+__all__ = [
+    "CxrError",
+    "ModelCard",
+    "Session",
+    "analyze_features",
+    "export_model",
+    "infer_folder",
+    "make_sample",
+    "measure",
+    "open_dataset",
+    "read_picture",
+    "train_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("cxr")
+    if name not in _HOME:
+        raise AttributeError(f"module 'cxr' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,1 @@
+"""From features and clinical columns to validated, explained regressors: `cxr-analyze`. Never imports torch."""

@@ -1,0 +1,1 @@
+"""From PyTorch to one self-describing ONNX file, checked against PyTorch: `cxr-export`."""

@@ -1,0 +1,98 @@
+"""The graph that is deployed: uint8 pixels in, probabilities out, the card in the file's metadata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..models.card import METADATA_KEY, ModelCard
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OPSET = 20
+EXAMPLE_BATCH = 2  # with an example of one, the batch axis would be baked in as 1
+
+
+def deployable(model: nn.Module, card: ModelCard) -> nn.Module:
+    """Wrap a network so that it takes raw pixels and gives probabilities.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Float `[N,1,H,W]`, normalised, to logits `[N,C,H,W]`.
+    card : ModelCard
+        Gives the normalisation.
+
+    Returns
+    -------
+    torch.nn.Module
+        uint8 `[N,1,H,W]` to float32 `[N,C,H,W]` between 0 and 1; in evaluation mode.
+    """
+    import torch
+    from torch import nn
+
+    class Deployable(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = model
+            # One multiplication and one addition, so that a runtime can fold them into the first layer.
+            self.scale = 1 / (255 * card.normalisation.std)
+            self.shift = -card.normalisation.mean / card.normalisation.std
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.network(image.to(torch.float32) * self.scale + self.shift)
+            return torch.sigmoid(logits)
+
+    return Deployable().eval()
+
+
+def write_onnx(network: nn.Module, card: ModelCard, path: Path) -> None:
+    """Export a deployable network to one ONNX file with a dynamic batch, and put the card in it.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        As `deployable` gives it.
+    card : ModelCard
+    path : Path
+        Where to write; nothing is written beside it.
+    """
+    import torch
+
+    example = torch.zeros((EXAMPLE_BATCH, 1, card.pixels.height, card.pixels.width), dtype=torch.uint8)
+    torch.onnx.export(
+        network,
+        (example,),
+        path,
+        input_names=["image"],
+        output_names=["probability"],
+        dynamic_shapes={"image": {0: torch.export.Dim("batch")}},
+        opset_version=OPSET,
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    attach_card(path, card)
+
+
+def attach_card(path: Path, card: ModelCard) -> None:
+    """Write the card, and a few plain keys that other tools read, into an ONNX file's metadata."""
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    kept = {entry.key: entry.value for entry in model.metadata_props}
+    onnx.helper.set_model_props(model, kept | metadata(card))
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+def metadata(card: ModelCard) -> dict[str, str]:
+    """Give the metadata of a model file: the card, and names as other tools spell them."""
+    return {
+        METADATA_KEY: card.to_json(),
+        "names": str(dict(enumerate(card.classes))),
+        "imgsz": str([card.pixels.height, card.pixels.width]),
+        "author": "cxr",
+        "license": card.licence,
+    }

@@ -1,0 +1,1 @@
+"""The training sidecar: torch data set, augmentation, Lightning module, fitting, `cxr-train`."""

@@ -1,1 +1,1 @@
-"""From features and clinical columns to validated, explained regressors: `cxr-analyze`. Never imports torch."""
+"""From features and clinical columns to validated, explained regressors: `cxr-analyze`. No torch."""

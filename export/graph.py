@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..models.card import METADATA_KEY, ModelCard
 
 if TYPE_CHECKING:
+    import onnx
     from torch import nn
 
 OPSET = 20
@@ -58,7 +59,10 @@ def write_onnx(network: nn.Module, card: ModelCard, path: Path) -> None:
     path : Path
         Where to write; nothing is written beside it.
     """
+    import onnx
     import torch
+
+    from .tidy import tidy
 
     example = torch.zeros((EXAMPLE_BATCH, 1, card.pixels.height, card.pixels.width), dtype=torch.uint8)
     torch.onnx.export(
@@ -73,14 +77,22 @@ def write_onnx(network: nn.Module, card: ModelCard, path: Path) -> None:
         external_data=False,
         verbose=False,
     )
-    attach_card(path, card)
+    model = onnx.load(path)
+    tidy(model)
+    save_with_card(model, card, path)
 
 
 def attach_card(path: Path, card: ModelCard) -> None:
     """Write the card, and a few plain keys that other tools read, into an ONNX file's metadata."""
     import onnx
 
-    model = onnx.load(path, load_external_data=False)
+    save_with_card(onnx.load(path, load_external_data=False), card, path)
+
+
+def save_with_card(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:
+    """Check a graph, put the card in its metadata and save it as one file."""
+    import onnx
+
     kept = {entry.key: entry.value for entry in model.metadata_props}
     onnx.helper.set_model_props(model, kept | metadata(card))
     onnx.checker.check_model(model, full_check=True)

@@ -110,6 +110,7 @@ class Quantisation:
     calibration_pictures: int
     dice_drop: float
     speed_up: float
+    provider: str
 
 
 @dataclass(frozen=True)

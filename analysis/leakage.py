@@ -1,0 +1,176 @@
+"""Find columns that carry the target: those it is computed from, and those that tell where it is 0.
+
+A lesion ratio is number times mean area over the picture's size. A regressor that sees the three "predicts"
+a definition, with R² near 1 and nothing learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+
+SIZE_FAMILY = (
+    "lesion_ratio",
+    "num_lesions",
+    "mean_area",
+    "total_area",
+    "max_area",
+    "total_area_mm2",
+    "lesion_lung_ratio",
+)
+_EXACT = 1e-6
+"""Share of the variance that an exact relation may leave: files round to six or more digits."""
+_SPARE_ROWS = 6
+_MOSTLY = 0.5
+_FEW = 5
+_CHANCE = 1e-3
+
+
+def find_carriers(frame: pd.DataFrame, target: str, candidates: Sequence[str]) -> dict[str, str]:
+    """Find the columns that carry the target, each with the reason.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a picture; the target is known in all.
+    target : str
+        A numeric column.
+    candidates : sequence of str
+        Numeric columns to be judged.
+    """
+    values = {name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in candidates}
+    goal = frame[target].to_numpy(dtype=np.float64)
+    found: dict[str, str] = {}
+    for name, column in values.items():
+        reason = _family(name, target) or zero_teller(column, goal) or _monotone(column, goal)
+        if reason:
+            found[name] = reason
+    # A column is no carrier only because it would be one beside another that is left out already.
+    rest = {name: column for name, column in values.items() if name not in found}
+    for kind, (columns, y) in (
+        ("product of powers", _logs(rest, goal, share=1.0)),
+        ("product of powers", _logs(rest, goal, share=_MOSTLY)),
+        ("weighted sum", _complete(rest, goal)),
+    ):
+        for parents in exact_relations(columns, y):
+            for name in parents:
+                found.setdefault(name, f"the target is a {kind} of {' and '.join(parents)}")
+    return found
+
+
+def exact_relations(columns: dict[str, Floats], target: Floats) -> list[tuple[str, ...]]:
+    """Find smallest sets of columns of which the target is an exact linear combination.
+
+    After a set is found its member closest to the target is taken away and the search goes on, so that a
+    second way to compute the target is found too.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray of float64, shape (n,)
+        Without missing values.
+    target : ndarray of float64, shape (n,)
+    """
+    names = [name for name, column in columns.items() if len(column) and np.ptp(column) > 0]
+    found: list[tuple[str, ...]] = []
+    while names and len(target) >= len(names) + _SPARE_ROWS and _is_exact(columns, names, target):
+        smallest = list(names)
+        for name in names:
+            fewer = [other for other in smallest if other != name]
+            if fewer and _is_exact(columns, fewer, target):
+                smallest = fewer
+        found.append(tuple(smallest))
+        names.remove(max(smallest, key=lambda name: abs(np.corrcoef(columns[name], target)[0, 1])))
+    return found
+
+
+def zero_teller(column: Floats, target: Floats) -> str | None:
+    """Say how a column tells where the target is 0: by being empty, or by one cut of its values."""
+    zero = target == 0
+    if not zero.any() or zero.all():
+        return None
+    empty = np.isnan(column)
+    if empty.any() and zero[empty].all():
+        by_chance = float(zero.mean()) ** int(empty.sum())
+        if np.array_equal(empty, zero) or by_chance < _CHANCE:
+            return "empty only where the target is 0, and so tells it"
+    low, high = column[zero & ~empty], column[~zero & ~empty]
+    if min(len(low), len(high)) < _FEW:
+        return None
+    if low.max() < high.min() or high.max() < low.min():
+        return "one cut of it tells exactly where the target is 0"
+    return None
+
+
+def repeated_measurements(frame: pd.DataFrame, columns: Sequence[str], target: str) -> list[tuple[str, str]]:
+    """Find pairs of pictures of different patients with the same measurements to the last digit.
+
+    Pictures whose target is 0 are passed over: nothing was measured on them.
+    """
+    measured = frame.loc[frame[target] != 0]
+    names = [name for name in columns if measured[name].nunique() > _FEW]
+    if len(names) < 2:
+        return []
+    again = measured.loc[measured.duplicated(names, keep=False)]
+    pairs: list[tuple[str, str]] = []
+    for _, group in again.groupby(names, dropna=False, sort=True):
+        if group["patient_id"].nunique() > 1:
+            images = group["image"].tolist()
+            pairs.extend((images[0], other) for other in images[1:])
+    return pairs
+
+
+def _family(name: str, target: str) -> str | None:
+    if name in SIZE_FAMILY and target in SIZE_FAMILY:
+        return f"a size of the same mask as {target}: one is computed from the other"
+    return None
+
+
+def _monotone(column: Floats, target: Floats) -> str | None:
+    known = ~np.isnan(column)
+    x, y = column[known], target[known]
+    if len(np.unique(x)) < 2 * _FEW or len(np.unique(x)) != len(np.unique(y)):
+        return None
+    order = np.lexsort((y, x))
+    steps_x, steps_y = np.diff(x[order]), np.diff(y[order])
+    if np.array_equal(steps_x > 0, steps_y > 0) and (steps_y >= 0).all():
+        return "rises with the target in every row"
+    if np.array_equal(steps_x > 0, steps_y < 0) and (steps_y <= 0).all():
+        return "falls as the target rises in every row"
+    return None
+
+
+def _logs(values: dict[str, Floats], goal: Floats, *, share: float) -> tuple[dict[str, Floats], Floats]:
+    """Take logarithms of the columns positive in a share of the rows, on the rows where all of them are."""
+    rows = goal > 0
+    factors = {
+        name: column
+        for name, column in values.items()
+        if rows.any() and float((column[rows] > 0).mean()) >= share
+    }
+    for column in factors.values():
+        rows = rows & (column > 0)
+    return {name: np.log(column[rows]) for name, column in factors.items()}, np.log(goal[rows])
+
+
+def _complete(values: dict[str, Floats], goal: Floats) -> tuple[dict[str, Floats], Floats]:
+    return {name: column for name, column in values.items() if not np.isnan(column).any()}, goal
+
+
+def _is_exact(columns: dict[str, Floats], names: Sequence[str], target: Floats) -> bool:
+    matrix = np.column_stack([columns[name] for name in names])
+    matrix = (matrix - matrix.mean(axis=0)) / matrix.std(axis=0)
+    centred = target - target.mean()
+    total = float(centred @ centred)
+    if total == 0:
+        return False
+    weights, *_ = np.linalg.lstsq(matrix, centred, rcond=None)
+    rest = centred - matrix @ weights
+    return float(rest @ rest) <= _EXACT * total

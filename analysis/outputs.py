@@ -1,0 +1,149 @@
+"""The files of an analysis: made in a folder beside, then moved to their place one by one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import OutputError
+from ..extras import require
+from ..files import make_folder, write_json
+from .crossval import Fitted
+from .explain import encoded_sources
+from .records import Family
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RECORD = "analysis.json"
+
+
+@contextmanager
+def staged(out: Path) -> Iterator[Path]:
+    """Give an empty folder whose files move to `out` on success; files that only an earlier run made go.
+
+    Raises
+    ------
+    OutputError
+        If `out` cannot be made or written; this is known before the work.
+    """
+    make_folder(out)
+    try:
+        stage = Path(tempfile.mkdtemp(prefix=".part-", dir=out))
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error.strerror or error})") from error
+    try:
+        yield stage
+        earlier = _files_of(out / RECORD)
+        made = sorted(path.name for path in stage.iterdir())
+        # The record goes last: until it stands, the files are not claimed to belong together.
+        for name in sorted(made, key=lambda name: name == RECORD):
+            (stage / name).replace(out / name)
+        for name in set(earlier) - set(made):
+            (out / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename or out}: cannot be written ({error.strerror or error})"
+        ) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def write_csv(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:
+    """Write a table with the same line ends on every system."""
+    table.to_csv(path, index=index, lineterminator="\n", encoding="utf-8")
+
+
+def write_model(folder: Path, fitted: Fitted, features: pd.DataFrame) -> None:
+    """Write a family's final model: parameters, joblib (for the demo's readers) and a format safe to load.
+
+    The native boosters take encoded columns and give a scaled target; encoding.json tells both steps.
+    """
+    family = fitted.task.family
+    write_json(folder / f"{family}_best_params.json", fitted.tuned.params)
+    require("joblib", extra="analysis").dump(fitted.model, folder / f"{family}_best_model.joblib")
+    bare = fitted.model.regressor_.named_steps["model"]
+    if family is Family.XGB:
+        bare.get_booster().save_model(folder / "xgb_best_model.ubj")
+    elif family is Family.LGB:
+        bare.booster_.save_model(folder / "lgb_best_model.txt")
+    else:
+        import_skops().dump(fitted.model, folder / "rf_best_model.skops")
+    write_json(folder / "encoding.json", encoding(fitted.model, features))
+
+
+def encoding(model: Any, features: pd.DataFrame) -> dict[str, Any]:
+    """Describe the steps before and after a bare model: its inputs in order, the target's scale."""
+    encoder = model.regressor_.named_steps["encode"]
+    names = list(features.columns)
+    fills = (
+        list(encoder.named_transformers_["numbers"].statistics_)
+        if "numbers" in encoder.named_transformers_
+        else []
+    )
+    columns: list[dict[str, Any]] = []
+    for place, level in encoded_sources(encoder, features):
+        end = {"fill": float(fills[len(columns)])} if level is None else {"level": level}
+        columns.append({"column": names[place], **end})
+    target = {"mean": float(model.transformer_.mean_[0]), "scale": float(model.transformer_.scale_[0])}
+    return {"columns": columns, "target": target}
+
+
+def best_hyperparams(finals: Iterable[Fitted]) -> pd.DataFrame:
+    """Tabulate the families' final parameters as the demo did: `model_type`, `mse`, one column each."""
+    pandas = require("pandas", extra="analysis")
+    rows = [{"model_type": str(f.task.family), "mse": f.tuned.mse, **f.tuned.params} for f in finals]
+    table: pd.DataFrame = pandas.DataFrame(rows)
+    return table
+
+
+def shap_table(
+    images: Sequence[str], folds: Sequence[int], base: Any, names: Sequence[str], values: Any
+) -> pd.DataFrame:
+    """Tabulate the SHAP values of the held-out pictures; a row's base and values sum to its prediction."""
+    pandas = require("pandas", extra="analysis")
+    left: pd.DataFrame = pandas.DataFrame({"image": images, "fold": folds, "base_value": base})
+    right = pandas.DataFrame(np.asarray(values), columns=[f"shap_{name}" for name in names])
+    return left.join(right)
+
+
+def versions() -> dict[str, str]:
+    """Give the versions of what computed the results."""
+    from importlib.metadata import version
+
+    packages = ("cxr", "pandas", "scikit-learn", "xgboost", "lightgbm", "optuna", "shap")
+    return {"python": sys.version.split()[0], **{name: version(name) for name in packages}}
+
+
+def _files_of(record: Path) -> list[str]:
+    if not record.is_file():
+        return []
+    try:
+        names = json.loads(record.read_text(encoding="utf-8"))["files"]
+        return [name for name in names if Path(name).name == name]
+    except (ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            f"{record}: is not the record of an analysis ({error}); give another --out"
+        ) from error
+
+
+def import_skops() -> Any:
+    """Import skops.io without the torch that it would bring along."""
+    # Importing skops.io walks all of scikit-learn, down to its optional adapter of torch, and so would load
+    # torch; beside LightGBM that is two OpenMP runtimes in one process. None bars a module from import.
+    barred = "torch" not in sys.modules
+    if barred:
+        sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        return require("skops.io", extra="analysis")
+    finally:
+        if barred:
+            del sys.modules["torch"]

@@ -1,0 +1,162 @@
+"""The pictures of an analysis: held-out predictions, and what they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..extras import require
+from .columns import is_number
+from .explain import KIND
+from .models import UNKNOWN, Floats
+from .records import Score
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNITS = {
+    "lesion_ratio": "share of the picture",
+    "lesion_lung_ratio": "share of the lung",
+    "total_area": "pixels",
+    "max_area": "pixels",
+    "mean_area": "pixels",
+    "mean_centroid_dist": "pixels",
+    "total_area_mm2": "mm²",
+    "num_lesions": "lesions",
+    "age": "years",
+}
+_COLOURS = ("#2b6ca3", "#d1742b", "#4c9a62", "#8b62a8", "#7a7a7a")
+_NEUTRAL = "#8a8a8a"
+_MOST_SHOWN = 15
+_DPI = 150
+
+
+def with_unit(column: str) -> str:
+    """Give a column's name and, where it is known, its unit.
+
+    Examples
+    --------
+    >>> with_unit("mean_area")
+    'mean_area (pixels)'
+    """
+    return f"{column} ({UNITS[column]})" if column in UNITS else column
+
+
+def scatter(
+    path: Path,
+    score: Score,
+    target: str,
+    measured: Floats,
+    predicted: Floats,
+    *,
+    patients: int,
+    views: npt.NDArray[np.str_] | None,
+) -> None:
+    """Draw held-out predictions against what was measured, with R² and its interval."""
+    figure, axes = _figure(6.0, 6.0)
+    for place, (name, rows) in enumerate(_parts(views, len(measured))):
+        colour = _COLOURS[min(place, len(_COLOURS) - 1)]
+        label = f"{name} (n = {int(rows.sum())})" if name else None
+        axes.scatter(
+            measured[rows], predicted[rows], s=22, alpha=0.65, color=colour, linewidths=0, label=label
+        )
+    low = float(min(measured.min(), predicted.min()))
+    high = float(max(measured.max(), predicted.max()))
+    room = 0.04 * (high - low)
+    axes.plot(
+        [low, high], [low, high], color="#444444", linewidth=1, linestyle="--", label="predicted = measured"
+    )
+    axes.set(xlim=(low - room, high + room), ylim=(low - room, high + room), aspect="equal")
+    axes.set_xlabel(f"measured {with_unit(target)}")
+    axes.set_ylabel(f"predicted {with_unit(target)}")
+    axes.set_title(f"{target} by {score.label}: held-out predictions", fontsize=12)
+    text = (
+        f"R² {score.r2:.2f} [{score.r2_low:.2f}, {score.r2_high:.2f}]\n"
+        f"RMSE {score.rmse:.3g}\nn = {len(measured)} pictures, {patients} patients"
+    )
+    box = {"boxstyle": "round", "facecolor": "white", "edgecolor": "#cccccc", "alpha": 0.9}
+    axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", fontsize=10, bbox=box)
+    axes.legend(loc="lower right", fontsize=9)
+    figure.savefig(path, dpi=_DPI)
+
+
+def importance(
+    path: Path, score: Score, target: str, features: pd.DataFrame, values: Floats, *, patients: int
+) -> None:
+    """Draw mean absolute SHAP values, and each held-out picture's value coloured by its feature."""
+    strength = np.abs(values).mean(axis=0)
+    order = np.argsort(strength, kind="stable")[-_MOST_SHOWN:]
+    names = [str(features.columns[place]) for place in order]
+    height = 2.0 + 0.5 * len(order)
+    figure, (bars, dots) = _figure(11.0, height, columns=2)
+    bars.barh(range(len(order)), strength[order], color=_COLOURS[0], height=0.6)
+    bars.set_yticks(range(len(order)), names)
+    bars.set_xlabel(f"mean |SHAP value|, {target}" + _unit_line(target))
+    colours = require("matplotlib", extra="analysis").colormaps["coolwarm"]
+    rng = np.random.default_rng(0)
+    for row, place in enumerate(order):
+        heights = row + _spread(values[:, place], rng)
+        column = features.iloc[:, place]
+        shade = colours(_ranks(column)) if is_number(column) else _NEUTRAL
+        dots.scatter(values[:, place], heights, s=10, c=shade, linewidths=0, alpha=0.8)
+        if not is_number(column):
+            _name_levels(dots, column, values[:, place], row)
+    dots.axvline(0, color="#888888", linewidth=0.8)
+    dots.set_yticks(range(len(order)), [""] * len(order))
+    dots.set(ylim=(-0.6, len(order) - 0.4), xlabel=f"SHAP value, {target}" + _unit_line(target))
+    bars.set_ylim(dots.get_ylim())
+    dots.set_title("each held-out picture (numbers: blue low to red high; texts: grey, named)", fontsize=9)
+    figure.suptitle(
+        f"{score.label}: what its held-out predictions of {target} are made of\n"
+        f"{len(values)} pictures of {patients} patients; SHAP ({KIND}): associations, not causes",
+        fontsize=11,
+    )
+    figure.savefig(path, dpi=_DPI)
+
+
+def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+    # Without pyplot there is no global state and no window: savefig draws by Agg.
+    figure = require("matplotlib.figure", extra="analysis").Figure(
+        figsize=(width, height), layout="constrained"
+    )
+    axes = figure.subplots(1, columns)
+    for one in np.ravel(axes):
+        one.spines[["top", "right"]].set_visible(False)
+        one.grid(color="#e6e6e6", linewidth=0.6)
+        one.set_axisbelow(True)
+    return figure, axes
+
+
+def _parts(views: npt.NDArray[np.str_] | None, rows: int) -> list[tuple[str, npt.NDArray[np.bool_]]]:
+    if views is None:
+        return [("", np.ones(rows, dtype=bool))]
+    return [(str(name), views == name) for name in np.unique(views)]
+
+
+def _unit_line(target: str) -> str:
+    return f" ({UNITS[target]})" if target in UNITS else ""
+
+
+def _spread(values: Floats, rng: np.random.Generator) -> Floats:
+    # The fuller a place on the line, the higher the cloud: a plain swarm.
+    counts, edges = np.histogram(values, bins=40)
+    full = counts[np.clip(np.digitize(values, edges) - 1, 0, len(counts) - 1)] / counts.max()
+    heights: Floats = rng.uniform(-0.3, 0.3, len(values)) * np.sqrt(full)
+    return heights
+
+
+def _ranks(column: pd.Series) -> Floats:
+    return np.asarray(column.rank(pct=True).fillna(0.5), dtype=np.float64)
+
+
+def _name_levels(axes: Any, column: pd.Series, values: Floats, row: int) -> None:
+    levels: Sequence[str] = sorted(set(column) - {UNKNOWN})
+    if len(levels) > 3:
+        return
+    for level in levels:
+        middle = float(np.median(values[(column == level).to_numpy()]))
+        axes.annotate(str(level), (middle, row + 0.32), ha="center", va="bottom", fontsize=8, color="#333333")

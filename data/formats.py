@@ -1,0 +1,84 @@
+"""Know a picture by its first bytes, never by its name; and say in words what else a file may be."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from ..errors import DecodeError
+
+
+class Format(StrEnum):
+    """The encodings that are read."""
+
+    PNG = "PNG"
+    JPEG = "JPEG"
+    TIFF = "TIFF"
+    JPEG2000 = "JPEG 2000"
+    BMP = "BMP"
+    WEBP = "WebP"
+
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+_SIGNATURES = (
+    (PNG_SIGNATURE, Format.PNG),
+    (b"\xff\xd8\xff", Format.JPEG),
+    (b"II*\x00", Format.TIFF),
+    (b"MM\x00*", Format.TIFF),
+    (b"II+\x00", Format.TIFF),
+    (b"MM\x00+", Format.TIFF),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", Format.JPEG2000),
+    (b"\xff\x4f\xff\x51", Format.JPEG2000),
+    (b"BM", Format.BMP),
+)
+
+_OTHERS = (
+    (b"GIF8", "a GIF, which is not read; save it as PNG"),
+    (b"%PDF", "a PDF document; export its picture as PNG"),
+    (b"PK\x03\x04", "a ZIP archive; unpack it first"),
+    (b"\x1f\x8b", "a gzip archive; unpack it first"),
+    (b"\x89HDF", "an HDF5 file, which is not read"),
+    (b"\x93NUMPY", "a NumPy array, which is not read; save it as PNG"),
+    (b"P5", "a PGM picture, which is not read; save it as PNG"),
+)
+
+_KNOWN = ", ".join(Format)
+
+
+def recognise(data: bytes) -> Format:
+    """Name the encoding of a file's bytes.
+
+    Raises
+    ------
+    DecodeError
+        If it is none that is read here; the text says what was found and what to do.
+    """
+    for signature, kind in _SIGNATURES:
+        if data.startswith(signature):
+            return kind
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return Format.WEBP
+    raise DecodeError(_describe(data))
+
+
+def _describe(data: bytes) -> str:
+    """Say what a file is that is not a picture."""
+    if not data:
+        return "the file is empty (0 bytes); copy or download it again"
+    if data[128:132] == b"DICM":
+        return "a DICOM file, which this version does not read; convert it to PNG"
+    if not any(data):
+        return f"{len(data)} zero bytes, as a broken copy leaves; copy or download it again"
+    for signature, words in _OTHERS:
+        if data.startswith(signature):
+            return words
+    start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "a web page, not a picture (a download that failed?); download it again"
+    if _is_text(data[:512]):
+        return "text, not a picture"
+    return f"not a picture that is read here ({_KNOWN}); its first bytes are {data[:8].hex(' ')}"
+
+
+def _is_text(data: bytes) -> bool:
+    return all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in data)

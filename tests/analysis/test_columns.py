@@ -1,0 +1,131 @@
+"""Which columns the regressors see, and why others are left out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxr.analysis.columns import Role, choose_features, role_of
+from cxr.analysis.records import FeatureMode, Grouping, Table
+from cxr.errors import InputError
+
+N = 60
+
+
+@pytest.fixture
+def table() -> Table:
+    rng = np.random.default_rng(0)
+    number = rng.integers(1, 6, N)
+    area = rng.uniform(10, 90, N)
+    spatial = {
+        "width": np.full(N, 100),
+        "lesion_ratio": number * area / 1e4,
+        "num_lesions": number,
+        "mean_area": area,
+        "mean_centroid_dist": rng.uniform(1, 50, N),
+        "lung_area": rng.uniform(1000, 2000, N),
+    }
+    clinical = {
+        "age": rng.integers(20, 90, N),
+        "sex": rng.choice(["M", "F"], N),
+        "site": ["one"] * N,
+        "remark": [f"text {n}" for n in range(N)],
+        "smoker": np.where(rng.random(N) < 0.8, np.nan, rng.integers(0, 2, N)),
+        "finding": rng.choice(["Mass", "No Finding"], N),
+        "licence": rng.choice(["CC0", "CC BY"], N),
+        "orig_name": [f"{n}.jpg" for n in range(N)],
+    }
+    names = {"image": [f"{n}.png" for n in range(N)], "patient_id": [f"P{n}" for n in range(N)]}
+    frame = pd.DataFrame(names | spatial | clinical)
+    return Table(frame, tuple(spatial), tuple(clinical), Grouping.CLINICAL)
+
+
+@pytest.mark.parametrize(
+    ("column", "role"),
+    [
+        ("age", Role.CLINICAL),
+        ("follow_up", Role.CLINICAL),
+        ("smoking_status", Role.CLINICAL),
+        ("mean_centroid_dist", Role.SPATIAL),
+        ("PatientID", Role.BOOKKEEPING),
+        ("Patient ID", Role.BOOKKEEPING),
+        ("image_index", Role.BOOKKEEPING),
+        ("mask_lung", Role.BOOKKEEPING),
+        ("licence_status", Role.BOOKKEEPING),
+        ("source", Role.BOOKKEEPING),
+        ("url", Role.BOOKKEEPING),
+        ("fold", Role.BOOKKEEPING),
+        ("findings", Role.DERIVED),
+        ("orig_width", Role.GEOMETRY),
+        ("spacing_mm", Role.GEOMETRY),
+    ],
+)
+def test_a_column_is_known_by_its_name(column: str, role: Role) -> None:
+    assert role_of(column, spatial=("mean_centroid_dist",)) is role
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (FeatureMode.DEFAULT, {"age", "sex", "mean_centroid_dist", "lung_area"}),
+        (FeatureMode.CLINICAL, {"age", "sex"}),
+        (FeatureMode.SPATIAL, {"mean_centroid_dist", "lung_area"}),
+        (
+            FeatureMode.ALL,
+            {
+                "age",
+                "sex",
+                "remark",
+                "finding",
+                "mean_centroid_dist",
+                "lung_area",
+                "num_lesions",
+                "mean_area",
+            },
+        ),
+    ],
+)
+def test_a_mode_chooses_columns(table: Table, mode: FeatureMode, expected: set[str]) -> None:
+    chosen = choose_features(table, "lesion_ratio", mode)
+    assert set(chosen.features) == expected
+    everything = set(table.frame.columns) - {"image", "patient_id", "lesion_ratio"}
+    assert {note.column for note in chosen.left_out} == everything - expected
+
+
+def test_each_column_left_out_has_its_reason(table: Table) -> None:
+    reasons = {
+        n.column: n.reason for n in choose_features(table, "lesion_ratio", FeatureMode.DEFAULT).left_out
+    }
+    assert "same mask" in reasons["num_lesions"]
+    assert "same in every row" in reasons["site"]
+    assert "60 different texts" in reasons["remark"]
+    assert reasons["smoker"].startswith("empty in")
+    assert "same picture" in reasons["finding"]
+    assert "never a feature" in reasons["licence"]
+
+
+@pytest.mark.parametrize("wanted", [FeatureMode.ALL, ("num_lesions", "mean_area", "age")])
+def test_carriers_that_are_let_in_are_told(table: Table, wanted: FeatureMode | tuple[str, ...]) -> None:
+    chosen = choose_features(table, "lesion_ratio", wanted)
+    assert {note.column for note in chosen.carriers} == {"num_lesions", "mean_area"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (("agee",), "no features agee; there are age, sex"),
+        (("licence",), "no features licence"),
+        (("lesion_ratio",), "no features lesion_ratio"),
+        (("site", "age"), "same value in every row: site"),
+    ],
+)
+def test_named_columns_must_be_usable(table: Table, wanted: tuple[str, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        choose_features(table, "lesion_ratio", wanted)
+
+
+def test_nothing_to_learn_from_is_an_error_with_the_reasons(table: Table) -> None:
+    bare = Table(table.frame, table.spatial, (), Grouping.FEATURES)
+    with pytest.raises(InputError, match=r"no column is left .*num_lesions: measured, not asked for"):
+        choose_features(bare, "lesion_ratio", FeatureMode.CLINICAL)

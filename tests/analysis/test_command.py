@@ -1,0 +1,60 @@
+"""`cxr-analyze`: quick help, one-line errors, a short result."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cxr.analysis.command import command
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = """
+import sys
+from click.testing import CliRunner
+from cxr.analysis.command import command
+assert CliRunner().invoke(command, ["--help"]).exit_code == 0
+heavy = {"numpy", "pandas", "torch", "sklearn", "matplotlib", "rich", "pyarrow"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_result_is_a_short_table(features: Path, tmp_path: Path) -> None:
+    arguments = [str(features), "--out", str(tmp_path), "--models", "lgb", "--trials", "1", "--folds", "2"]
+    done = CliRunner().invoke(command, arguments)
+    assert done.exit_code == 0, done.output
+    for part in ("LightGBM", "mean (baseline)", "linear (baseline)", "age 0.0", "left out", "report.html"):
+        assert part in done.output
+    assert "research use only" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["none.csv"], 1),
+        (["{features}", "--target", "nothing"], 1),
+        (["{features}", "--features", "nothing"], 1),
+        (["{features}", "--clinical", "none.csv"], 1),
+        (["{features}", "--folds", "50"], 1),
+        (["{features}", "--models", "cat"], 2),
+        (["{features}", "--models", ","], 2),
+        (["{features}", "--trials", "0"], 2),
+        ([], 2),
+    ],
+)
+def test_errors_are_one_line_with_the_right_code(
+    features: Path, tmp_path: Path, arguments: list[str], code: int
+) -> None:
+    filled = [argument.format(features=features) for argument in arguments]
+    done = CliRunner().invoke(command, [*filled, "--out", str(tmp_path / "out")])
+    assert done.exit_code == code
+    assert "Traceback" not in done.output
+    if code == 1:
+        assert done.output.count("\n") == 1
+        assert "error: " in done.output
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,376 @@
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from cxr.data import decode
+from cxr.data.decode import SUFFIXES, decode_picture, read_picture
+from cxr.errors import DecodeError
+
+Pixels = npt.NDArray[Any]
+
+
+def film(height: int = 60, width: int = 90) -> npt.NDArray[np.uint8]:
+    """A grey picture in which no row, column or corner is like another."""
+    rows, columns = np.mgrid[:height, :width]
+    noise = np.random.default_rng(0).integers(0, 40, (height, width))
+    return np.asarray((rows * 1.7 + columns * 0.9 + noise).clip(0, 255), np.uint8)
+
+
+GREY = film()
+COLOUR = np.dstack([GREY, np.roll(GREY, 7, 0), 255 - GREY])
+ALPHA = np.random.default_rng(1).integers(0, 256, GREY.shape).astype(np.uint8)
+
+
+def pillow(pixels: Pixels | Image.Image, kind: str, **options: Any) -> bytes:
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def tiff(pixels: Pixels, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, pixels, **options)
+    return buffer.getvalue()
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def interlaced_png(pixels: Pixels) -> bytes:
+    """Write Adam7 by hand: Pillow reads it but does not write it."""
+    passes = [
+        (0, 0, 8, 8),
+        (0, 4, 8, 8),
+        (4, 0, 8, 4),
+        (0, 2, 4, 4),
+        (2, 0, 4, 2),
+        (0, 1, 2, 2),
+        (1, 0, 2, 1),
+    ]
+    rows = b"".join(
+        b"\0" + row.tobytes() for top, left, down, right in passes for row in pixels[top::down, left::right]
+    )
+    header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 0, 0, 0, 1)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+def luma(colour: Pixels) -> npt.NDArray[np.float64]:
+    """ITU-R 601, before rounding."""
+    return np.asarray(colour[..., :3] @ np.array([0.299, 0.587, 0.114]))
+
+
+def twelve_bits(pixels: npt.NDArray[np.uint16]) -> bytes:
+    """A JPEG 2000 codestream that declares 12 bits: 16-bit samples, moved and relabelled."""
+    moved = Image.fromarray(pixels + np.uint16(32768 - 2048))
+    data = bytearray(pillow(moved, "JPEG2000", no_jp2=True))
+    size = data.index(b"\xff\x51")
+    assert data[size + 40] == 15
+    data[size + 40] = 11
+    return bytes(data)
+
+
+SAME_PICTURE: dict[str, bytes] = {
+    "png": pillow(GREY, "PNG"),
+    "png, interlaced": interlaced_png(GREY),
+    "png, grey and alpha": pillow(Image.fromarray(np.dstack([GREY, ALPHA]), "LA"), "PNG"),
+    "png, equal colours": pillow(np.dstack([GREY] * 3), "PNG"),
+    "png, equal colours and alpha": pillow(np.dstack([GREY, GREY, GREY, ALPHA]), "PNG"),
+    "png, palette": pillow(Image.fromarray(GREY).convert("P"), "PNG"),
+    "png, grey with a transparent value": pillow(GREY, "PNG", transparency=100),
+    "png, 16 bits": pillow(GREY.astype(np.uint16) * 257, "PNG"),
+    "png, 16-bit equal colours": cv2.imencode(".png", np.dstack([GREY.astype(np.uint16) * 257] * 3))[
+        1
+    ].tobytes(),
+    "tiff": tiff(GREY),
+    "tiff, big": tiff(GREY, bigtiff=True),
+    "tiff, big endian 16 bits": tiff(GREY.astype(np.uint16) * 257, byteorder=">"),
+    "tiff, tiles": tiff(GREY, tile=(32, 32)),
+    "tiff, lzw": pillow(GREY, "TIFF", compression="tiff_lzw"),
+    "tiff, deflate": pillow(GREY, "TIFF", compression="tiff_adobe_deflate"),
+    "tiff, white is 0": tiff(255 - GREY, photometric="miniswhite"),
+    "tiff, white is 0, 16 bits": tiff(65535 - GREY.astype(np.uint16) * 257, photometric="miniswhite"),
+    "tiff, float": tiff((GREY / 255).astype(np.float32)),
+    "tiff, double": tiff(GREY / 255),
+    "tiff, grey and alpha": pillow(Image.fromarray(np.dstack([GREY, ALPHA]), "LA"), "TIFF"),
+    "bmp": pillow(GREY, "BMP"),
+    "webp": pillow(GREY, "WEBP", lossless=True),
+    "webp, equal colours and alpha": pillow(
+        np.dstack([GREY, GREY, GREY, ALPHA]), "WEBP", lossless=True, exact=True
+    ),
+    "jpeg 2000": pillow(GREY, "JPEG2000"),
+    "jpeg 2000, bare": pillow(GREY, "JPEG2000", no_jp2=True),
+    "jpeg 2000, grey and alpha": pillow(Image.fromarray(np.dstack([GREY, ALPHA]), "LA"), "JPEG2000"),
+    "jpeg 2000, 16 bits": pillow(GREY.astype(np.uint16) * 257, "JPEG2000"),
+}
+
+
+@pytest.mark.parametrize("kind", SAME_PICTURE)
+def test_every_lossless_encoding_of_a_film_gives_the_same_grey_picture(kind: str) -> None:
+    picture = decode_picture(SAME_PICTURE[kind], kind)
+    assert picture.pixels.dtype == np.uint8
+    assert picture.pixels.flags.c_contiguous
+    np.testing.assert_array_equal(picture.pixels, GREY)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_a_grey_jpeg_is_decoded_as_pillow_does(options: dict[str, Any]) -> None:
+    data = pillow(GREY, "JPEG", quality=90, **options)
+    np.testing.assert_array_equal(decode_picture(data, "x").pixels, np.array(Image.open(io.BytesIO(data))))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pillow(COLOUR, "PNG"),
+        pillow(np.dstack([COLOUR, ALPHA]), "PNG"),
+        pillow(COLOUR, "TIFF"),
+        tiff(np.moveaxis(COLOUR, -1, 0).copy(), photometric="rgb", planarconfig="separate"),
+        pillow(COLOUR, "BMP"),
+        pillow(COLOUR, "JPEG2000"),
+        pillow(COLOUR, "WEBP", lossless=True),
+    ],
+    ids=["png", "png with alpha", "tiff", "tiff in planes", "bmp", "jpeg 2000", "webp"],
+)
+def test_colour_becomes_luma_and_alpha_is_left_out(data: bytes) -> None:
+    assert np.abs(decode_picture(data, "x").pixels - luma(COLOUR)).max() <= 0.51
+
+
+def test_a_grey_of_equal_channels_is_kept_at_each_of_its_values() -> None:
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    pixels = decode_picture(pillow(np.dstack([ramp] * 3), "PNG"), "x").pixels
+    np.testing.assert_array_equal(pixels, ramp)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "RGB"])
+def test_colour_jpeg_is_near_what_pillow_gives(mode: str) -> None:
+    data = pillow(Image.fromarray(cv2.GaussianBlur(COLOUR, (0, 0), 3)).convert(mode), "JPEG", quality=95)
+    expected = np.array(Image.open(io.BytesIO(data)).convert("L"), np.int16)
+    assert np.abs(decode_picture(data, "x").pixels - expected).max() <= 2
+
+
+def test_a_palette_of_colours_is_near_what_pillow_gives() -> None:
+    data = pillow(Image.fromarray(COLOUR).quantize(64), "PNG")
+    expected = np.array(Image.open(io.BytesIO(data)).convert("RGB").convert("L"), np.int16)
+    assert np.abs(decode_picture(data, "x").pixels - expected).max() <= 1
+
+
+def test_one_bit_is_black_and_white() -> None:
+    image = Image.fromarray(GREY).convert("1")
+    for data in (pillow(image, "PNG"), pillow(image, "TIFF", compression="group4"), pillow(image, "BMP")):
+        np.testing.assert_array_equal(decode_picture(data, "x").pixels, np.array(image) * np.uint8(255))
+
+
+def test_16_bits_are_scaled_to_the_nearest() -> None:
+    values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    pixels = decode_picture(pillow(values, "PNG"), "x").pixels
+    np.testing.assert_array_equal(pixels, np.rint(values.astype(np.float64) * 255 / 65535))
+
+
+def test_a_dark_16_bit_film_stays_dark() -> None:
+    """No guess by the largest value: 12-bit content that is not declared as such is not stretched."""
+    assert decode_picture(pillow(np.full((9, 9), 4095, np.uint16), "PNG"), "x").pixels.max() == 16
+
+
+def test_a_declared_depth_of_12_bits_is_scaled_from_12_bits() -> None:
+    values = np.asarray(GREY.astype(np.uint16) * 16 + GREY // 16, np.uint16)
+    np.testing.assert_array_equal(decode_picture(twelve_bits(values), "x").pixels, GREY)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_turned_picture_comes_upright(kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    options: dict[str, Any] = {"tiffinfo": {274: orientation}} if kind == "TIFF" else {"exif": exif}
+    data = pillow(GREY, kind, **options, **({"lossless": True} if kind == "WEBP" else {}))
+    upright = np.array(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("L"))
+    np.testing.assert_array_equal(decode_picture(data, "x").pixels, upright)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_16_bit_tiff_comes_upright(orientation: int) -> None:
+    data = tiff(GREY.astype(np.uint16) * 257, extratags=[(274, "H", 1, orientation, True)])
+    turned = Image.fromarray(GREY)
+    turned.getexif()[274] = orientation
+    np.testing.assert_array_equal(decode_picture(data, "x").pixels, np.array(ImageOps.exif_transpose(turned)))
+
+
+CUTTABLE = {
+    "png": pillow(GREY, "PNG"),
+    "png, palette": pillow(Image.fromarray(GREY).convert("P"), "PNG"),
+    "png, interlaced": interlaced_png(GREY),
+    "jpeg": pillow(GREY, "JPEG", quality=90),
+    "jpeg, progressive": pillow(COLOUR, "JPEG", progressive=True),
+    "jpeg, with restarts": pillow(GREY, "JPEG", restart_marker_rows=1),
+    "tiff": tiff(GREY),
+    "tiff, directory first": pillow(GREY, "TIFF"),
+    "tiff, 16 bits": tiff(GREY.astype(np.uint16)),
+    "bmp": pillow(GREY, "BMP"),
+    "webp": pillow(GREY, "WEBP"),
+    "jpeg 2000": pillow(GREY, "JPEG2000"),
+}
+
+
+@pytest.mark.parametrize("kind", CUTTABLE)
+def test_a_cut_file_is_never_half_a_picture(kind: str) -> None:
+    whole = CUTTABLE[kind]
+    places = sorted({*range(0, len(whole), max(1, len(whole) // 150)), *range(len(whole) - 40, len(whole))})
+    for place in places:
+        with pytest.raises(DecodeError, match=r"^cut: "):
+            decode_picture(whole[:place], "cut")
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "jpeg, progressive", "jpeg 2000"])
+def test_a_copy_that_ends_in_zeros_is_refused(kind: str) -> None:
+    whole = CUTTABLE[kind]
+    half = len(whole) // 2
+    with pytest.raises(DecodeError):
+        decode_picture(whole[:half] + bytes(len(whole) - half), "x")
+
+
+@settings(max_examples=60, deadline=None)
+@given(place=st.integers(0, len(CUTTABLE["png"]) - 1), value=st.integers(1, 255))
+def test_a_changed_byte_of_a_png_gives_the_same_picture_or_an_error(place: int, value: int) -> None:
+    data = bytearray(CUTTABLE["png"])
+    data[place] ^= value
+    try:
+        pixels = decode_picture(bytes(data), "x").pixels
+    except DecodeError:
+        return
+    np.testing.assert_array_equal(pixels, GREY)
+
+
+def test_bytes_after_the_picture_do_no_harm() -> None:
+    for kind in ("png", "jpeg"):
+        expected = decode_picture(CUTTABLE[kind], "x").pixels
+        np.testing.assert_array_equal(decode_picture(CUTTABLE[kind] + b"more", "x").pixels, expected)
+
+
+def test_a_thumbnail_in_a_jpeg_does_not_hide_that_it_is_cut() -> None:
+    exif = Image.Exif()
+    exif[0x9286] = pillow(GREY, "JPEG")
+    whole = pillow(GREY, "JPEG", exif=exif)
+    with pytest.raises(DecodeError, match="cut off"):
+        decode_picture(whole[:-40], "x")
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"", "empty"),
+        (bytes(500), "zero bytes"),
+        (b"<!DOCTYPE html><html><body>404</body></html>", "web page"),
+        (b"\n <HTML>", "web page"),
+        (b"patient,age\n1,50\n", "text"),
+        (bytes(128) + b"DICM" + b"\2\0\0\0", "DICOM"),
+        (b"\x1f\x8b\x08" + bytes(9), "gzip"),
+        (b"PK\x03\x04" + bytes(9), "ZIP"),
+        (b"%PDF-1.7", "PDF"),
+        (pillow(GREY, "GIF"), "GIF"),
+        (b"\x07\x91\xfe\xff" * 9, "first bytes are 07 91 fe ff"),
+        (b"\x89PNG\r\n\x1a\n", "ends inside its header"),
+    ],
+)
+def test_what_is_not_a_picture_is_named(data: bytes, found: str) -> None:
+    with pytest.raises(DecodeError, match=found) as caught:
+        decode_picture(data, "folder/name.png")
+    assert str(caught.value).startswith("folder/name.png: ")
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (pillow(COLOUR, "PNG", save_all=True, append_images=[Image.fromarray(255 - COLOUR)]), "animated PNG"),
+        (
+            pillow(COLOUR, "WEBP", save_all=True, append_images=[Image.fromarray(255 - COLOUR)]),
+            "animated WebP",
+        ),
+        (tiff(np.stack([GREY, GREY]), photometric="minisblack"), "2 pages"),
+        (tiff(GREY.astype(np.int16) * 100), "int16"),
+        (tiff(GREY.astype(np.uint32)), "uint32"),
+        (tiff(GREY.astype(np.float32)), "0..1"),
+        (tiff(np.where(GREY > 30, np.nan, 0.5).astype(np.float32)), "0..1"),
+        (tiff(GREY.astype(np.float16)), "TIFF"),
+        (tiff(np.dstack([COLOUR, ALPHA]), photometric="rgb", extrasamples=["unassalpha"]), "alpha"),
+        (
+            tiff(np.moveaxis(COLOUR.astype(np.uint16), -1, 0), photometric="rgb", planarconfig="separate"),
+            "separate planes",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_told_for_sure_is_refused(data: bytes, why: str) -> None:
+    with pytest.raises(DecodeError, match=why):
+        decode_picture(data, "x")
+
+
+def test_a_thumbnail_page_of_a_tiff_is_not_a_second_page() -> None:
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as writer:
+        writer.write(GREY)
+        writer.write(GREY[::4, ::4].copy(), subfiletype=1)
+    np.testing.assert_array_equal(decode_picture(buffer.getvalue(), "x").pixels, GREY)
+
+
+def test_a_header_that_claims_too_many_pixels_is_refused_before_decoding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 0, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    with pytest.raises(DecodeError, match="60000 x 60000 pixels"):
+        decode_picture(bomb, "x")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SAME_PICTURE if "float" not in kind])
+def test_the_limit_of_pixels_holds_for_every_format(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "MAX_PIXELS", GREY.size)
+    decode_picture(SAME_PICTURE[kind], "x")
+    monkeypatch.setattr(decode, "MAX_PIXELS", GREY.size - 1)
+    with pytest.raises(DecodeError, match="90 x 60 pixels"):
+        decode_picture(SAME_PICTURE[kind], "x")
+
+
+@pytest.mark.parametrize("name", ["röntgen 胸部 01.png", "a PNG named.jpg", "UPPER.PNG", "no ending"])
+def test_content_counts_not_the_name(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(SAME_PICTURE["png"])
+    np.testing.assert_array_equal(read_picture(path).pixels, GREY)
+    np.testing.assert_array_equal(read_picture(str(path)).pixels, GREY)
+
+
+def test_a_file_that_is_not_there_is_an_error_that_names_it_once(tmp_path: Path) -> None:
+    with pytest.raises(DecodeError) as caught:
+        read_picture(tmp_path / "gone.png")
+    assert str(caught.value) == f"{tmp_path / 'gone.png'}: cannot be read (No such file or directory)"
+
+
+def test_a_failure_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(DecodeError):
+        decode_picture(pillow(Image.fromarray(COLOUR).convert("CMYK"), "JPEG2000"), "x")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_suffixes_are_lower_case_endings() -> None:
+    assert {".png", ".jpg", ".jpeg", ".tif", ".tiff"} <= SUFFIXES
+    assert all(ending == ending.lower() and ending.startswith(".") for ending in SUFFIXES)

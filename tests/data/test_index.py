@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from cxr.data.clinical import find_clinical, read_clinical
+from cxr.data.dataset import load_masks, open_dataset
+from cxr.errors import InputError
+
+SavePng = Callable[[Path, npt.NDArray[Any]], Path]
+
+INDEX = """\
+image,mask_lung,mask_lesion,patient_id,age,sex,view,finding,licence,lung_ok,fold
+images/a.png,masks/a_lung.png,masks/a_lesion.png,007,65,M,PA,COVID-19,CC BY 4.0,1,0
+images/b.png,masks/b_lung.png,,8,,F,AP,Normal,CC BY 4.0,1,1
+images/c.png,masks/c_lung.png,,9,31,,PA,"Normal, so far",CC0,0,1
+"""
+
+
+@pytest.fixture
+def pack(tmp_path: Path, save_png: SavePng) -> Path:
+    (tmp_path / "index.csv").write_text(INDEX)
+    for number, name in enumerate("abc"):
+        save_png(tmp_path / f"images/{name}.png", np.full((10, 12), 40 * number, np.uint8))
+        lung = np.zeros((10, 12), np.uint8)
+        lung[:, : number + 1] = 255
+        save_png(tmp_path / f"masks/{name}_lung.png", lung)
+    save_png(tmp_path / "masks/a_lesion.png", np.zeros((10, 12), np.uint8))
+    return tmp_path
+
+
+def test_rows_with_a_mask_of_the_class_become_records(pack: Path) -> None:
+    dataset = open_dataset(pack, classes=["lesion"])
+    (record,) = dataset.records
+    assert (dataset.name, dataset.classes, dataset.licence) == (pack.name, ("lesion",), "CC BY 4.0")
+    assert (record.key, record.path) == ("images/a.png", pack / "images/a.png")
+    assert (record.patient_id, record.fold, record.finding) == ("007", 0, "COVID-19")
+    assert dataset.notes == ("2 pictures without a mask of lesion are left out",)
+
+
+def test_classes_without_a_mask_are_unknown_not_empty(pack: Path) -> None:
+    dataset = open_dataset(pack, classes=["lung", "lesion"])
+    masks, known = load_masks(dataset.records[0], dataset.classes, (10, 12))
+    assert known == (True, True)
+    assert masks.sum(axis=(1, 2)).tolist() == [10, 0]
+    masks, known = load_masks(dataset.records[1], dataset.classes, (10, 12))
+    assert known == (True, False)
+    assert masks.sum(axis=(1, 2)).tolist() == [20, 0]
+
+
+def test_a_lung_that_is_not_whole_is_left_unknown(pack: Path) -> None:
+    assert [record.key for record in open_dataset(pack, classes=["lung"]).records] == [
+        "images/a.png",
+        "images/b.png",
+    ]
+
+
+def test_the_only_class_needs_no_naming_and_several_do(pack: Path) -> None:
+    with pytest.raises(InputError, match=r"which classes.*lung, lesion"):
+        open_dataset(pack)
+    table = pack / "index.csv"
+    table.write_text("image,mask_lung,patient_id\nimages/a.png,masks/a_lung.png,1\n")
+    assert open_dataset(pack).classes == ("lung",)
+
+
+def test_licences_are_named_once_and_shortened(pack: Path) -> None:
+    text = INDEX.replace("CC0,0", "x" * 200 + ",1")
+    (pack / "index.csv").write_text(text)
+    licence = open_dataset(pack, classes=["lung"]).licence
+    assert licence == "CC BY 4.0; " + "x" * 69 + "…"
+    (pack / "index.csv").write_text("image,mask_lung,patient_id\nimages/a.png,masks/a_lung.png,1\n")
+    assert open_dataset(pack).licence == "not stated"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("images/b.png", "images/gone.png", "row 3: the picture images/gone.png is not there"),
+        ("masks/b_lung.png", "masks/gone.png", "row 3: the mask .*masks/gone.png is not there"),
+        ("images/b.png", "images/a.png", "images/a.png is listed 2 times"),
+        ("images/b.png", "../b.png", "row 3: ../b.png is not inside"),
+        (",8,,F", ",,,F", "row 3: patient_id is empty"),
+        ("patient_id", "who", "no column patient_id; the columns there are: image, mask_lung"),
+        ("mask_lung", "mask_lungs", "no column mask_lung; the columns there are"),
+        (",1,1\n", ",1,one\n", "cannot be read"),
+        ("0\nimages/b", "0,0\nimages/b", "cannot be read"),
+    ],
+)
+def test_a_wrong_table_says_where(old: str, new: str, why: str, pack: Path) -> None:
+    (pack / "index.csv").write_text(INDEX.replace(old, new, 1))
+    with pytest.raises(InputError, match=f"index.csv: .*{why}"):
+        open_dataset(pack, classes=["lung"])
+
+
+def test_a_mask_of_another_size_is_found_at_once(pack: Path, save_png: SavePng) -> None:
+    save_png(pack / "masks/b_lung.png", np.zeros((9, 12), np.uint8))
+    with pytest.raises(
+        InputError, match=r"row 3: the mask .*b_lung\.png is 12 x 9 pixels, its picture 12 x 10"
+    ):
+        open_dataset(pack, classes=["lung"])
+
+
+def test_a_mask_of_another_size_and_format_is_found_on_reading(pack: Path, save_png: SavePng) -> None:
+    (pack / "index.csv").write_text(INDEX.replace("b_lung.png", "b_lung.bmp"))
+    save_png(pack / "masks/b_lung.bmp", np.zeros((9, 12), np.uint8))
+    record = open_dataset(pack, classes=["lung"]).records[1]
+    with pytest.raises(InputError, match=r"b_lung\.bmp: this mask is 12 x 9 pixels"):
+        load_masks(record, ["lung"], (10, 12))
+
+
+def test_findings_are_not_for_this_layout(pack: Path) -> None:
+    with pytest.raises(InputError, match="findings"):
+        open_dataset(pack, classes=["lung"], findings=["Mass"])
+
+
+def test_no_row_with_a_mask_is_an_error(pack: Path) -> None:
+    (pack / "index.csv").write_text("image,mask_lung,patient_id\nimages/a.png,,1\n")
+    with pytest.raises(InputError, match="no row has a mask of lung"):
+        open_dataset(pack)
+
+
+def test_the_clinical_table_is_found_from_the_pictures(pack: Path) -> None:
+    assert find_clinical(pack / "images") == (pack / "index.csv").resolve()
+    assert find_clinical(pack) == (pack / "index.csv").resolve()
+    deep = pack / "images" / "one" / "two"
+    deep.mkdir(parents=True)
+    assert find_clinical(deep) is None
+    (pack / "images" / "Data_Entry_2017.csv").write_text("")
+    assert find_clinical(deep) == (pack / "images" / "Data_Entry_2017.csv").resolve()
+
+
+def test_the_clinical_table_keeps_all_columns_with_names_as_text(pack: Path) -> None:
+    table = read_clinical(pack / "index.csv")
+    assert table.column_names == INDEX.splitlines()[0].split(",")
+    assert table["patient_id"].to_pylist() == ["007", "8", "9"]
+    assert table["age"].to_pylist() == [65, None, 31]
+    assert table["sex"].to_pylist() == ["M", "F", None]
+    assert table["finding"].to_pylist()[2] == "Normal, so far"
+
+
+def test_the_clinical_table_of_nih_has_file_names(tmp_path: Path) -> None:
+    path = tmp_path / "Data_Entry_2017_v2020.csv"
+    path.write_text(
+        "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
+        "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]\n"
+        "00000001_000.png,Mass,0,1,57,M,PA,2682,2749,0.143,0.143\n"
+    )
+    assert read_clinical(path)["image"].to_pylist() == ["00000001_000.png"]

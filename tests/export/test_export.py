@@ -1,0 +1,132 @@
+"""`cxr-export`: one file that says everything, equal to PyTorch, or no file at all."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from click.testing import CliRunner
+
+from cxr.errors import ModelError
+from cxr.export.command import command
+from cxr.export.graph import deployable
+from cxr.export.parity import BATCHES, Limits, check, compare
+from cxr.export.run import ExportSummary, export_model, load_network, torch_predict
+from cxr.infer.session import Session
+from cxr.models.card import ModelCard, Parity
+
+
+@pytest.fixture(scope="module")
+def exported(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ExportSummary:
+    return export_model(tmp_path_factory.mktemp("export") / "model.onnx", run=run_folder)
+
+
+def test_is_one_file_with_the_card_inside(exported: ExportSummary) -> None:
+    assert [path.name for path in exported.path.parent.iterdir()] == ["model.onnx"]
+    session = Session.open(exported.path, provider="cpu")
+    assert session.card == exported.card
+    assert session.card.parity == exported.parity
+
+
+def test_other_tools_find_plain_keys(exported: ExportSummary) -> None:
+    model = onnx.load(exported.path)
+    keys = {entry.key: entry.value for entry in model.metadata_props}
+    assert keys["names"] == "{0: 'lung', 1: 'lesion'}"
+    assert keys["imgsz"] == "[64, 64]"
+    assert keys["license"] == "Apache-2.0"
+
+
+def test_takes_raw_pixels_and_gives_probabilities_at_any_batch(exported: ExportSummary) -> None:
+    session = Session.open(exported.path, provider="cpu")
+    for batch in (*BATCHES, 5):
+        given = session.run(np.full((batch, 1, 64, 64), 255, np.uint8))
+        assert given.shape == (batch, 2, 64, 64)
+        assert given.dtype == np.float32
+        assert given.min() >= 0
+        assert given.max() <= 1
+
+
+def test_normalisation_in_the_graph_is_the_card_s(run_folder: Path) -> None:
+    card = ModelCard.read(run_folder / "model_card.json")
+    network = load_network(run_folder, card)
+    pixels = torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8)
+    normal = (pixels / 255 - card.normalisation.mean) / card.normalisation.std
+    with torch.inference_mode():
+        wrapped = deployable(network, card)(pixels)
+        expected = network.eval()(normal).sigmoid()
+    torch.testing.assert_close(wrapped, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_parity_is_measured_on_noise_and_on_every_validation_picture(exported: ExportSummary) -> None:
+    assert exported.parity.batches == BATCHES
+    assert exported.parity.pictures == 5
+    assert exported.parity.max_difference < 1e-4
+    assert exported.parity.mask_agreement > 0.9999
+
+
+def test_parity_tells_a_wrong_model(run_folder: Path) -> None:
+    card = ModelCard.read(run_folder / "model_card.json")
+    network = deployable(load_network(run_folder, card), card)
+    predict = torch_predict(network)
+    pictures = sorted((run_folder / "pictures").glob("*.png"))
+
+    def darker(batch: np.ndarray) -> np.ndarray:
+        return predict(batch // 2)
+
+    wrong = compare(predict, darker, card, pictures, provider="cpu")
+    same = compare(predict, predict, card, pictures, provider="cpu")
+    assert same == replace(same, max_difference=0.0, mask_agreement=1.0, rows_equal=1.0)
+    with pytest.raises(ModelError, match="probabilities differ"):
+        check(wrong, Limits())
+    check(same, Limits())
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"max_difference": 0.1}, "probabilities differ by 0.1"),
+        ({"max_difference": float("nan")}, "probabilities differ"),
+        ({"mask_agreement": 0.5}, "masks agree on 0.5"),
+        ({"rows_equal": 0.2}, "feature rows agree on 0.2"),
+    ],
+)
+def test_each_limit_holds(change: dict[str, float], says: str) -> None:
+    good = Parity("cpu", BATCHES, 3, max_difference=1e-7, mask_agreement=1.0, rows_equal=1.0)
+    check(good, Limits())
+    with pytest.raises(ModelError, match=says):
+        check(replace(good, **change), Limits())
+
+
+def test_breach_writes_no_file(run_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no file was written"):
+        export_model(tmp_path / "model.onnx", run=run_folder, limits=Limits(max_difference=0.0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_of_another_network_are_refused(run_folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "run"
+    shutil.copytree(run_folder, other)
+    torch.save({"x": torch.zeros(1)}, other / "best_unet.pth")
+    with pytest.raises(ModelError, match="does not fit Unet/resnet18"):
+        export_model(tmp_path / "model.onnx", run=other)
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_without_a_run_one_line_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(command, ["model.onnx"])
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "cxr-train" in result.stderr
+
+
+def test_command_prints_the_parity(run_folder: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(command, [str(tmp_path / "m.onnx"), "--run", str(run_folder)])
+    assert result.exit_code == 0, result.stderr
+    assert "pixels whose class agrees" in result.stdout
+    assert "100.0" in result.stdout

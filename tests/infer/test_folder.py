@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cxr.errors import InputError
+from cxr.infer.folder import list_folder
+from cxr.infer.records import Failure, Item
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def keys(root: Path, **options: object) -> list[str]:
+    return [entry.key for entry in list_folder(root, **options)]  # type: ignore[arg-type]
+
+
+def test_pictures_of_all_folders_are_listed_in_one_order(tmp_path: Path) -> None:
+    touch(tmp_path, "b.png", "a/z.JPG", "a/y/x.tiff", "Ä ö.png", "a.png", "notes.txt", "table.csv")
+    assert keys(tmp_path) == ["a.png", "a/y/x.tiff", "a/z.JPG", "b.png", "Ä ö.png"]
+
+
+def test_hidden_and_skipped_folders_are_left_out(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", ".hidden/b.png", ".c.png", "masks/lesion/a.png", "deep/masks/d.png")
+    assert keys(tmp_path, skip=[tmp_path / "masks"]) == ["a.png", "deep/masks/d.png"]
+
+
+def test_link_loops_end_and_links_are_followed_once(tmp_path: Path) -> None:
+    root, other = tmp_path / "root", tmp_path / "other"
+    touch(root, "z/a.png")
+    touch(other, "b.png")
+    (root / "z" / "loop").symlink_to(root)
+    (root / "again").symlink_to(root / "z")
+    (root / "other").symlink_to(other)
+    (root / "self").symlink_to("self")
+    assert keys(root) == ["other/b.png", "z/a.png"]
+
+
+def test_a_link_that_leads_nowhere_is_listed_so_that_it_can_fail(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    assert keys(tmp_path) == ["a.png", "gone.png"]
+
+
+def test_a_pipe_is_no_picture(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    assert keys(tmp_path) == ["a.png"]
+
+
+def test_a_folder_that_cannot_be_read_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "a.png", "locked/b.png")
+    scan = os.scandir
+
+    def refuse(path: Path) -> object:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    item, failure = list_folder(tmp_path)
+    assert isinstance(item, Item)
+    assert isinstance(failure, Failure)
+    assert (failure.key, failure.stage) == ("locked", "list")
+    assert "Permission denied" in failure.error
+
+
+def test_a_name_that_is_not_utf8_can_be_written_to_a_table(tmp_path: Path) -> None:
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))).touch()
+    (key,) = keys(tmp_path)
+    assert key.encode("utf-8") == rb"\udcff.png"
+
+
+def test_one_picture_stands_for_a_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "b.png")
+    assert list_folder(tmp_path / "b.png") == [Item("b.png", tmp_path / "b.png")]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("none", "no such folder"), ("empty", "no pictures in this folder")]
+)
+def test_nothing_to_read_is_an_input_error(tmp_path: Path, name: str, message: str) -> None:
+    touch(tmp_path, "empty/notes.txt")
+    with pytest.raises(InputError, match=message):
+        list_folder(tmp_path / name)

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import hypot, isnan
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cxr.errors import ModelError
+from cxr.infer.rows import LESION_COLUMNS, feature_columns, measure_picture, patient_of
+from cxr.infer.tables import csv_line, feature_line, lesion_lines, spacing_text
+from cxr.models.card import ModelCard, ResizeRule
+from cxr.models.preprocess import Placement, place
+
+MakeCard = Callable[..., ModelCard]
+HERE = Placement(64, 64, 0, 0, 64, 64)
+
+
+def maps(*rectangles: tuple[int, int, int, int, int, float], classes: int = 2) -> Any:
+    """Probability 0 with rectangles (class, row, column, height, width, probability)."""
+    probability = np.zeros((classes, 64, 64), np.float32)
+    for index, row, column, height, width, value in rectangles:
+        probability[index, row : row + height, column : column + width] = value
+    return probability
+
+
+def test_features_are_those_of_the_cut_mask(card_of: MakeCard) -> None:
+    probability = maps((0, 10, 10, 4, 6, 0.8), (0, 30, 40, 2, 3, 0.6), (1, 0, 0, 64, 32, 0.9))
+    measured = measure_picture(probability, HERE, card_of(), spacing_mm=(0.5, 0.2))
+    first = hypot(11.5 - 31.5, 12.5 - 31.5)
+    second = hypot(30.5 - 31.5, 41.0 - 31.5)
+    assert measured.features == pytest.approx(
+        {
+            "lesion_ratio": 30 / 4096,
+            "num_lesions": 2,
+            "mean_area": 15,
+            "mean_centroid_dist": (first + second) / 2,
+            "total_area": 30,
+            "max_area": 24,
+            "total_area_mm2": 3.0,
+            "mean_probability": (24 * 0.8 + 6 * 0.6) / 30,
+            "max_probability": 0.8,
+            "lung_area": 64 * 32,
+            "lesion_lung_ratio": 30 / (64 * 32),
+        }
+    )
+    assert list(measured.features) == list(feature_columns(card_of())[5:])
+
+
+def test_a_picture_without_lesions_has_zeros_and_empty_means(card_of: MakeCard) -> None:
+    features = measure_picture(maps(), HERE, card_of(), spacing_mm=(1.0, 1.0)).features
+    zero = {name for name, value in features.items() if value == 0}
+    empty = {name for name, value in features.items() if isnan(value)}
+    assert zero == {"lesion_ratio", "num_lesions", "total_area", "total_area_mm2", "lung_area"}
+    assert empty == set(features) - zero
+
+
+def test_area_in_mm_is_empty_where_the_spacing_is_unknown(card_of: MakeCard) -> None:
+    assert isnan(measure_picture(maps((0, 1, 1, 2, 2, 0.9)), HERE, card_of()).features["total_area_mm2"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "extra"),
+    [
+        (("lesion",), ()),
+        (("lung",), ()),
+        (("lesion", "lung"), ("lung_area", "lesion_lung_ratio")),
+        (("lung", "lesion", "heart"), ("lung_area", "heart_area", "lesion_lung_ratio")),
+        (("heart", "rib"), ("rib_area",)),
+    ],
+)
+def test_columns_follow_the_classes(
+    card_of: MakeCard, classes: tuple[str, ...], extra: tuple[str, ...]
+) -> None:
+    columns = feature_columns(card_of(classes))
+    assert columns[:5] == ("image", "patient_id", "width", "height", "spacing_mm")
+    assert columns[5:9] == ("lesion_ratio", "num_lesions", "mean_area", "mean_centroid_dist")
+    assert columns[14:] == extra
+
+
+def test_classes_that_would_share_a_column_are_refused(card_of: MakeCard) -> None:
+    with pytest.raises(ModelError, match="two columns of one name"):
+        feature_columns(card_of(("lesion", "total")))
+
+
+@pytest.mark.parametrize(("threshold", "area"), [(None, 4), (0.25, 8), (0.75, 0)])
+def test_a_pixel_counts_from_the_threshold_on(card_of: MakeCard, threshold: float | None, area: int) -> None:
+    probability = maps((0, 0, 0, 2, 2, 0.5), (0, 9, 9, 2, 2, 0.25))
+    measured = measure_picture(probability, HERE, card_of(), threshold=threshold)
+    assert measured.features["total_area"] == area
+
+
+def test_each_class_has_its_own_threshold(card_of: MakeCard) -> None:
+    card = replace(card_of(), thresholds=(0.5, 0.9))
+    features = measure_picture(maps((0, 0, 0, 2, 2, 0.7), (1, 0, 0, 2, 2, 0.7)), HERE, card).features
+    assert (features["total_area"], features["lung_area"]) == (4, 0)
+
+
+def test_small_parts_are_dropped_from_rows_and_masks(card_of: MakeCard) -> None:
+    probability = maps((0, 0, 0, 2, 2, 0.9), (0, 20, 20, 3, 3, 0.9))
+    measured = measure_picture(probability, HERE, card_of(("lesion",)), min_area=5)
+    assert measured.masks["lesion"].sum() == measured.features["total_area"] == 9
+    assert [row[:3] for row in measured.lesions] == [(1, "lesion", 9)]
+
+
+def test_lesions_of_every_class_have_rows(card_of: MakeCard) -> None:
+    probability = maps((0, 5, 6, 2, 3, 0.75), (1, 0, 0, 4, 4, 0.9), (1, 50, 50, 4, 4, 0.9))
+    measured = measure_picture(probability, HERE, card_of())
+    assert [row[:2] for row in measured.lesions] == [(1, "lesion"), (1, "lung"), (2, "lung")]
+    row = dict(zip(LESION_COLUMNS[1:], measured.lesions[0], strict=True))
+    assert (row["area"], row["bbox_0"], row["bbox_1"], row["bbox_2"], row["bbox_3"]) == (6, 5, 6, 7, 9)
+    assert (row["centroid_0"], row["centroid_1"]) == (5.5, 7.0)
+    assert row["mean_probability"] == row["max_probability"] == pytest.approx(0.75)
+    assert (row["extent"], bool(row["touches_border"])) == (1.0, False)
+
+
+def test_masks_have_the_size_of_the_picture(card_of: MakeCard) -> None:
+    card = card_of(("lesion",))
+    card = replace(card, pixels=replace(card.pixels, resize=ResizeRule.PAD))
+    placement = place(300, 200, card.pixels)
+    measured = measure_picture(maps((0, 0, 0, 64, 64, 0.9), classes=1), placement, card)
+    assert measured.masks["lesion"].shape == (300, 200)
+    assert measured.features["lesion_ratio"] == 1.0
+
+
+@pytest.mark.parametrize("value", [float("nan"), -3.0, 7.5, float("inf")])
+def test_an_output_that_is_no_probability_is_refused(card_of: MakeCard, value: float) -> None:
+    with pytest.raises(ModelError, match="not a probability"):
+        measure_picture(maps((0, 3, 3, 1, 1, value)), HERE, card_of())
+
+
+@pytest.mark.parametrize(
+    ("name", "stated", "expected"),
+    [
+        ("00000013_002.png", None, "13"),
+        ("00030805_000.dcm", "hash", "30805"),
+        ("00000013_002", "hash", "hash"),
+        ("x00000013_002.png", None, ""),
+        ("chest.png", "hash", "hash"),
+    ],
+)
+def test_the_patient_is_in_an_nih_name_or_in_the_file(name: str, stated: str | None, expected: str) -> None:
+    assert patient_of(name, stated) == expected
+
+
+@pytest.mark.parametrize(
+    ("spacing", "text"), [(None, ""), ((0.143, 0.143), "0.143"), ((0.143, 0.139), "0.143\\0.139")]
+)
+def test_spacing_is_one_number_where_pixels_are_square(
+    spacing: tuple[float, float] | None, text: str
+) -> None:
+    assert spacing_text(spacing) == text
+
+
+def test_numbers_are_written_in_one_way() -> None:
+    features = {"lesion_ratio": 1 / 3, "num_lesions": 2, "mean_area": 2.5, "max_area": float("nan")}
+    line = feature_line("a, b.png", "13", (80, 96), None, features)
+    assert line == '"a, b.png",13,80,96,,0.333333333,2,2.500000,\n'
+
+
+def test_lesion_lines_quote_names_and_have_every_column(card_of: MakeCard) -> None:
+    measured = measure_picture(maps((0, 5, 6, 1, 1, 0.75), classes=1), HERE, card_of(("lesion",)))
+    line = lesion_lines("nan,1.png", measured)
+    assert line == (
+        '"nan,1.png",1,lesion,1,5,6,6,7,5.000000,6.000000,0.000000,0.000000,-0.785398,0.000000,0.000000,'
+        "1.000000,0.750000,0.750000,0\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["a\nb", 'say "x"', "a,b"])
+def test_cells_that_need_it_are_quoted(text: str) -> None:
+    assert csv_line((text, 1)).startswith('"')

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+import string
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxr.errors import ModelError
+from cxr.models.card import (
+    ClassMetrics,
+    Interval,
+    ModelCard,
+    Normalisation,
+    Parity,
+    PixelSpec,
+    Precision,
+    Quantisation,
+    ResizeRule,
+    TrainingData,
+)
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+COUNT = st.integers(0, 10**6)
+TEXT = st.text(max_size=20)
+
+CARD = ModelCard(
+    name="toy",
+    classes=("lung", "lesion"),
+    architecture="unet",
+    encoder="resnet18",
+    pixels=PixelSpec(64, 96),
+    normalisation=Normalisation(0.449, 0.226),
+    thresholds=(0.5, 0.4),
+    licence="CC0",
+)
+
+
+@st.composite
+def cards(draw: st.DrawFn) -> ModelCard:
+    classes = draw(st.lists(TEXT, min_size=1, max_size=4, unique=True))
+    intervals = st.none() | st.builds(Interval, FINITE, FINITE, FINITE)
+    metrics = st.builds(ClassMetrics, COUNT, COUNT, intervals, intervals, intervals)
+    share = st.floats(0, 1)
+    return ModelCard(
+        name=draw(TEXT),
+        classes=tuple(classes),
+        architecture=draw(TEXT),
+        encoder=draw(TEXT),
+        pixels=draw(
+            st.builds(
+                PixelSpec,
+                st.integers(1, 4096),
+                st.integers(1, 4096),
+                st.sampled_from(ResizeRule),
+                st.integers(0, 255),
+            )
+        ),
+        normalisation=draw(st.builds(Normalisation, FINITE, st.floats(1e-6, 1e6))),
+        thresholds=tuple(draw(st.floats(0.001, 0.999)) for _ in classes),
+        licence=draw(TEXT),
+        decoder_channels=tuple(draw(st.lists(st.integers(1, 512), max_size=5))),
+        precision=draw(st.sampled_from(Precision)),
+        training=draw(st.none() | st.builds(TrainingData, TEXT, COUNT, COUNT, COUNT, COUNT, TEXT, TEXT)),
+        metrics=draw(st.dictionaries(st.sampled_from(classes), metrics)),
+        parity=draw(
+            st.none() | st.builds(Parity, TEXT, st.tuples(COUNT, COUNT), COUNT, FINITE, share, share)
+        ),
+        quantisation=draw(st.none() | st.builds(Quantisation, TEXT, COUNT, FINITE, FINITE, TEXT)),
+        versions=draw(st.dictionaries(st.text(string.ascii_letters, max_size=9), TEXT, max_size=3)),
+    )
+
+
+@given(cards())
+def test_a_card_comes_back_from_its_json_unchanged(card: ModelCard) -> None:
+    assert ModelCard.from_json(card.to_json()) == card
+
+
+@given(cards())
+def test_the_same_card_gives_the_same_text(card: ModelCard) -> None:
+    turned = replace(card, versions=dict(reversed(list(card.versions.items()))))
+    assert turned.to_json() == card.to_json()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"schema": 2}, "schema 2"),
+        ({"classes": (), "thresholds": ()}, "distinct names"),
+        ({"classes": ("lung", "lung")}, "distinct names"),
+        ({"thresholds": (0.5,)}, "2 classes but 1 thresholds"),
+        ({"thresholds": (0.5, 1.0)}, "between 0 and 1"),
+        ({"thresholds": (0.0, 0.5)}, "between 0 and 1"),
+        ({"pixels": PixelSpec(0, 64)}, "pixels"),
+        ({"pixels": PixelSpec(64, 64, pad_value=256)}, "pixels"),
+        ({"normalisation": Normalisation(0.5, 0.0)}, "std must be positive"),
+        ({"metrics": {"heart": ClassMetrics(0, 0)}}, "heart"),
+    ],
+)
+def test_a_card_that_contradicts_itself_is_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        replace(CARD, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"schema": 2}, "schema 2"),
+        ({"thresholds": [0.5]}, "2 classes but 1 thresholds"),
+        ({"classes": "lung"}, "classes"),
+        ({"precision": "fp8"}, "fp8"),
+        ({"encoder": None}, "encoder"),
+    ],
+)
+def test_json_with_wrong_values_is_refused_with_its_source(change: dict[str, Any], said: str) -> None:
+    text = json.dumps({**json.loads(CARD.to_json()), **change})
+    with pytest.raises(ModelError, match=said) as caught:
+        ModelCard.from_json(text, source="model.onnx")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", b"\xff\xfe", "null"])
+def test_what_is_not_a_card_is_a_model_error_that_names_the_source(text: str | bytes) -> None:
+    with pytest.raises(ModelError, match=r"^model\.onnx: not a valid model card"):
+        ModelCard.from_json(text, source="model.onnx")
+
+
+def test_a_card_is_read_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "card.json"
+    path.write_text(CARD.to_json(), encoding="utf-8")
+    assert ModelCard.read(path) == CARD
+
+
+def test_a_card_file_that_is_not_there_is_a_model_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot read this model card"):
+        ModelCard.read(tmp_path / "card.json")
+
+
+@pytest.mark.parametrize(
+    ("classes", "target"),
+    [(("lung", "lesion"), "lesion"), (("lung", "heart"), "lung"), (("lesion",), "lesion")],
+)
+def test_the_target_is_the_lesion_class_or_the_first(classes: tuple[str, ...], target: str) -> None:
+    assert replace(CARD, classes=classes, thresholds=(0.5,) * len(classes)).target == target

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from onnx import TensorProto, helper, save
+
+from cxr.errors import ExitCode
+from cxr.models.card import (
+    METADATA_KEY,
+    ClassMetrics,
+    Interval,
+    ModelCard,
+    Normalisation,
+    Parity,
+    PixelSpec,
+    Quantisation,
+    TrainingData,
+)
+from cxr.models.command import card_lines, command
+
+CARD = ModelCard(
+    name="toy",
+    classes=("lung", "lesion"),
+    architecture="unet",
+    encoder="resnet18",
+    pixels=PixelSpec(64, 96),
+    normalisation=Normalisation(0.449, 0.226),
+    thresholds=(0.5, 0.4),
+    licence="CC0",
+)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    shape: list[str | int | None] = ["N", 1, 64, 96]
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["image"], ["probability"])],
+        "toy",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, shape)],
+        [helper.make_tensor_value_info("probability", TensorProto.UINT8, shape)],
+    )
+    made = helper.make_model(graph)
+    helper.set_model_props(made, {METADATA_KEY: CARD.to_json()})
+    save(made, tmp_path / "toy.onnx")
+    return tmp_path / "toy.onnx"
+
+
+def test_without_a_file_it_says_what_is_shipped() -> None:
+    result = CliRunner().invoke(command, [])
+    assert result.exit_code == ExitCode.DONE
+    assert "no model is shipped" in result.output
+
+
+def test_the_card_of_a_json_file_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "card.json"
+    path.write_text(CARD.to_json(), encoding="utf-8")
+    result = CliRunner().invoke(command, [str(path)])
+    assert result.exit_code == ExitCode.DONE
+    assert result.output.splitlines() == card_lines(CARD)
+    assert "lung at 0.5, lesion at 0.4" in result.output
+    assert "96 x 64 pixels, pad" in result.output
+
+
+def test_the_card_of_a_model_is_shown_without_torch(model: Path) -> None:
+    code = (
+        "import sys\nfrom cxr.models.command import command\n"
+        "command.main([sys.argv[1]], standalone_mode=False)\n"
+    )
+    check = "assert 'torch' not in sys.modules and 'onnxruntime' not in sys.modules"
+    program = f"try:\n  {code.replace(chr(10), chr(10) + '  ')}\nfinally:\n  {check}"
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(model)], capture_output=True, text=True, check=False
+    )
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == card_lines(CARD)
+
+
+def test_everything_that_a_full_card_knows_is_shown() -> None:
+    interval = Interval(0.95, 0.94, 0.96)
+    full = replace(
+        CARD,
+        training=TrainingData("films", 80, 40, 20, 10, "abc", "CC0"),
+        metrics={"lung": ClassMetrics(18, 2, interval, interval, interval)},
+        parity=Parity("cpu", (1, 2), 24, 1e-6, 0.99999, 1.0),
+        quantisation=Quantisation("static QDQ", 96, 0.0008, 1.7, "cpu"),
+        versions={"torch": "2.9", "cxr": "0.1.0"},
+    )
+    text = "\n".join(card_lines(full))
+    for part in ("80 pictures of 40 patients", "20 pictures of 10 other", "Dice 0.950 (0.940 to 0.960)"):
+        assert part in text
+    for part in ("99.9990% of mask pixels", "static QDQ: Dice -0.0008, 1.70 x", "cxr 0.1.0, torch 2.9"):
+        assert part in text
+
+
+@pytest.mark.parametrize("name", ["gone.json", "gone.onnx"])
+def test_a_file_that_is_not_there_is_one_line_and_exit_1(tmp_path: Path, name: str) -> None:
+    result = CliRunner().invoke(command, [str(tmp_path / name)])
+    assert result.exit_code == ExitCode.ERROR
+    assert len(result.output.splitlines()) == 1
+    assert name in result.output

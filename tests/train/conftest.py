@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from cxr.train.run import TrainConfig, TrainResult, train_model
+
+FILMS, PATIENTS = 16, 8
+
+
+def draw_films(root: Path, *, films: int = FILMS, folds: bool = True) -> Path:
+    """Films of 48 x 40 with a bright rectangle, two of each patient; every fourth is empty."""
+    (root / "images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    with (root / "index.csv").open("w", encoding="utf-8", newline="") as handle:
+        table = csv.writer(handle)
+        table.writerow(["image", "mask_lesion", "mask_lung", "patient_id", *(["fold"] if folds else [])])
+        for number in range(films):
+            pixels = rng.integers(0, 60, (48, 40), dtype=np.uint8)
+            lung, lesion = np.zeros_like(pixels), np.zeros_like(pixels)
+            lung[4:44, 4:36] = 255
+            row, column = rng.integers(6, 26, 2)
+            if number % 4:
+                lesion[row : row + 14, column : column + 12] = 255
+            pixels[lung > 0] += 40
+            pixels[lesion > 0] += 120
+            names = [f"images/{number}{kind}.png" for kind in ("", "-lesion", "-lung")]
+            for name, image in zip(names, (pixels, lesion, lung), strict=True):
+                cv2.imwrite(str(root / name), image)
+            # The lung of every other film is not known.
+            names[2] = names[2] if number % 2 else ""
+            patient = number // 2
+            table.writerow([*names, f"p{patient}", *([patient % 4] if folds else [])])
+    return root
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_films(tmp_path_factory.mktemp("data") / "films")
+
+
+@pytest.fixture
+def config(films: Path, tmp_path: Path) -> TrainConfig:
+    return tiny(films, tmp_path / "runs")
+
+
+@pytest.fixture(scope="session")
+def trained(films: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    """One finished run of two classes, looked at by many tests."""
+    config = tiny(films, tmp_path_factory.mktemp("trained") / "runs")
+    return train_model(replace(config, classes=("lesion", "lung"), name="films"))
+
+
+def tiny(films: Path, runs: Path) -> TrainConfig:
+    return TrainConfig(
+        dataset=films,
+        classes=("lesion",),
+        encoder="resnet18",
+        encoder_weights="none",
+        decoder_channels=(32, 16, 16, 8, 8),
+        epochs=3,
+        batch_size=4,
+        size=32,
+        lr=3e-3,
+        runs=runs,
+    )
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, BaseException], None]:
+    """Let training stop at the start of an epoch, as by a power cut or Ctrl-C."""
+    from cxr.train.record import Recorder
+
+    def at(epoch: int, error: BaseException) -> None:
+        start = Recorder.on_train_epoch_start
+
+        def stop(self: Recorder, trainer: Any, module: Any) -> None:
+            if trainer.current_epoch == epoch:
+                raise error
+            start(self, trainer, module)
+
+        monkeypatch.setattr(Recorder, "on_train_epoch_start", stop)
+
+    return at

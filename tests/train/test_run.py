@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import csv
+import json
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cxr.data.splits import Part, Split
+from cxr.errors import InputError, ModelError
+from cxr.models.card import ModelCard, Normalisation, PixelSpec
+from cxr.models.unet import build_unet
+from cxr.train import plan
+from cxr.train.run import TrainConfig, TrainResult, resume_training, train_model
+
+OUTPUTS = {
+    "best_unet.pth",
+    "last.ckpt",
+    "learning_curve.png",
+    "model_card.json",
+    "splits.csv",
+    "training.json",
+    "training_history.csv",
+    "val_overlays.png",
+    "validation_scores.csv",
+}
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def without_seconds(run: Path) -> list[dict[str, str]]:
+    return [{**row, "seconds": ""} for row in rows(run / "training_history.csv")]
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(run / "best_unet.pth", weights_only=True)
+    return state
+
+
+def test_a_run_folder_holds_everything_and_nothing_half_written(trained: TrainResult) -> None:
+    assert {path.name for path in trained.run.iterdir()} == OUTPUTS
+
+
+def test_the_newest_finished_run_is_the_latest(trained: TrainResult) -> None:
+    assert trained.run.name.endswith("-films")
+    assert (trained.run.parent / "latest").resolve() == trained.run
+
+
+def test_the_weights_are_a_plain_state_dict_of_the_network_that_the_card_names(trained: TrainResult) -> None:
+    card = ModelCard.read(trained.run / "model_card.json")
+    network = build_unet(
+        card.architecture, card.encoder, len(card.classes), decoder_channels=card.decoder_channels
+    )
+    network.load_state_dict(weights(trained.run))
+    assert isinstance(network, nn.Module)
+
+
+def test_the_card_says_what_the_model_is(trained: TrainResult) -> None:
+    card = ModelCard.read(trained.run / "model_card.json")
+    assert card.name == "films"
+    assert card.classes == ("lesion", "lung")
+    assert card.pixels == PixelSpec(32, 32)
+    assert card.normalisation == Normalisation(0.449, 0.226)
+    assert card.parity is None
+    assert card.metrics == trained.metrics
+    assert card.training is not None
+    assert (card.training.pictures, card.training.patients) == (12, 6)
+    assert (card.training.validation_pictures, card.training.validation_patients) == (4, 2)
+    assert card.training.split_hash == Split.read(trained.run / "splits.csv").hash
+
+
+def test_the_history_has_a_row_an_epoch(trained: TrainResult) -> None:
+    history = rows(trained.run / "training_history.csv")
+    assert [row["epoch"] for row in history] == ["1", "2", "3"]
+    assert list(history[0]) == ["epoch", "train_loss", "val_loss", "val_dice", "val_iou", "lr", "seconds"]
+    best = max(history, key=lambda row: float(row["val_dice"]))
+    assert int(best["epoch"]) == trained.best_epoch
+    assert float(history[-1]["lr"]) < float(history[0]["lr"])
+
+
+def test_the_settings_are_kept_with_the_choices_made(trained: TrainResult, films: Path) -> None:
+    settings = json.loads((trained.run / "training.json").read_text())
+    assert settings["root"] == str(films.resolve())
+    assert settings["dataset_name"] == "films"
+    assert settings["classes"] == ["lesion", "lung"]
+    assert settings["fold"] == 0
+    kept = TrainConfig.read(trained.run)
+    assert kept.dataset == films.resolve()
+    assert kept.runs == trained.run.parent
+
+
+def test_the_first_fold_of_the_data_set_validates_and_no_patient_is_on_both_sides(
+    trained: TrainResult,
+) -> None:
+    split = Split.read(trained.run / "splits.csv")
+    assert {split.patients[key] for key in split.keys(Part.VALIDATION)} == {"p0", "p4"}
+
+
+def test_scores_are_of_the_pictures_own_size_and_only_where_the_truth_is_known(trained: TrainResult) -> None:
+    scores = rows(trained.run / "validation_scores.csv")
+    known = [(row["image"], row["class"]) for row in scores]
+    assert known == [
+        ("images/0.png", "lesion"),
+        ("images/1.png", "lesion"),
+        ("images/1.png", "lung"),
+        ("images/8.png", "lesion"),
+        ("images/9.png", "lesion"),
+        ("images/9.png", "lung"),
+    ]
+    assert [row["truth_area"] for row in scores] == ["0", "168", "1280", "0", "168", "1280"]
+    assert [row["dice"] == "" for row in scores] == [True, False, False, True, False, False]
+    lesion = trained.metrics["lesion"]
+    assert (lesion.positives, lesion.empties) == (2, 2)
+    assert lesion.dice is not None
+    dice = [float(row["dice"]) for row in scores if row["class"] == "lesion" and row["dice"]]
+    assert lesion.dice.value == pytest.approx(np.mean(dice), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["learning_curve.png", "val_overlays.png"])
+def test_the_plots_are_pictures(trained: TrainResult, name: str) -> None:
+    drawn = cv2.imread(str(trained.run / name))
+    assert drawn is not None
+    assert drawn.std() > 5
+
+
+def test_training_learns(config: TrainConfig) -> None:
+    result = train_model(replace(config, epochs=14))
+    assert result.metrics["lesion"].dice is not None
+    assert result.metrics["lesion"].dice.value > 0.5
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(config: TrainConfig) -> None:
+    config = replace(config, epochs=1)
+    one, same, other = (weights(train_model(replace(config, seed=seed)).run) for seed in (1, 1, 2))
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
+    config: TrainConfig, interrupt: Callable[[int, BaseException], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_model(config).run
+    with monkeypatch.context():
+        interrupt(2, RuntimeError("power cut"))
+        with pytest.raises(RuntimeError, match="power cut"):
+            train_model(replace(config, name="stopped"))
+        monkeypatch.undo()
+    (stopped,) = config.runs.glob("*-stopped")
+    assert (config.runs / "latest").resolve() == whole
+    assert not (stopped / "model_card.json").exists()
+    assert len(rows(stopped / "training_history.csv")) == 2
+
+    result = resume_training(stopped)
+
+    assert result.run == stopped
+    assert without_seconds(stopped) == without_seconds(whole)
+    before, after = weights(whole), weights(stopped)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert (stopped / "splits.csv").read_text() == (whole / "splits.csv").read_text()
+    assert (config.runs / "latest").resolve() == stopped
+
+
+def test_an_interrupt_reaches_the_caller_and_its_signal_still_works(
+    config: TrainConfig, interrupt: Callable[[int, BaseException], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    handler = signal.getsignal(signal.SIGINT)
+    interrupt(1, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        train_model(config)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert "go on with: cxr-train --resume" in caplog.text
+
+
+def test_a_finished_run_is_not_resumed(trained: TrainResult) -> None:
+    with pytest.raises(InputError, match="this run is finished"):
+        resume_training(trained.run)
+
+
+def test_a_folder_that_is_no_run_is_not_resumed(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="not a training run"):
+        resume_training(tmp_path)
+
+
+def test_a_run_without_an_epoch_is_not_resumed(config: TrainConfig, tmp_path: Path) -> None:
+    config.write(tmp_path, dataset_name="films")
+    with pytest.raises(InputError, match=r"no last\.ckpt to go on from"):
+        resume_training(tmp_path)
+
+
+def test_pictures_that_do_not_fit_in_memory_are_read_each_time(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(config, epochs=1)
+    kept = weights(train_model(config).run)
+    monkeypatch.setattr(plan, "CACHE_BYTES", 0)
+    read = weights(train_model(replace(config, workers=0)).run)
+    assert all(torch.equal(kept[name], read[name]) for name in kept)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        ({"encoder": "resnet19"}, ModelError, "encoder 'resnet19' is not known"),
+        ({"fold": 7}, InputError, "fold 7"),
+        ({"classes": ("heart",)}, InputError, "heart"),
+        ({"dataset": Path("gone")}, InputError, "gone"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_before_a_run_is_made(
+    config: TrainConfig, change: dict[str, object], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said) as caught:
+        train_model(replace(config, **change))  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    assert not config.runs.exists()

@@ -1,0 +1,80 @@
+"""The end of a run: judge the best epoch, write scores, plots and the card."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..files import write_text
+from ..models.card import ClassMetrics, ModelCard, TrainingData
+from ..models.metrics import PictureScore, class_metrics
+from ..models.unet import GREY_NORMALISATION
+from .evaluate import judge, predict, write_scores
+from .plan import Plan
+from .plots import choose_examples, plot_history, plot_overlays
+from .record import read_history
+from .runs import CARD, SCORES, WEIGHTS, mark_latest
+
+THRESHOLD = 0.5
+
+
+def finish(plan: Plan, folder: Path, device: torch.device) -> dict[str, ClassMetrics]:
+    """Judge the best epoch on the validation pictures at their own size and write what is left to write.
+
+    The card comes last: it says that the run is whole.
+    """
+    classes, thresholds = plan.dataset.classes, (THRESHOLD,) * len(plan.dataset.classes)
+    state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
+    plan.segmenter.network.load_state_dict(state)
+    common: dict[str, Any] = {
+        "spec": plan.spec,
+        "batch_size": plan.config.batch_size,
+        "device": device,
+    }
+    scores: list[PictureScore] = []
+    for prediction in predict(plan.segmenter, plan.validation, **common):
+        scores.extend(judge(prediction, classes, thresholds))
+    by_class = {
+        name: class_metrics([item for item in scores if item.class_name == name], seed=plan.config.seed)
+        for name in classes
+    }
+    write_scores(folder / SCORES, scores)
+    plot_history(folder / "learning_curve.png", read_history(folder))
+    by_key = {record.key: record for record in plan.validation}
+    examples = [by_key[key] for key in choose_examples(scores)]
+    shown = list(predict(plan.segmenter, examples, **common))
+    plot_overlays(folder / "val_overlays.png", shown, scores, classes, thresholds)
+    write_text(folder / CARD, _card(plan, by_class, thresholds).to_json() + "\n")
+    mark_latest(folder)
+    return by_class
+
+
+def _card(plan: Plan, metrics: dict[str, ClassMetrics], thresholds: tuple[float, ...]) -> ModelCard:
+    config, dataset = plan.config, plan.dataset
+    training = TrainingData(
+        name=dataset.name,
+        pictures=len(plan.training),
+        patients=len({record.patient_id for record in plan.training}),
+        validation_pictures=len(plan.validation),
+        validation_patients=len({record.patient_id for record in plan.validation}),
+        split_hash=plan.split.hash,
+        licence=dataset.licence,
+    )
+    packages = ("cxr", "torch", "segmentation-models-pytorch", "lightning")
+    return ModelCard(
+        name=config.name or dataset.name,
+        classes=dataset.classes,
+        architecture=config.architecture.lower(),
+        encoder=config.encoder,
+        decoder_channels=config.decoder_channels or (),
+        pixels=plan.spec,
+        normalisation=GREY_NORMALISATION,
+        thresholds=thresholds,
+        licence=dataset.licence,
+        training=training,
+        metrics=metrics,
+        versions={package: version(package) for package in packages},
+    )

@@ -1,0 +1,117 @@
+"""The pictures of a run: its learning curve, and truth beside prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ..data.dataset import load_masks
+from ..data.picture import Grey
+from ..files import replacing
+from ..models.metrics import PictureScore
+from .evaluate import Prediction
+from .record import Epoch
+
+_COLOURS = ((255, 196, 0), (0, 200, 255), (255, 90, 160), (120, 255, 120), (200, 150, 255), (255, 140, 60))
+_SIDE = 512
+_COLUMNS = 4
+
+
+def plot_history(path: Path, history: Sequence[Epoch]) -> None:
+    """Draw losses and validation scores over the epochs."""
+    epochs = [epoch.epoch for epoch in history]
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    losses, scores = figure.subplots(1, 2)
+    losses.plot(epochs, [epoch.train_loss for epoch in history], marker="o", label="training")
+    losses.plot(epochs, [epoch.val_loss for epoch in history], marker="o", label="validation")
+    losses.set(xlabel="epoch", ylabel="loss (BCE + Dice)", title="Loss")
+    scores.plot(epochs, [epoch.val_dice for epoch in history], marker="o", label="Dice")
+    scores.plot(epochs, [epoch.val_iou for epoch in history], marker="o", label="IoU")
+    scores.set(xlabel="epoch", ylim=(0, 1), title="Validation, at the model's size")
+    for axes in (losses, scores):
+        axes.grid(alpha=0.3)
+        axes.legend()
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=120)
+
+
+def choose_examples(scores: Sequence[PictureScore], count: int = 8) -> tuple[str, ...]:
+    """Choose pictures from the worst to the best, evenly, by key.
+
+    A picture counts by its mean Dice; one without any class is good where nothing was found on it.
+    """
+    by_key: dict[str, list[float]] = {}
+    for item in scores:
+        figure = item.dice if item.truth_area else float(item.predicted_area == 0)
+        by_key.setdefault(item.key, []).append(figure)
+    ordered = sorted(by_key, key=lambda key: (sum(by_key[key]) / len(by_key[key]), key))
+    picks = np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int)
+    return tuple(ordered[pick] for pick in picks)
+
+
+def plot_overlays(
+    path: Path,
+    predictions: Sequence[Prediction],
+    scores: Sequence[PictureScore],
+    classes: Sequence[str],
+    thresholds: Sequence[float],
+) -> None:
+    """Draw each picture twice, side by side: with the outline of the truth, and of what was found."""
+    rows = -(-len(predictions) // _COLUMNS)
+    columns = min(_COLUMNS, len(predictions))
+    figure = Figure(figsize=(4 * columns, 2.5 * rows + 0.4), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    cells: list[Axes] = list(grid.ravel())
+    for axes in cells:
+        axes.set_axis_off()
+    for axes, prediction in zip(cells, predictions, strict=False):
+        truth, _ = load_masks(prediction.record, classes, prediction.pixels.shape)
+        cuts = np.asarray(thresholds, np.float32)[:, None, None]
+        found = (prediction.probability >= cuts).astype(np.uint8)
+        axes.imshow(np.hstack([_outlined(prediction.pixels, truth), _outlined(prediction.pixels, found)]))
+        axes.set_title(_title(prediction.record.key, scores), fontsize=8)
+    handles = [Line2D([], [], color=_unit(_colour(i)), label=name) for i, name in enumerate(classes)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(classes), frameon=False)
+    figure.suptitle("Validation pictures from worst to best: truth (left), prediction (right)", fontsize=10)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=110)
+
+
+def _outlined(pixels: Grey, masks: Grey) -> Grey:
+    """Draw the outline of every class on the picture, padded to a square of fixed size."""
+    scale = _SIDE / max(pixels.shape)
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    drawn = cv2.cvtColor(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2RGB)
+    for number, mask in enumerate(masks):
+        small = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
+        outlines, _ = cv2.findContours(small, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(drawn, outlines, -1, _colour(number), 2, cv2.LINE_AA)
+    canvas = np.zeros((_SIDE, _SIDE, 3), np.uint8)
+    top, left = (_SIDE - size[1]) // 2, (_SIDE - size[0]) // 2
+    canvas[top : top + size[1], left : left + size[0]] = drawn
+    return canvas
+
+
+def _title(key: str, scores: Sequence[PictureScore]) -> str:
+    figures = [
+        f"{item.class_name} {item.dice:.2f}" if item.truth_area else f"no {item.class_name}"
+        for item in scores
+        if item.key == key
+    ]
+    return f"{Path(key).stem}: {', '.join(figures)}"
+
+
+def _colour(number: int) -> tuple[int, int, int]:
+    return _COLOURS[number % len(_COLOURS)]
+
+
+def _unit(colour: tuple[int, int, int]) -> tuple[float, float, float]:
+    red, green, blue = colour
+    return red / 255, green / 255, blue / 255

@@ -32,6 +32,8 @@ UNITS = {
 _COLOURS = ("#2b6ca3", "#d1742b", "#4c9a62", "#8b62a8", "#7a7a7a")
 _NEUTRAL = "#8a8a8a"
 _MOST_SHOWN = 15
+_LEGIBLE = 0.04
+"""How far apart two names must be, as a share of the axis."""
 _DPI = 150
 
 
@@ -104,11 +106,13 @@ def importance(
         shade = colours(_ranks(column)) if is_number(column) else _NEUTRAL
         dots.scatter(values[:, place], heights, s=10, c=shade, linewidths=0, alpha=0.8)
         if not is_number(column):
-            _name_levels(dots, column, values[:, place], row)
+            _name_levels(dots, column, values[:, place], row, span=float(np.ptp(values)))
     dots.axvline(0, color="#888888", linewidth=0.8)
     dots.set_yticks(range(len(order)), [""] * len(order))
     dots.set(ylim=(-0.6, len(order) - 0.4), xlabel=f"SHAP value, {target}" + _unit_line(target))
     bars.set_ylim(dots.get_ylim())
+    for axes in (bars, dots):
+        axes.locator_params(axis="x", nbins=6)
     dots.set_title("each held-out picture (numbers: blue low to red high; texts: grey, named)", fontsize=9)
     figure.suptitle(
         f"{score.label}: what its held-out predictions of {target} are made of\n"
@@ -153,10 +157,11 @@ def _ranks(column: pd.Series) -> Floats:
     return np.asarray(column.rank(pct=True).fillna(0.5), dtype=np.float64)
 
 
-def _name_levels(axes: Any, column: pd.Series, values: Floats, row: int) -> None:
+def _name_levels(axes: Any, column: pd.Series, values: Floats, row: int, *, span: float) -> None:
     levels: Sequence[str] = sorted(set(column) - {UNKNOWN})
-    if len(levels) > 3:
+    middles = sorted((float(np.median(values[(column == level).to_numpy()])), level) for level in levels)
+    places = [middle for middle, _ in middles]
+    if not 1 < len(levels) <= 3 or min(np.diff(places)) < _LEGIBLE * span:
         return
-    for level in levels:
-        middle = float(np.median(values[(column == level).to_numpy()]))
-        axes.annotate(str(level), (middle, row + 0.32), ha="center", va="bottom", fontsize=8, color="#333333")
+    for middle, level in middles:
+        axes.annotate(level, (middle, row + 0.32), ha="center", va="bottom", fontsize=8, color="#333333")

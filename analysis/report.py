@@ -130,7 +130,7 @@ def _views(results: Results) -> str:
 
 
 def _figures(row: Mapping[Hashable, float]) -> tuple[str, ...]:
-    return tuple(f"{row[name]:.4g}" for name in ("r2", "rmse", "mae"))
+    return (f"{row['r2']:.3f}", f"{row['rmse']:.4g}", f"{row['mae']:.4g}")
 
 
 def _shuffle(summary: AnalysisSummary) -> str:

@@ -16,7 +16,7 @@ import cv2
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, RandomSampler
 
 from .finish import finish
 from .network import SegmentationTask
@@ -87,10 +87,13 @@ def _run(trainer: lightning.Trainer, task: SegmentationTask, plan: Plan, resume:
         "persistent_workers": workers > 0,
         "worker_init_fn": _start_worker,
         "pin_memory": torch.cuda.is_available(),
+        # An iterator draws a number when it is made, which on resuming is before the epoch is seeded.
+        "generator": torch.Generator(),
     }
     # A last batch of one or two pictures would spoil the batch statistics.
     whole = len(plan.training_set) >= plan.config.batch_size
-    training = DataLoader(plan.training_set, shuffle=True, drop_last=whole, **common)
+    order = RandomSampler(plan.training_set)
+    training = DataLoader(plan.training_set, sampler=order, drop_last=whole, **common)
     validation = DataLoader(plan.validation_set, **common)
     checkpoint = str(resume / LAST) if resume else None
     on_interrupt = signal.getsignal(signal.SIGINT)

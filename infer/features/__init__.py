@@ -1,7 +1,7 @@
 """Connected components of a mask and all their features, equal to scikit-image's and far faster.
 
 mask -> runs (`runs`) -> components (`union`, `parts`) -> sums (`moments`, `perimeter`, `intensity`)
--> fields (`shape`, `table`), put in order by `measure`.
+-> fields (`shape`, `table`), put in order by `passes`.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def measure(
     Returns
     -------
     structured ndarray of LESION_DTYPE, shape (components,)
-        In raster order of the components' first pixels, as skimage.measure.label numbers them. Lengths and areas
-        are in pixels; bbox is half open; orientation is in radians, an axis: where the two axes are of
+        In raster order of the components' first pixels, as skimage.measure.label numbers them. Lengths and
+        areas are in pixels; bbox is half open; orientation is in radians, an axis: where the two axes are of
         one length it is -pi/4. `mean_probability` and `max_probability` are NaN without `probability`.
         `touches_border` says whether the box meets the picture's edge.
 
@@ -51,6 +51,7 @@ def measure(
     InputError
         If mask or probability has another type or shape, or more than 40,000 pixels on a side.
     """
-    from .measure import measure as measure_mask
+    # numba is heavy: whoever only asks for help never loads it.
+    from .passes import measure_mask
 
-    return measure_mask(mask, probability, min_area=min_area, connectivity=connectivity)
+    return measure_mask(mask, probability, min_area, connectivity)

@@ -23,16 +23,21 @@ def intensities(
     first: Counts,
     tops: Counts,
     labels: Labels,
-    count: int,
-) -> tuple[Values, Values]:
+    totals: Values,
+    maxima: Values,
+) -> None:
     """Sum the probability over each component, in float64, and find its maximum; NaN where it holds a NaN.
 
-    Returns
-    -------
+    Parameters
+    ----------
+    probability : ndarray of float32, shape (height, width)
+    starts, ends, first, tops, labels : ndarray
+        As `runs` and `union` give them.
     totals, maxima : ndarray of float64, shape (count,)
+        Filled.
     """
-    totals = np.zeros(count, np.float64)
-    maxima = np.full(count, -np.inf, np.float64)
+    totals[:] = 0.0
+    maxima[:] = -np.inf
     for band in range(first.size - 1):
         for row in range(tops[band], tops[band + 1]):
             for run in range(first[band], first[band + 1]):
@@ -40,18 +45,17 @@ def intensities(
                 total, highest = sum_and_max(probability, row, starts[run], ends[run] + 1)
                 totals[label] += total
                 maxima[label] = max(maxima[label], highest)
-    for label in range(count):
+    for label in range(totals.size):
         if math.isnan(totals[label]):
             maxima[label] = math.nan
-    return totals, maxima
 
 
 @helper
 def sum_and_max(values: Map, row: int, begin: int, end: int) -> tuple[float, float]:
     """Sum a run's values and find the highest.
 
-    Eight at a time, in pairs of pairs: no addition waits for the one before it, and the order, and with it the
-    last bit, is the same on every processor.
+    Eight at a time, in pairs of pairs: no addition waits for the one before it, and the order, and with it
+    the last bit, is the same on every processor.
     """
     total = 0.0
     highest = values[row, begin]

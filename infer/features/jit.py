@@ -1,4 +1,4 @@
-"""How this room compiles: without the GIL, and cached on disk, so that no user pays for the compiler twice."""
+"""How this room compiles: without the GIL, and cached on disk, so that nobody pays for the compiler twice."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def kernel(function: Function) -> Function:
     """Compile a function that Python calls; threads may run it side by side.
 
     numba keeps machine code beside the source, or in the user's cache folder where the source's cannot be
-    written, or under NUMBA_CACHE_DIR. Where none of them can be written it would refuse the function at import;
-    here it is compiled anew in each process instead. The cache is keyed by the kernel's own file, so a kernel
-    calls nothing of another file but the few instructions of `words`.
+    written, or under NUMBA_CACHE_DIR. Where none of them can be written it would refuse the function at
+    import; here it is compiled anew in each process instead. The cache is keyed by the kernel's own file, so
+    a kernel calls nothing of another file but the few instructions of `words`.
     """
     try:
         compiled = numba.njit(nogil=True, cache=True)(function)

@@ -1,7 +1,7 @@
 """Sums over each component's pixels, in closed form per run: no pixel is visited.
 
-A run s..e over the rows t..b-1 is a rectangle of n = e-s+1 by h = b-t pixels. All sums are of whole numbers, so
-they are exact: lengths are doubled and second moments taken twelve-fold to stay free of fractions.
+A run s..e over the rows t..b-1 is a rectangle of n = e-s+1 by h = b-t pixels. All sums are of whole numbers,
+so they are exact: lengths are doubled and second moments taken twelve-fold to stay free of fractions.
 """
 
 from __future__ import annotations
@@ -15,24 +15,23 @@ from .union import Labels
 
 Boxes = npt.NDArray[np.int32]
 Sums = npt.NDArray[np.int64]
-Covariances = npt.NDArray[np.float64]
 
 
 @kernel
 def first_moments(
-    starts: Columns, ends: Columns, first: Counts, tops: Counts, labels: Labels, count: int
-) -> tuple[Boxes, Sums]:
+    starts: Columns, ends: Columns, first: Counts, tops: Counts, labels: Labels, boxes: Boxes, sums: Sums
+) -> None:
     """Sum area, bounding box and coordinates.
 
-    Returns
-    -------
+    Parameters
+    ----------
+    starts, ends, first, tops, labels : ndarray
+        As `runs` and `union` give them.
     boxes : ndarray of int32, shape (count, 5)
-        area, min_row, min_column, max_row, max_column; the box is half open.
+        Filled with area, min_row, min_column, max_row, max_column; the box is half open.
     sums : ndarray of int64, shape (count, 2)
-        Twice the sum of the pixels' rows, and of their columns.
+        Filled with twice the sum of the pixels' rows, and of their columns.
     """
-    boxes = np.empty((count, 5), np.int32)
-    sums = np.empty((count, 2), np.int64)
     begun = 0
     for band in range(first.size - 1):
         top, bottom = tops[band], tops[band + 1]
@@ -58,40 +57,56 @@ def first_moments(
             boxes[label, 4] = max(boxes[label, 4], right)
             sums[label, 0] += pixels * (bottom - top) * (top + bottom - 1)
             sums[label, 1] += columns * (bottom - top)
-    return boxes, sums
+
+
+@kernel
+def centroids(boxes: Boxes, sums: Sums, places: npt.NDArray[np.float64]) -> None:
+    """Fill in each component's centroid, row and column; places has the shape (count, 2)."""
+    for label in range(boxes.shape[0]):
+        places[label, 0] = sums[label, 0] / (2.0 * boxes[label, 0])
+        places[label, 1] = sums[label, 1] / (2.0 * boxes[label, 0])
 
 
 @kernel
 def second_moments(
-    starts: Columns, ends: Columns, first: Counts, tops: Counts, labels: Labels, boxes: Boxes, sums: Sums
-) -> Covariances:
-    """Give the covariance of each component's pixels.
+    starts: Columns,
+    ends: Columns,
+    first: Counts,
+    tops: Counts,
+    labels: Labels,
+    boxes: Boxes,
+    sums: Sums,
+    moments: Sums,
+) -> None:
+    """Sum squares and products of the distances from each component's middle.
 
-    Distances are summed from the pixel nearest to the centroid and then moved to the centroid itself. They are
-    short, so int64 holds the sums of any picture up to `measure.MAX_SIDE`; the move costs at most one bit; and
-    what is zero, or equal down and across, comes out so: an axis is not turned by noise.
+    The middle is the pixel nearest to the centroid. From there distances are short, so that int64 holds the
+    sums of any picture up to `passes.MAX_SIDE`.
 
-    Returns
-    -------
-    ndarray of float64, shape (count, 3)
-        Variance of the rows, of the columns, and their covariance, in square pixels.
+    Parameters
+    ----------
+    starts, ends, first, tops, labels : ndarray
+        As `runs` and `union` give them.
+    boxes, sums : ndarray
+        As `first_moments` fills them.
+    moments : ndarray of int64, shape (count, 5)
+        Filled with twelve times the sums of row*row, column*column and row*column, and the middle's row and
+        column.
     """
-    count = boxes.shape[0]
-    middles = np.empty((count, 2), np.int32)
-    for label in range(count):
-        for axis in range(2):
-            middles[label, axis] = (sums[label, axis] + boxes[label, 0]) // (2 * boxes[label, 0])
-    moments = np.zeros((count, 3), np.int64)
+    for label in range(boxes.shape[0]):
+        moments[label, 0] = moments[label, 1] = moments[label, 2] = 0
+        moments[label, 3] = middle(sums[label, 0], boxes[label, 0])
+        moments[label, 4] = middle(sums[label, 1], boxes[label, 0])
     for band in range(first.size - 1):
         height = tops[band + 1] - tops[band]
         run, stop = first[band], first[band + 1]
         while run < stop:
             label = labels[run]
-            down = tops[band] + tops[band + 1] - 1 - 2 * middles[label, 0]
+            down = tops[band] + tops[band + 1] - 1 - 2 * moments[label, 3]
             pixels = across = square = np.int64(0)
             while True:
                 length = np.int64(ends[run]) - starts[run] + 1
-                offset = np.int64(starts[run]) + ends[run] - 2 * middles[label, 1]
+                offset = np.int64(starts[run]) + ends[run] - 2 * moments[label, 4]
                 pixels += length
                 across += length * offset
                 square += length * (3 * offset * offset + length * length - 1)
@@ -101,18 +116,9 @@ def second_moments(
             moments[label, 0] += height * pixels * (3 * down * down + height * height - 1)
             moments[label, 1] += height * square
             moments[label, 2] += height * 3 * down * across
-    covariances = np.empty((count, 3), np.float64)
-    for label in range(count):
-        area = np.int64(boxes[label, 0])
-        down = sums[label, 0] - 2 * area * middles[label, 0]
-        across = sums[label, 1] - 2 * area * middles[label, 1]
-        covariances[label, 0] = centred(moments[label, 0], down, down, area)
-        covariances[label, 1] = centred(moments[label, 1], across, across, area)
-        covariances[label, 2] = centred(moments[label, 2], down, across, area)
-    return covariances
 
 
 @helper
-def centred(moment: int, p: int, q: int, area: int) -> float:
-    """Move a twelve-fold second moment to the centroid, which lies p / 2 and q / 2 off in sum; divide by the area."""
-    return (float(moment) * area - 3.0 * (p * q)) / (12.0 * area * area)
+def middle(doubled: int, area: int) -> int:
+    """Give a whole number next to doubled / (2 * area); the nearest, or where a float errs, as good a one."""
+    return int(doubled / (2.0 * area) + 0.5)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .moments import Boxes, first_moments
+from .moments import Boxes, Sums, centroids, first_moments
 from .runs import Columns, Counts, list_runs, pack
 from .union import Labels, join
 from .words import Words
@@ -50,6 +50,17 @@ def find_parts(mask: npt.NDArray[np.uint8], *, diagonal: bool) -> Parts:
     return Parts(words, tops, first, starts, ends, labels, count, diagonal)
 
 
+def locate(parts: Parts) -> tuple[Boxes, Sums]:
+    """Run the first pass over the components: `moments.first_moments`.
+
+    Here and in `passes` what has one row a component is made by numpy, which asks for huge pages where it is
+    large: half a million components would else cost more in page faults than in arithmetic.
+    """
+    boxes, sums = np.empty((parts.count, 5), np.int32), np.empty((parts.count, 2), np.int64)
+    first_moments(parts.starts, parts.ends, parts.first, parts.tops, parts.labels, boxes, sums)
+    return boxes, sums
+
+
 def components(mask: npt.NDArray[np.uint8], *, diagonal: bool) -> tuple[Boxes, npt.NDArray[np.float64]]:
     """Give what cv2.connectedComponentsWithStats gives of each component, and no more.
 
@@ -60,6 +71,7 @@ def components(mask: npt.NDArray[np.uint8], *, diagonal: bool) -> tuple[Boxes, n
     centroids : ndarray of float64, shape (count, 2)
         Row and column.
     """
-    parts = find_parts(mask, diagonal=diagonal)
-    boxes, sums = first_moments(parts.starts, parts.ends, parts.first, parts.tops, parts.labels, parts.count)
-    return boxes, sums / (2.0 * boxes[:, :1])
+    boxes, sums = locate(find_parts(mask, diagonal=diagonal))
+    places = np.empty((boxes.shape[0], 2))
+    centroids(boxes, sums, places)
+    return boxes, places

@@ -1,7 +1,7 @@
 """From bytes to runs: a mask is read once, 64 pixels at a time, and kept as its runs of foreground.
 
-Rows that repeat the row above are kept once, as one band: a run is then a rectangle, and boxes, masks enlarged
-from a coarser grid, and empty and full stretches cost next to nothing.
+Rows that repeat the row above are kept once, as one band: a run is then a rectangle, and boxes, masks
+enlarged from a coarser grid, and empty and full stretches cost next to nothing.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def pack(pixels: npt.NDArray[np.uint8], height: int, width: int) -> tuple[Words,
     Returns
     -------
     words : ndarray of uint64, shape (height + 2, words in a row + 2)
-        Row i + 1 is band i. A row of zeros lies above the first band and under the last, and a column of zeros
-        on both sides, so that no later pass asks where the edge is.
+        Row i + 1 is band i. A row of zeros lies above the first band and under the last, and a column of
+        zeros on both sides, so that no later pass asks where the edge is.
     tops : ndarray of int64, shape (bands + 1,)
         First row of the mask in each band, and the mask's height.
     first : ndarray of int64, shape (bands + 1,)
@@ -57,7 +57,7 @@ def pack(pixels: npt.NDArray[np.uint8], height: int, width: int) -> tuple[Words,
 
 @helper
 def read_row(pixels: npt.NDArray[np.uint8], begin: int, width: int, row: Words) -> None:
-    """Read one row's bytes into row[1:-1]. The last word is read so that it ends with the row: never beyond it."""
+    """Read one row's bytes into row[1:-1]; the last word is read so as to end with the row, never beyond."""
     whole = width // BITS
     rest = width - whole * BITS
     row[0] = NONE
@@ -79,7 +79,7 @@ def same(above: Words, row: Words) -> bool:
     difference = NONE
     for k in range(row.size):
         difference |= above[k] ^ row[k]
-    return difference == NONE
+    return bool(difference == NONE)
 
 
 @helper
@@ -96,8 +96,8 @@ def count_runs(row: Words) -> int:
 def list_runs(words: Words, first: Counts) -> tuple[Columns, Columns]:
     """List the first and the last column of every run, in raster order.
 
-    Beginnings and ends are told apart by bits and written to two lists of their own: the k-th beginning and the
-    k-th end are the same run's, even where it crosses words, and no branch hangs on the pixels.
+    Beginnings and ends are told apart by bits and written to two lists of their own: the k-th beginning and
+    the k-th end are the same run's, even where it crosses words, and no branch hangs on the pixels.
 
     Returns
     -------

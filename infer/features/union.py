@@ -1,8 +1,8 @@
 """Which runs belong together: union-find over runs, two rows at a time.
 
 Run-based labelling as in L. He, Y. Chao and K. Suzuki (IEEE Trans. Image Process. 17(5), 2008), by bits. Two
-runs touch, one in each row, where one begins beside the other: each touching pair has just one such column, so
-the pairs are the bits of a word, and which runs they are is the number of beginnings up to that bit.
+runs touch, one in each row, where one begins beside the other: each touching pair has just one such column,
+so the pairs are the bits of a word, and which runs they are is the number of beginnings up to that bit.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def join(words: Words, first: Counts, diagonal: bool) -> tuple[Labels, int]:
 def join_rows(words: Words, band: int, first: Counts, diagonal: bool, parents: Labels) -> None:
     """Join the runs of a band to those of the band above.
 
-    Together the two rows fall into parts, which also are found by bits: a column with foreground begins one if
-    nothing links it to the column on its left. A word in which none begins is all of one part: its runs are
-    taken at once, which keeps dense patterns quick.
+    Together the two rows fall into parts, which also are found by bits: a column with foreground begins one
+    if nothing links it to the column on its left. A word in which none begins is all of one part: its runs
+    are taken at once, which keeps dense patterns quick.
     """
     up, low = words[band], words[band + 1]
     ups, lows = first[band - 1], first[band]
@@ -102,8 +102,8 @@ def join_all(before: int, up: int, up_end: int, low: int, low_end: int, parents:
 def link(one: int, other: int, parents: Labels) -> None:
     """Unite two runs' trees under the smaller root, by Rem's algorithm with splicing.
 
-    The quickest of those compared by M. Patwary, J. Blair and F. Manne (SEA 2010): both runs climb in turn, the
-    one with the larger parent, and each place it leaves is hung lower.
+    The quickest of those compared by M. Patwary, J. Blair and F. Manne (SEA 2010): both runs climb in turn,
+    the one with the larger parent, and each place it leaves is hung lower.
     """
     above_one, above_other = parents[one], parents[other]
     while above_one != above_other:

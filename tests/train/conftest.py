@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from cxr.train.run import TrainConfig, TrainResult, train_model
 
@@ -39,6 +40,15 @@ def draw_films(root: Path, *, films: int = FILMS, folds: bool = True) -> Path:
             patient = number // 2
             table.writerow([*names, f"p{patient}", *([patient % 4] if folds else [])])
     return root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Let no test of tiny networks pay for handing work to threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

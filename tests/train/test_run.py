@@ -134,7 +134,7 @@ def test_the_plots_are_pictures(trained: TrainResult, name: str) -> None:
 
 
 def test_training_learns(config: TrainConfig) -> None:
-    result = train_model(replace(config, epochs=14))
+    result = train_model(replace(config, epochs=7))
     assert result.metrics["lesion"].dice is not None
     assert result.metrics["lesion"].dice.value > 0.5
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from ...errors import InputError
 from .intensity import Map, intensities
-from .moments import first_moments, second_moments
-from .parts import Parts, find_parts
+from .moments import second_moments
+from .parts import Parts, find_parts, locate
 from .perimeter import edges
 from .shape import describe
 from .table import LESION_DTYPE, Table
@@ -19,19 +19,15 @@ from .table import LESION_DTYPE, Table
 MAX_SIDE = 40_000
 
 
-def measure(
-    mask: npt.NDArray[Any],
-    probability: Map | None = None,
-    *,
-    min_area: int = 0,
-    connectivity: int = 8,
+def measure_mask(
+    mask: npt.NDArray[Any], probability: npt.NDArray[Any] | None, min_area: int, connectivity: int
 ) -> Table:
-    """Measure the components of a mask; `cxr.infer.features.measure` says all about it."""
+    """Do what `cxr.infer.features.measure` says."""
     pixels = as_bytes(mask)
-    height, width = pixels.shape
     values = None if probability is None else as_map(probability, pixels.shape)
     if connectivity not in (4, 8):
         raise InputError(f"connectivity is {connectivity!r}; it must be 4 or 8")
+    height, width = pixels.shape
     table = fill_table(find_parts(pixels, diagonal=connectivity == 8), values, height, width)
     if min_area > 1:
         table = table[table["area"] >= min_area]
@@ -40,33 +36,33 @@ def measure(
 
 
 def fill_table(parts: Parts, probability: Map | None, height: int, width: int) -> Table:
-    """Run the passes over a mask's components, in order."""
+    """Run the passes over a mask's components."""
     runs = (parts.starts, parts.ends, parts.first, parts.tops, parts.labels)
-    boxes, sums = first_moments(*runs, parts.count)
-    covariances = second_moments(*runs, boxes, sums)
-    counts = edges(parts.words, *runs, parts.count, parts.diagonal)
-    totals = maxima = np.empty(0, np.float64)
+    boxes, sums = locate(parts)
+    moments = np.empty((parts.count, 5), np.int64)
+    second_moments(*runs, boxes, sums, moments)
+    counts = np.zeros((parts.count, 3), np.int32)
+    edges(parts.words, *runs, parts.diagonal, counts)
+    totals = maxima = np.empty(0)
     if probability is not None:
-        totals, maxima = intensities(probability, *runs, parts.count)
+        totals, maxima = np.empty(parts.count), np.empty(parts.count)
+        intensities(probability, *runs, totals, maxima)
     table = np.empty(parts.count, LESION_DTYPE)
     shape = (parts.count, LESION_DTYPE.itemsize // 8)
     whole, real = table.view(np.int64).reshape(shape), table.view(np.float64).reshape(shape)
-    describe(
-        boxes, sums, covariances, counts, totals, maxima, height, width, whole, real, table["touches_border"]
-    )
+    touches = table["touches_border"]
+    describe(boxes, sums, moments, counts, totals, maxima, height, width, whole, real, touches)
     return table
 
 
 def as_bytes(mask: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Check a mask and give its bytes, row after row; without a copy where they lie so."""
     if mask.ndim != 2:
-        raise InputError(f"a mask has two dimensions (height, width); this one has the shape {mask.shape}")
+        raise InputError(f"a mask has two dimensions, height and width; this one has the shape {mask.shape}")
     if mask.dtype not in (np.bool_, np.uint8):
         raise InputError(f"a mask is of bool or uint8; this one is of {mask.dtype}: give mask > 0")
     if max(mask.shape) > MAX_SIDE:
-        raise InputError(
-            f"a mask has at most {MAX_SIDE} pixels on a side; this one has the shape {mask.shape}"
-        )
+        raise InputError(f"a mask has at most {MAX_SIDE} pixels on a side; this one is {mask.shape}")
     return np.ascontiguousarray(mask).view(np.uint8)
 
 
@@ -74,7 +70,7 @@ def as_map(probability: npt.NDArray[Any], shape: tuple[int, ...]) -> Map:
     """Check a probability map against its mask's shape and give its values, row after row."""
     if probability.shape != shape:
         raise InputError(
-            f"probability has the shape {probability.shape}, its mask {shape}; they must be the same"
+            f"probability has the shape {probability.shape}, its mask {shape}: give one of the same"
         )
     if probability.dtype != np.float32:
         raise InputError(f"probability is of {probability.dtype}; give float32")

@@ -30,11 +30,12 @@ def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @pytest.mark.usefixtures("no_hub")
 def test_a_network_leads_from_one_grey_channel_to_logits(architecture: str, encoder: str) -> None:
+    torch.manual_seed(0)
     network = build_unet(architecture, encoder, 2).eval()
     with torch.inference_mode():
         logits = network(torch.randn(3, 1, 64, 96))
     assert logits.shape == (3, 2, 64, 96)
-    assert logits.min() < 0 < logits.max()
+    assert logits.min() < 0 or logits.max() > 1  # no activation keeps them between
 
 
 def test_the_decoder_takes_the_widths_given() -> None:

@@ -7,16 +7,18 @@ FOLDER is made anew; everything is written inside it.
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from cxr.infer.session import read_card
 
 SAMPLE = "NIH-Chest-X-ray-dataset"
 STEPS = (
@@ -41,30 +43,24 @@ def run_steps(folder: Path) -> dict[str, float]:
 
 def results(folder: Path) -> dict[str, str]:
     """Read from the files that the commands wrote what each made."""
-    card = json.loads((folder / "runs" / "latest" / "model_card.json").read_text())
-    dice = card["metrics"]["lesion"]["dice"]
-    parity = json.loads(_card_of(folder / "model.onnx"))["parity"]
-    run = json.loads((folder / "run.json").read_text())
-    rows = list(csv.DictReader((folder / "analysis" / "cv_metrics.csv").open()))
-    pooled = {row["model"]: row for row in rows if row["fold"] == "pooled"}
-    best = max((name for name in ("xgb", "lgb", "rf")), key=lambda name: float(pooled[name]["r2"]))
-    pictures = len(list((folder / SAMPLE / "images").iterdir()))
+    dice = _read(folder / "runs" / "latest" / "model_card.json")["metrics"]["lesion"]["dice"]
+    parity = read_card(folder / "model.onnx").parity
+    run = _read(folder / "run.json")
+    scores = {score["model"]: score["r2"] for score in _read(folder / "analysis" / "analysis.json")["scores"]}
+    best = max(("xgb", "lgb", "rf"), key=lambda model: scores[model])
+    rate = run["counts"]["rows"] / run["seconds"]["total"]
     return {
-        "sample": f"{pictures} pictures of known truth",
+        "sample": f"{len(list((folder / SAMPLE / 'images').iterdir()))} pictures of known truth",
         "train": f"Dice {dice['value']:.3f} [{dice['low']:.3f}, {dice['high']:.3f}] on held-out patients",
-        "export": f"parity: probabilities within {parity['max_difference']:.1g}, "
-        f"{parity['mask_agreement']:.4%} of pixels agree",
-        "infer": f"{run['counts']['done']} rows, {run['pictures_per_second']:.1f} pictures a second, "
-        f"{run['provider']}",
-        "analyze": f"R2 {float(pooled[best]['r2']):.2f} ({best}), "
-        f"{float(pooled['dummy']['r2']):.2f} (predicting the mean)",
+        "export": f"parity: probabilities within {parity.max_difference:.1g}, "
+        f"{parity.mask_agreement:.4%} of pixels agree",
+        "infer": f"{run['counts']['rows']} rows, {rate:.1f} pictures a second on {run['provider']}",
+        "analyze": f"R2 {scores[best]:.2f} ({best}) on held-out patients, {scores['mean']:.2f} by the mean",
     }
 
 
-def _card_of(path: Path) -> str:
-    from cxr.infer.session import read_card
-
-    return read_card(path).to_json()
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def main(folder: Path) -> None:

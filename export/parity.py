@@ -7,7 +7,7 @@ exporters have been known to bake in the example's batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +19,10 @@ from ..data.picture import Grey
 from ..errors import ModelError
 from ..infer.rows import measure_picture
 from ..models.card import ModelCard, Parity
+from ..models.evaluate import Predict
 from ..models.preprocess import Placement, prepare
 
 BATCHES = (1, 2, 3, 8)
-Predict = Callable[[Grey], npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from ..errors import ModelError
 from ..extras import require
 from ..files import replacing
 from ..models.card import ModelCard, Parity
-from .parity import Limits, Predict, check, compare
+from ..models.evaluate import Predict
+from .parity import Limits, check, compare
 
 if TYPE_CHECKING:
     from torch import nn

@@ -1,69 +1,35 @@
-"""Judge a network on pictures at their own resolution, through the one pixel path and back."""
+"""Run a network in PyTorch as a model is run everywhere, and write what its judgement gave."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ..data.dataset import Record, load_masks
-from ..data.decode import read_picture
 from ..data.picture import Grey
 from ..files import write_text
-from ..models.card import PixelSpec
-from ..models.metrics import PictureScore, score
-from ..models.preprocess import Probability, prepare, restore
+from ..models.evaluate import Predict
+from ..models.metrics import PictureScore
+from ..models.preprocess import Probability
 from .network import Segmenter
 
 _COLUMNS = ("image", "patient_id", "class", "truth_area", "predicted_area", "intersection", "dice", "iou")
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """A picture and, at its own size, what the network says: float32 [C,h,w]."""
-
-    record: Record
-    pixels: Grey
-    probability: Probability
-
-
-def predict(
-    segmenter: Segmenter, records: Sequence[Record], spec: PixelSpec, *, batch_size: int, device: torch.device
-) -> Iterator[Prediction]:
-    """Run a network over pictures, in order."""
+def predictor(segmenter: Segmenter, device: torch.device) -> Predict:
+    """Give a function from uint8 `[N,1,H,W]` to float32 probabilities `[N,C,H,W]`."""
     segmenter = segmenter.to(device).eval()
-    for start in range(0, len(records), batch_size):
-        batch = records[start : start + batch_size]
-        pictures = [read_picture(record.path).pixels for record in batch]
-        prepared, placements = zip(*(prepare(pixels, spec) for pixels in pictures), strict=True)
+
+    def predict(batch: Grey) -> Probability:
         with torch.inference_mode():
-            maps = segmenter(torch.from_numpy(np.stack(prepared)[:, None]).to(device)).float().cpu().numpy()
-        for record, pixels, placement, probability in zip(batch, pictures, placements, maps, strict=True):
-            full = np.stack([restore(one, placement) for one in probability])
-            yield Prediction(record, pixels, full)
+            maps = segmenter(torch.from_numpy(batch).to(device))
+        return np.asarray(maps.float().cpu().numpy(), np.float32)
 
-
-def judge(
-    prediction: Prediction, classes: Sequence[str], thresholds: Sequence[float]
-) -> tuple[PictureScore, ...]:
-    """Compare one picture's cut masks with its truth, for the classes of which that is known."""
-    masks, known = load_masks(prediction.record, classes, prediction.pixels.shape)
-    return tuple(
-        score(
-            masks[index],
-            (prediction.probability[index] >= thresholds[index]).astype(np.uint8),
-            key=prediction.record.key,
-            patient_id=prediction.record.patient_id,
-            class_name=name,
-        )
-        for index, name in enumerate(classes)
-        if known[index]
-    )
+    return predict
 
 
 def write_scores(path: Path, scores: Sequence[PictureScore]) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ..files import write_text
 from ..models.card import ClassMetrics, ModelCard, TrainingData
+from ..models.evaluate import judge, predictions
 from ..models.metrics import PictureScore, class_metrics
 from ..models.unet import GREY_NORMALISATION
-from .evaluate import judge, predict, write_scores
+from .evaluate import predictor, write_scores
 from .plan import Plan
 from .plots import choose_examples, plot_history, plot_overlays
 from .record import read_history
@@ -29,13 +29,9 @@ def finish(plan: Plan, folder: Path, device: torch.device) -> dict[str, ClassMet
     classes, thresholds = plan.dataset.classes, (THRESHOLD,) * len(plan.dataset.classes)
     state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
     plan.segmenter.network.load_state_dict(state)
-    common: dict[str, Any] = {
-        "spec": plan.spec,
-        "batch_size": plan.config.batch_size,
-        "device": device,
-    }
+    predict, batch_size = predictor(plan.segmenter, device), plan.config.batch_size
     scores: list[PictureScore] = []
-    for prediction in predict(plan.segmenter, plan.validation, **common):
+    for prediction in predictions(predict, plan.validation, plan.spec, batch_size=batch_size):
         scores.extend(judge(prediction, classes, thresholds))
     by_class = {
         name: class_metrics([item for item in scores if item.class_name == name], seed=plan.config.seed)
@@ -45,7 +41,7 @@ def finish(plan: Plan, folder: Path, device: torch.device) -> dict[str, ClassMet
     plot_history(folder / "learning_curve.png", read_history(folder))
     by_key = {record.key: record for record in plan.validation}
     examples = [by_key[key] for key in choose_examples(scores)]
-    shown = list(predict(plan.segmenter, examples, **common))
+    shown = list(predictions(predict, examples, plan.spec, batch_size=batch_size))
     plot_overlays(folder / "val_overlays.png", shown, scores, classes, thresholds)
     write_text(folder / CARD, _card(plan, by_class, thresholds).to_json() + "\n")
     mark_latest(folder)

@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from ..data.dataset import load_masks
 from ..data.picture import Grey
 from ..files import replacing
+from ..models.evaluate import Prediction
 from ..models.metrics import PictureScore
-from .evaluate import Prediction
 from .record import Epoch
 
 _COLOURS = ((255, 196, 0), (0, 200, 255), (255, 90, 160), (120, 255, 120), (200, 150, 255), (255, 140, 60))

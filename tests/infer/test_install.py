@@ -6,13 +6,12 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ROOMS = {"data", "models", "train", "export", "infer", "analysis"}
 
 
@@ -39,19 +38,18 @@ def test_wheel_holds_only_the_rooms(wheel: Path) -> None:
 
 
 @pytest.mark.install
-def test_cpu_extra_alone_infers_without_torch(wheel: Path, tmp_path: Path, small_model: Path) -> None:
+def test_cpu_extra_alone_infers_without_torch(
+    wheel: Path, tmp_path: Path, model: Path, draw: Callable[..., Path]
+) -> None:
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
     subprocess.run(
         [str(python), "-m", "pip", "install", "--quiet", f"cxr[cpu] @ {wheel.as_uri()}"], check=True
     )
-    (tmp_path / "films").mkdir()
-    picture = np.zeros((80, 100), np.uint8)
-    cv2.circle(picture, (50, 40), 12, 255, -1)
-    cv2.imwrite(str(tmp_path / "films" / "a.png"), picture)
+    draw(tmp_path / "films" / "a.png", [(10, 10, 20, 20, 250)], size=(80, 100))
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
-        [str(python.with_name("cxr-infer")), "films", "--model", str(small_model), "--out", "out", "--masks"],
+        [str(python.with_name("cxr-infer")), "films", "--model", str(model), "--out", "out", "--masks"],
         cwd=tmp_path,
         env=environment,
         capture_output=True,

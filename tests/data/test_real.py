@@ -1,0 +1,47 @@
+"""Real radiographs and the real NIH tables, where the research data lies beside the clone."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from cxr.data.dataset import open_dataset
+from cxr.data.decode import read_picture
+from cxr.data.nih import read_boxes, read_entries
+from cxr.errors import DecodeError
+
+PACK = Path(__file__).resolve().parents[3] / "shared" / "data" / "cxr_dev"
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(not PACK.is_dir(), reason=f"the research data is not there: {PACK}"),
+]
+
+
+def test_the_real_nih_tables_are_read_whole() -> None:
+    assert read_entries(PACK / "nih" / "Data_Entry_2017_v2020.csv.gz").num_rows == 112_120
+    assert read_boxes(PACK / "nih" / "BBox_List_2017.csv").num_rows == 984
+
+
+def test_the_real_set_opens_with_the_counts_that_its_readme_states() -> None:
+    lung = open_dataset(PACK, classes=["lung"])
+    lesion = open_dataset(PACK, classes=["lesion"])
+    assert (len(lung.records), len(lesion.records)) == (539, 71)  # two films show one lung only
+    assert len({record.patient_id for record in lesion.records}) == 51
+
+
+def test_odd_files_are_read_or_refused_as_their_manifest_expects() -> None:
+    with (PACK / "odd" / "MANIFEST.csv").open(encoding="utf-8", newline="") as handle:
+        rows = [row for row in csv.DictReader(handle) if not row["format"].startswith("DICOM")]
+    assert len(rows) == 26
+    for row in rows:
+        path = PACK / "odd" / row["file"]
+        if row["expected"].startswith("refuse"):
+            with pytest.raises(DecodeError):
+                read_picture(path)
+        else:
+            width, height = map(int, row["size"].split("x"))
+            pixels = read_picture(path).pixels
+            assert pixels.shape in {(height, width), (width, height)}, row["file"]

@@ -38,7 +38,8 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn its errors into one line and its result into the exit status."""
-        logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+        logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+        logging.getLogger(__package__).setLevel(logging.INFO)  # ours alone: libraries chatter at this level
         try:
             result = super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt):

@@ -100,6 +100,8 @@ def _run(trainer: lightning.Trainer, task: SegmentationTask, plan: Plan, resume:
     try:
         trainer.fit(task, training, validation, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:
+        if not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
         # On Ctrl-C Lightning turns the signal off and ends the process; here the caller decides what ends.
         signal.signal(signal.SIGINT, on_interrupt)
         raise KeyboardInterrupt from stop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +36,9 @@ class Run:
 
 
 def new_run_folder(runs: Path, name: str) -> Path:
-    """Make `runs/<stamp>-<name>`, a folder that was not there."""
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    """Make `runs/<stamp>-<name>`, a folder that was not there; the name is made fit for a shell."""
+    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.")
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{plain}"
     taken = 1
     folder = runs / stem
     while folder.exists():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,21 @@ def test_two_runs_in_one_second_have_two_folders(tmp_path: Path) -> None:
     folders = {new_run_folder(tmp_path / "runs", "a") for _ in range(4)}
     assert len(folders) == 4
     assert all(folder.is_dir() for folder in folders)
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [
+        ("films", "films"),
+        ("cxr sample (synthetic)", "cxr-sample-synthetic"),
+        ("a/b..", "a-b"),
+        ("Röntgen", "Röntgen"),
+    ],
+)
+def test_a_folder_has_a_name_that_needs_no_quotes(tmp_path: Path, name: str, ending: str) -> None:
+    folder = new_run_folder(tmp_path / "runs", name)
+    assert folder.parent == tmp_path / "runs"
+    assert re.fullmatch(rf"\d{{8}}-\d{{6}}-{ending}", folder.name)
 
 
 def test_the_latest_run_is_found_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

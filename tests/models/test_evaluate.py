@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cxr.data.dataset import Record
+from cxr.data.picture import Grey
+from cxr.models.card import PixelSpec
+from cxr.models.evaluate import judge, predictions
+from cxr.models.preprocess import Probability
+
+SPEC = PixelSpec(64, 64)
+
+
+def bright(batch: Grey) -> Probability:
+    """A model that finds what is bright, for two classes alike."""
+    return np.repeat(batch > 127, 2, axis=1).astype(np.float32)
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> list[Record]:
+    """Films that are their own lesion masks, each of another size; the lung is not known."""
+    made = []
+    for number, size in enumerate([(100, 80), (64, 64), (50, 120)]):
+        film = np.zeros(size, np.uint8)
+        cv2.circle(film, (size[1] // 2, size[0] // 2), 20, 255, -1)
+        path = tmp_path / f"{number}.png"
+        cv2.imwrite(str(path), film)
+        made.append(Record(path.name, path, f"p{number}", {"lesion": path, "lung": None}))
+    return made
+
+
+def test_probabilities_come_back_at_each_pictures_own_size_and_in_order(records: list[Record]) -> None:
+    found = list(predictions(bright, records, SPEC, batch_size=2))
+    assert [item.record.key for item in found] == ["0.png", "1.png", "2.png"]
+    assert [item.probability.shape for item in found] == [(2, 100, 80), (2, 64, 64), (2, 50, 120)]
+
+
+def test_only_classes_whose_truth_is_known_are_scored(records: list[Record]) -> None:
+    found = predictions(bright, records, SPEC)
+    scores = [score for item in found for score in judge(item, ("lesion", "lung"), (0.5, 0.5))]
+    assert [(item.key, item.class_name) for item in scores] == [(f"{n}.png", "lesion") for n in range(3)]
+    assert min(item.dice for item in scores) > 0.96
+
+
+def test_a_probability_at_the_threshold_counts_as_found(records: list[Record]) -> None:
+    (even,) = predictions(lambda batch: np.full((len(batch), 1, 64, 64), 0.5, np.float32), records[1:2], SPEC)
+    (at,), (above,) = (judge(even, ("lesion",), (cut,)) for cut in (0.5, 0.6))
+    assert (at.predicted_area, above.predicted_area) == (64 * 64, 0)

@@ -101,7 +101,8 @@ def _run(trainer: lightning.Trainer, task: SegmentationTask, plan: Plan, resume:
         trainer.fit(task, training, validation, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:
         if not isinstance(stop.__context__, KeyboardInterrupt):
-            raise
+            # A scheduler's SIGTERM; Lightning would leave as if all were done.
+            raise SystemExit(128 + signal.SIGTERM) from stop
         # On Ctrl-C Lightning turns the signal off and ends the process; here the caller decides what ends.
         signal.signal(signal.SIGINT, on_interrupt)
         raise KeyboardInterrupt from stop

@@ -182,6 +182,17 @@ def test_an_interrupt_reaches_the_caller_and_its_signal_still_works(
     assert "go on with: cxr-train --resume" in caplog.text
 
 
+def test_a_run_that_is_terminated_does_not_leave_as_if_it_were_done(
+    config: TrainConfig, interrupt: Callable[[int, BaseException], None]
+) -> None:
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+    interrupt(1, SIGTERMException())
+    with pytest.raises(SystemExit) as caught:
+        train_model(config)
+    assert caught.value.code == 128 + signal.SIGTERM
+
+
 def test_a_finished_run_is_not_resumed(trained: TrainResult) -> None:
     with pytest.raises(InputError, match="this run is finished"):
         resume_training(trained.run)

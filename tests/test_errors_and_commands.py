@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import click
 import pytest
@@ -74,10 +73,7 @@ def test_help_loads_nothing_heavy_and_answers_at_once(name: str | None) -> None:
     assert done.stdout.rstrip().endswith("LOADED []")
 
 
-def test_version_needs_no_room() -> None:
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "cxr", "--version"], capture_output=True, text=True, check=True
-    )
+def test_version_answers_and_does_not_hang() -> None:
+    words = [sys.executable, "-m", "cxr", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.startswith("cxr, version ")
-    assert time.perf_counter() - start < 30  # a hang, not a speed: speeds are shown by benchmarks

@@ -28,17 +28,6 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 COUNT = st.integers(0, 10**6)
 TEXT = st.text(max_size=20)
 
-CARD = ModelCard(
-    name="toy",
-    classes=("lung", "lesion"),
-    architecture="unet",
-    encoder="resnet18",
-    pixels=PixelSpec(64, 96),
-    normalisation=Normalisation(0.449, 0.226),
-    thresholds=(0.5, 0.4),
-    licence="CC0",
-)
-
 
 @st.composite
 def cards(draw: st.DrawFn) -> ModelCard:
@@ -101,9 +90,11 @@ def test_the_same_card_gives_the_same_text(card: ModelCard) -> None:
         ({"metrics": {"heart": ClassMetrics(0, 0)}}, "heart"),
     ],
 )
-def test_a_card_that_contradicts_itself_is_refused(change: dict[str, Any], said: str) -> None:
+def test_a_card_that_contradicts_itself_is_refused(
+    change: dict[str, Any], said: str, toy_card: ModelCard
+) -> None:
     with pytest.raises(ModelError, match=said):
-        replace(CARD, **change)
+        replace(toy_card, **change)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +107,10 @@ def test_a_card_that_contradicts_itself_is_refused(change: dict[str, Any], said:
         ({"encoder": None}, "encoder"),
     ],
 )
-def test_json_with_wrong_values_is_refused_with_its_source(change: dict[str, Any], said: str) -> None:
-    text = json.dumps({**json.loads(CARD.to_json()), **change})
+def test_json_with_wrong_values_is_refused_with_its_source(
+    change: dict[str, Any], said: str, toy_card: ModelCard
+) -> None:
+    text = json.dumps({**json.loads(toy_card.to_json()), **change})
     with pytest.raises(ModelError, match=said) as caught:
         ModelCard.from_json(text, source="model.onnx")
     assert "\n" not in str(caught.value)
@@ -129,10 +122,10 @@ def test_what_is_not_a_card_is_a_model_error_that_names_the_source(text: str | b
         ModelCard.from_json(text, source="model.onnx")
 
 
-def test_a_card_is_read_from_a_file(tmp_path: Path) -> None:
+def test_a_card_is_read_from_a_file(tmp_path: Path, toy_card: ModelCard) -> None:
     path = tmp_path / "card.json"
-    path.write_text(CARD.to_json(), encoding="utf-8")
-    assert ModelCard.read(path) == CARD
+    path.write_text(toy_card.to_json(), encoding="utf-8")
+    assert ModelCard.read(path) == toy_card
 
 
 def test_a_card_file_that_is_not_there_is_a_model_error(tmp_path: Path) -> None:
@@ -144,5 +137,7 @@ def test_a_card_file_that_is_not_there_is_a_model_error(tmp_path: Path) -> None:
     ("classes", "target"),
     [(("lung", "lesion"), "lesion"), (("lung", "heart"), "lung"), (("lesion",), "lesion")],
 )
-def test_the_target_is_the_lesion_class_or_the_first(classes: tuple[str, ...], target: str) -> None:
-    assert replace(CARD, classes=classes, thresholds=(0.5,) * len(classes)).target == target
+def test_the_target_is_the_lesion_class_or_the_first(
+    classes: tuple[str, ...], target: str, toy_card: ModelCard
+) -> None:
+    assert replace(toy_card, classes=classes, thresholds=(0.5,) * len(classes)).target == target

@@ -15,28 +15,15 @@ from cxr.models.card import (
     ClassMetrics,
     Interval,
     ModelCard,
-    Normalisation,
     Parity,
-    PixelSpec,
     Quantisation,
     TrainingData,
 )
 from cxr.models.command import card_lines, command
 
-CARD = ModelCard(
-    name="toy",
-    classes=("lung", "lesion"),
-    architecture="unet",
-    encoder="resnet18",
-    pixels=PixelSpec(64, 96),
-    normalisation=Normalisation(0.449, 0.226),
-    thresholds=(0.5, 0.4),
-    licence="CC0",
-)
-
 
 @pytest.fixture
-def model(tmp_path: Path) -> Path:
+def model(tmp_path: Path, toy_card: ModelCard) -> Path:
     shape: list[str | int | None] = ["N", 1, 64, 96]
     graph = helper.make_graph(
         [helper.make_node("Identity", ["image"], ["probability"])],
@@ -45,7 +32,7 @@ def model(tmp_path: Path) -> Path:
         [helper.make_tensor_value_info("probability", TensorProto.UINT8, shape)],
     )
     made = helper.make_model(graph)
-    helper.set_model_props(made, {METADATA_KEY: CARD.to_json()})
+    helper.set_model_props(made, {METADATA_KEY: toy_card.to_json()})
     save(made, tmp_path / "toy.onnx")
     return tmp_path / "toy.onnx"
 
@@ -56,17 +43,17 @@ def test_without_a_file_it_says_what_is_shipped() -> None:
     assert "no model is shipped" in result.output
 
 
-def test_the_card_of_a_json_file_is_shown(tmp_path: Path) -> None:
+def test_the_card_of_a_json_file_is_shown(tmp_path: Path, toy_card: ModelCard) -> None:
     path = tmp_path / "card.json"
-    path.write_text(CARD.to_json(), encoding="utf-8")
+    path.write_text(toy_card.to_json(), encoding="utf-8")
     result = CliRunner().invoke(command, [str(path)])
     assert result.exit_code == ExitCode.DONE
-    assert result.output.splitlines() == card_lines(CARD)
+    assert result.output.splitlines() == card_lines(toy_card)
     assert "lung at 0.5, lesion at 0.4" in result.output
     assert "96 x 64 pixels, pad" in result.output
 
 
-def test_the_card_of_a_model_is_shown_without_torch(model: Path) -> None:
+def test_the_card_of_a_model_is_shown_without_torch(model: Path, toy_card: ModelCard) -> None:
     code = (
         "import sys\nfrom cxr.models.command import command\n"
         "command.main([sys.argv[1]], standalone_mode=False)\n"
@@ -77,13 +64,13 @@ def test_the_card_of_a_model_is_shown_without_torch(model: Path) -> None:
         [sys.executable, "-c", program, str(model)], capture_output=True, text=True, check=False
     )
     assert result.stderr == ""
-    assert result.stdout.splitlines() == card_lines(CARD)
+    assert result.stdout.splitlines() == card_lines(toy_card)
 
 
-def test_everything_that_a_full_card_knows_is_shown() -> None:
+def test_everything_that_a_full_card_knows_is_shown(toy_card: ModelCard) -> None:
     interval = Interval(0.95, 0.94, 0.96)
     full = replace(
-        CARD,
+        toy_card,
         training=TrainingData("films", 80, 40, 20, 10, "abc", "CC0"),
         metrics={"lung": ClassMetrics(18, 2, interval, interval, interval)},
         parity=Parity("cpu", (1, 2), 24, 1e-6, 0.99999, 1.0),

@@ -1,0 +1,21 @@
+"""One small card that the tests of cards and of the command that shows them share."""
+
+from __future__ import annotations
+
+import pytest
+
+from cxr.models.card import ModelCard, Normalisation, PixelSpec
+
+
+@pytest.fixture(scope="session")
+def toy_card() -> ModelCard:
+    return ModelCard(
+        name="toy",
+        classes=("lung", "lesion"),
+        architecture="unet",
+        encoder="resnet18",
+        pixels=PixelSpec(64, 96),
+        normalisation=Normalisation(0.449, 0.226),
+        thresholds=(0.5, 0.4),
+        licence="CC0",
+    )

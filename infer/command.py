@@ -36,7 +36,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--min-area", type=click.IntRange(0), default=0, help="Drop parts of fewer pixels.")
 @click.option("--masks", is_flag=True, help="Write masks as 1-bit PNG, at the pictures' own size.")
 @click.option("--overlays", is_flag=True, help="Write the pictures with outlines on them.")
-@click.option("--batch-size", type=click.IntRange(1), default=8, help="Pictures of one model pass.")
+@click.option("--batch-size", type=click.IntRange(1), help="Pictures of one pass.  [default: the provider's]")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: the cores granted]")
 @click.option("--overwrite", is_flag=True, help="Replace what another run left in --out.")
 def command(**options: Any) -> ExitCode:

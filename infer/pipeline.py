@@ -1,8 +1,9 @@
 """decode | model | measure | write, overlapped and bounded; what comes out is in the order of what went in.
 
 Decoding, measuring and writing share one pool of threads: OpenCV, numba and the file system free the
-interpreter's lock. The model has a thread of its own, and ONNX Runtime its own threads within a pass. Each
-stage works at most a few batches ahead of the next, so memory does not grow with the folder.
+interpreter's lock. The model has as many threads as its runtime takes passes at once: one on a graphics card,
+one a core on the processor, where passes side by side waste nothing on waiting for each other. Each stage
+works at most a few batches ahead of the next, so memory does not grow with the folder.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class Pipeline:
 
     session: Session
     settings: Settings
-    batch_size: int = 8
+    batch_size: int
     clock: Clock = field(default_factory=Clock)
 
     def run(self, items: Iterable[Item | Failure]) -> Generator[Row | Failure, None, None]:
@@ -128,11 +129,12 @@ class Pipeline:
         OutputError
             If a mask or overlay cannot be written: not one picture's fault, so the run ends.
         """
-        ahead = 2 * self.batch_size + self.session.threads
-        with _one_thread_in_opencv(), _threads(self.session.threads) as pool, _threads(1) as model:
+        streams, threads = self.session.streams, self.session.threads
+        ahead = (streams + 1) * self.batch_size + threads
+        with _one_thread_in_opencv(), _threads(threads) as pool, _threads(streams) as model:
             prepared = _ordered(pool, self._prepare, items, ahead)
             batches = _batches(prepared, self.batch_size)
-            scored = _ordered(model, self._score, batches, 2)
+            scored = _ordered(model, self._score, batches, streams + 1)
             yield from _ordered(pool, self._finish, chain.from_iterable(scored), ahead)
 
     def _prepare(self, item: Item | Failure) -> _Prepared | Failure:

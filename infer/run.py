@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, OutputError
 from ..files import write_json, write_text
 from ..models.shipped import find_model
 from .folder import list_folder
@@ -27,6 +27,9 @@ from .summary import RunSummary, summarise
 from .tables import FAILURE_COLUMNS, FAILURES, FEATURES, LESIONS, failure_line, read_rows
 
 log = logging.getLogger(__name__)
+
+SECONDS_AT_RISK = 0.5
+"""How much work a kill may undo."""
 
 Progress = Callable[[int, int], None]
 
@@ -44,7 +47,7 @@ def infer_folder(
     min_area: int = 0,
     masks: bool = False,
     overlays: bool = False,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     threads: int | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -72,8 +75,8 @@ def infer_folder(
         Parts of fewer pixels are dropped, from tables and masks.
     masks, overlays : bool
         Write them as PNG.
-    batch_size : int
-        Pictures of one model pass and of one commit.
+    batch_size : int, optional
+        Pictures of one model pass; by default what suits the provider.
     overwrite : bool
         Take the place of what another run left in `out`.
     progress : callable, optional
@@ -108,7 +111,9 @@ def infer_folder(
     )
     log.info("model: %s (%s); provider: %s", session.path, session.card.name, session.provider)
     settings = Settings(target, threshold, min_area, masks, overlays)
-    run = _Run(root, Pipeline(session, settings, batch_size), _plain(arguments), overwrite)
+    run = _Run(
+        root, Pipeline(session, settings, batch_size or session.batch_size), _plain(arguments), overwrite
+    )
     return run.go(entries, progress or _silent)
 
 
@@ -173,12 +178,20 @@ class _Run:
     def _treat(
         self, entries: Sequence[Item | Failure], journal: Journal, progress: Callable[[int], None]
     ) -> None:
-        with closing(self.pipeline.run(entries)) as outcomes:
-            for done, outcome in enumerate(outcomes, 1):
-                _append(journal, outcome)
-                if done % self.pipeline.batch_size == 0:
-                    journal.commit()
-                progress(done)
+        due = 0.0
+        try:
+            with closing(self.pipeline.run(entries)) as outcomes:
+                for done, outcome in enumerate(outcomes, 1):
+                    _append(journal, outcome)
+                    if time.monotonic() >= due:  # to sync for every picture would be the slowest stage
+                        journal.commit()
+                        due = time.monotonic() + SECONDS_AT_RISK
+                    progress(done)
+        except OutputError:
+            raise  # the disk takes nothing now
+        except BaseException:
+            journal.commit()
+            raise
         journal.commit()
 
     def _close(self, manifest: dict[str, Any], treated: int, seconds: float) -> RunSummary:
@@ -209,14 +222,18 @@ def _append(journal: Journal, outcome: Row | Failure) -> None:
         journal.append(LESIONS, outcome.lesions)
 
 
-def _check_arguments(threshold: float | None, min_area: int, batch_size: int, threads: int | None) -> None:
+def _check_arguments(
+    threshold: float | None, min_area: int, batch_size: int | None, threads: int | None
+) -> None:
     if threshold is not None and not 0 < threshold < 1:
         raise InputError(f"threshold must lie between 0 and 1, got {threshold}")
-    if min_area < 0 or batch_size < 1 or (threads is not None and threads < 1):
-        raise InputError(
-            "min_area must be at least 0, batch_size and threads at least 1; "
-            f"got {min_area}, {batch_size} and {threads}"
-        )
+    for name, value, least in (
+        ("min_area", min_area, 0),
+        ("batch_size", batch_size, 1),
+        ("threads", threads, 1),
+    ):
+        if value is not None and value < least:
+            raise InputError(f"{name} must be at least {least}, got {value}")
 
 
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..data.picture import Grey
-from ..errors import ModelError
-from ..extras import require
+from ..errors import ModelError, ProviderError
 from ..models.card import METADATA_KEY, ModelCard
 from .cores import usable_cores
+from .engine import INPUT, OUTPUT, Engine, EngineError, Tensor
+from .engine_openvino import open_openvino
+from .engine_ort import open_ort
 from .onnx_file import OnnxFile, read_onnx
-from .providers import Provider, check_available, choose, refusal
-
-INPUT, OUTPUT = "image", "probability"
+from .providers import AUTO, AUTOMATIC, CPU, Provider, check_available, choose, ort_providers, refusal
+from .remembered import recall
 
 # A class's name becomes a column's and a folder's.
 _CLASS_NAME = re.compile(r"\w[\w -]*")
@@ -49,7 +48,9 @@ class Session:
     provider : str
         The provider in use, by its name in the table; never `auto`.
     threads : int
-        Threads of one model pass on the CPU.
+        Threads of the processor: for the passes, where they run there, and for decoding and measuring.
+    batch_size : int
+        Pictures of one pass that suit the provider.
     """
 
     card: ModelCard
@@ -57,7 +58,8 @@ class Session:
     model_hash: str
     provider: str
     threads: int
-    _runtime: Any = field(repr=False, compare=False)
+    batch_size: int
+    _engine: Engine = field(repr=False, compare=False)
 
     @classmethod
     def open(
@@ -77,7 +79,8 @@ class Session:
         path : Path or str
             The ONNX file.
         provider : str
-            A name of the providers' table, or `auto`.
+            A name of the providers' table, or `auto`: what `cxr bench` found best for this model here, else
+            the first that works of CUDA and the CPU.
         card : Path, optional
             A card's JSON file, for a model that carries none; it goes before one that is carried.
         threads : int, optional
@@ -103,9 +106,21 @@ class Session:
         model_card = _card_of(file, card)
         model_hash = file.hash()
         count = threads or usable_cores()
-        used, runtime = choose(provider, lambda row: _build(file, row, count), allow_fallback=allow_fallback)
-        _check_fit(file.path, runtime, model_card)
-        return cls(model_card, file.path, model_hash, used.name, count, runtime)
+        best = recall(model_hash) if provider == AUTO else None
+        used, engine = choose(
+            provider,
+            lambda row: _build(file, row, model_card, model_hash, count),
+            allow_fallback=allow_fallback,
+            automatic=(best.provider, CPU) if best else AUTOMATIC,
+        )
+        _check_fit(file.path, engine, model_card)
+        batch_size = best.batch_size if best and best.provider == used.name else used.batch_size
+        return cls(model_card, file.path, model_hash, used.name, count, batch_size, engine)
+
+    @property
+    def streams(self) -> int:
+        """How many threads may be inside `run` at once."""
+        return self._engine.streams
 
     def run(self, batch: Grey) -> npt.NDArray[np.float32]:
         """Run the model.
@@ -125,13 +140,13 @@ class Session:
             If the runtime fails, for example for want of memory.
         """
         try:
-            (output,) = self._runtime.run([OUTPUT], {INPUT: batch})
+            output = self._engine.run(batch)
         except Exception as error:
             raise ModelError(f"{self.path}: failed on a batch of {len(batch)} ({error})") from error
         expected = (len(batch), len(self.card.classes), *batch.shape[2:])
         if output.shape != expected:
             raise ModelError(f"{self.path}: gave an output of shape {output.shape}, not {expected}")
-        return np.asarray(output, np.float32)
+        return output
 
 
 def _card_of(file: OnnxFile, given: Path | None) -> ModelCard:
@@ -147,59 +162,46 @@ def _card_of(file: OnnxFile, given: Path | None) -> ModelCard:
     return card
 
 
-def _build(file: OnnxFile, provider: Provider, threads: int) -> Any:
-    """Build a session on one provider, and make sure that it runs there."""
+def _build(file: OnnxFile, provider: Provider, card: ModelCard, model_hash: str, threads: int) -> Engine:
+    """Load the model on one provider, and make sure that it runs there."""
     check_available(provider)
-    ort = require("onnxruntime", extra="cpu")
-    # From bytes no other file can be reached; a path is given once external data was allowed and checked.
-    source = str(file.path) if file.external else file.content
     try:
-        runtime = ort.InferenceSession(
-            source,
-            _options(ort, threads),
-            providers=[(provider.ort_name, provider.options)],
-            enable_fallback=0,
-        )
-    except Exception as error:
-        if provider.name == "cpu":
-            raise ModelError(f"{file.path}: ONNX Runtime cannot load this model: {error}") from error
-        raise refusal(provider, f"no session could be built ({error})") from error
-    if (first := runtime.get_providers()[0]) != provider.ort_name:
-        raise refusal(provider, f"ONNX Runtime could not start it and chose {first}")
-    return runtime
+        if provider.ort_name is None:
+            return open_openvino(file, threads=threads)
+        rows = ort_providers(provider, model_hash, card.precision)
+        return open_ort(file, rows, device=provider.device, threads=threads)
+    except EngineError as error:
+        raise _blame(file, provider, error) from error
 
 
-def _options(ort: ModuleType, threads: int) -> Any:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    # Threads that wait by spinning would take the cores from decoding.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4  # what goes wrong is raised or checked here, not printed
-    return options
+def _blame(file: OnnxFile, provider: Provider, error: EngineError) -> ModelError | ProviderError:
+    """Tell a model that no provider could load from a provider that does not work here."""
+    if provider.name == CPU:
+        return ModelError(f"{file.path}: ONNX Runtime cannot load this model: {error}")
+    return refusal(provider, str(error))
 
 
-def _check_fit(path: Path, runtime: Any, card: ModelCard) -> None:
-    inputs = {tensor.name: tensor for tensor in runtime.get_inputs()}
-    outputs = {tensor.name: tensor for tensor in runtime.get_outputs()}
+def _check_fit(path: Path, engine: Engine, card: ModelCard) -> None:
+    inputs = {tensor.name: tensor for tensor in engine.inputs}
+    outputs = {tensor.name: tensor for tensor in engine.outputs}
     if set(inputs) != {INPUT} or OUTPUT not in outputs:
         raise ModelError(
             f"{path}: needs one input {INPUT!r} and an output {OUTPUT!r}; "
             f"has {', '.join(inputs)} and {', '.join(outputs)}"
         )
     height, width = card.pixels.height, card.pixels.width
-    _check_tensor(path, inputs[INPUT], "tensor(uint8)", (1, height, width))
-    _check_tensor(path, outputs[OUTPUT], "tensor(float)", (len(card.classes), height, width))
+    _check_tensor(path, inputs[INPUT], "uint8", (1, height, width))
+    _check_tensor(path, outputs[OUTPUT], "float32", (len(card.classes), height, width))
 
 
-def _check_tensor(path: Path, tensor: Any, kind: str, shape: tuple[int, int, int]) -> None:
+def _check_tensor(path: Path, tensor: Tensor, dtype: str, shape: tuple[int, int, int]) -> None:
     """Compare type and shape; an axis that the model leaves open is checked when it runs."""
-    if tensor.type != kind:
-        raise ModelError(f"{path}: its {tensor.name} is {tensor.type}, not {kind}")
-    axes = list(tensor.shape)
-    fixed = [(have, need) for have, need in zip(axes[1:], shape, strict=False) if isinstance(have, int)]
+    if tensor.dtype != dtype:
+        raise ModelError(f"{path}: its {tensor.name} is {tensor.dtype}, not {dtype}")
+    axes = tensor.shape
+    fixed = [(have, need) for have, need in zip(axes[1:], shape, strict=False) if have is not None]
     if len(axes) != 4 or any(have != need for have, need in fixed):
-        raise ModelError(f"{path}: its {tensor.name} is {axes}, but its card needs {['N', *shape]}")
-    if isinstance(axes[0], int):
+        declared = ["N" if axis is None else axis for axis in axes]
+        raise ModelError(f"{path}: its {tensor.name} is {declared}, but its card needs {['N', *shape]}")
+    if axes[0] is not None:
         raise ModelError(f"{path}: its {tensor.name} has a fixed batch of {axes[0]}; N must be dynamic")

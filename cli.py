@@ -19,6 +19,7 @@ COMMANDS = {
     "analyze": ".analysis.command",
     "sample": ".data.command",
     "models": ".models.command",
+    "bench": ".infer.bench_command",
 }
 
 

@@ -47,8 +47,10 @@ _EMPTY_IF_UNKNOWN = (
     "PatientOrientation",
 )
 
-# Where a source lies in space is said whole or not at all.
-_GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
+# Where a source lies in space is said whole or not at all: the standard takes no part of it for the whole
+# (PS3.3, C.7.6.16.2.1), and a projection has no thickness. The source that is referred to keeps its spacing.
+# With each, how many numbers it has.
+_GEOMETRY = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2, "SliceThickness": 1}
 
 _SERIES_NUMBER = 900
 _UNKNOWN_DATE, _UNKNOWN_TIME = "19000101", "000000"
@@ -148,12 +150,15 @@ def write_segmentation(
             f"{source}: is of {header.Rows} x {header.Columns} pixels, the masks of {rows} x {columns}; "
             "a Segmentation object needs the size of its source"
         )
-    _complete(header)
     try:
+        _complete(header)
         segmentation = _build(header, frames, list(masks), card, model_hash)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise InputError(f"{source}: no Segmentation object can refer to it ({reason}); {_ADVICE}") from error
+        # The text of the error may hold a value of the header, and so the patient's; failures.csv shall not.
+        reason = type(error).__name__
+        raise InputError(
+            f"{source}: no Segmentation object can be built on its header ({reason}); {_ADVICE}"
+        ) from error
     with replacing(path) as beside:
         segmentation.save_as(beside, enforce_file_format=True)
 
@@ -188,8 +193,12 @@ def _complete(header: Dataset) -> None:
         header.PatientSex = None
     for keyword in ("PatientBirthDate", "StudyDate", "StudyTime"):
         setattr(header, keyword, _moment(header, keyword))
-    if not all(header.get(keyword) for keyword in _GEOMETRY):
-        header.pop("ImagePositionPatient", None)
+    if not header.get("FrameOfReferenceUID"):
+        header.pop("FrameOfReferenceUID", None)
+    stated = {keyword: header[keyword].VM for keyword in _GEOMETRY if keyword in header}
+    if stated != _GEOMETRY:
+        for keyword in stated:
+            del header[keyword]
 
 
 def _build(header: Dataset, frames: Grey, names: list[str], card: ModelCard, model_hash: str) -> Segmentation:
@@ -197,7 +206,7 @@ def _build(header: Dataset, frames: Grey, names: list[str], card: ModelCard, mod
 
     from .. import __version__
 
-    content = hashlib.sha256(np.packbits(frames)).hexdigest()
+    content = hashlib.sha256(np.packbits(frames).tobytes()).hexdigest()
     origin = (header.SOPInstanceUID, model_hash, card.to_json(), __version__, content)
     # highdicom prints a name that it does not like; a patient's is given to the finished object alone.
     patient_name, header.PatientName = header.PatientName, None

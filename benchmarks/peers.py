@@ -1,0 +1,75 @@
+"""What people do without cxr: a loop over the films with PIL, the model, and scikit-image.
+
+Both ways give what the demo gave for a film: the lesion ratio, the number, the mean area and the mean
+distance of the centroids from the film's centre, measured at the film's own size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from PIL import Image
+from skimage.measure import label, regionprops
+from torch import nn
+from torch.nn import functional
+
+from cxr.export.run import load_network
+from cxr.models.card import ModelCard
+
+BATCH = 8
+
+
+class Demo:
+    """PyTorch as one meets it: eager, float32, a batch of films at a time, all the threads torch takes."""
+
+    def __init__(self, run: Path) -> None:
+        self.card = ModelCard.read(run / "model_card.json")
+        self.network: nn.Module = load_network(run, self.card).eval()
+
+    def run(self, paths: Sequence[Path]) -> list[tuple[float, ...]]:
+        rows = []
+        for start in range(0, len(paths), BATCH):
+            pictures = [Image.open(path).convert("L") for path in paths[start : start + BATCH]]
+            size = (self.card.pixels.width, self.card.pixels.height)
+            small = np.stack([np.asarray(picture.resize(size)) for picture in pictures])
+            norm = self.card.normalisation
+            tensor = (torch.from_numpy(small).float()[:, None] / 255 - norm.mean) / norm.std
+            with torch.no_grad():
+                maps = torch.sigmoid(self.network(tensor))
+                maps = functional.interpolate(maps, pictures[0].size[::-1], mode="bilinear")
+            rows += [measure(one[0].numpy() >= self.card.thresholds[0]) for one in maps]
+        return rows
+
+
+class OneByOne:
+    """An ONNX file in a session with every default, one film at a time."""
+
+    def __init__(self, model: Path, card: ModelCard) -> None:
+        self.card = card
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def run(self, paths: Sequence[Path]) -> list[tuple[float, ...]]:
+        rows = []
+        for path in paths:
+            picture = Image.open(path).convert("L")
+            small = np.asarray(picture.resize((self.card.pixels.width, self.card.pixels.height)))
+            (maps,) = self.session.run(None, {"image": small[None, None]})
+            large = Image.fromarray(maps[0, 0]).resize(picture.size, Image.Resampling.BILINEAR)
+            rows.append(measure(np.asarray(large) >= self.card.thresholds[0]))
+        return rows
+
+
+def measure(mask: np.ndarray) -> tuple[float, ...]:
+    regions = regionprops(label(mask))
+    if not regions:
+        return 0.0, 0.0, 0.0, 0.0
+    middle = (np.array(mask.shape) - 1) / 2
+    areas = [region.area for region in regions]
+    distances = [float(np.linalg.norm(region.centroid - middle)) for region in regions]
+    return float(mask.mean()), float(len(regions)), float(np.mean(areas)), float(np.mean(distances))

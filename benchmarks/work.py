@@ -1,0 +1,65 @@
+"""What the benchmarks run on: films and models, made once with cxr's own commands and kept in a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cxr.data.sample import make_sample
+from cxr.export.run import export_model
+from cxr.models.card import Precision
+from cxr.train.run import TrainConfig, train_model
+
+FILMS = 1024  # pixels of a side
+INPUT = 256
+
+RESNET = ("resnet34", (256, 128, 64, 32, 16), "none", 4)
+"""Encoder, the library's own decoder, initial weights, epochs: the demo's network."""
+LITE = ("timm-tf_efficientnet_lite0", (128, 64, 32, 16, 16), "imagenet", 4)
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network in both precisions, and the training run that has its PyTorch weights."""
+
+    run: Path
+    fp32: Path
+    int8: Path
+
+
+def films(work: Path) -> list[Path]:
+    """Draw 1024 x 1024 films of the synthetic sample, or find those drawn before."""
+    folder = work / "films"
+    if not folder.exists():
+        make_sample(folder, patients=40, size=FILMS)
+    return sorted((folder / "images").glob("*.png"))
+
+
+def network(work: Path, name: str, recipe: tuple[str, tuple[int, ...], str, int]) -> Network:
+    """Train, export and quantise a network, or find what was made before.
+
+    A few epochs are enough for masks of the usual kind: the shape of masks, not their truth, costs time.
+    """
+    encoder, decoder, weights, epochs = recipe
+    folder = work / name
+    fp32, int8 = folder / "fp32.onnx", folder / "int8.onnx"
+    runs = folder / "runs"
+    if not fp32.exists():
+        small = work / "small"
+        if not small.exists():
+            make_sample(small, patients=60, size=INPUT)
+        config = TrainConfig(
+            dataset=small,
+            encoder=encoder,
+            encoder_weights=weights,
+            decoder_channels=decoder,
+            epochs=epochs,
+            size=INPUT,
+            runs=runs,
+        )
+        train_model(config)
+        export_model(fp32, run=runs / "latest")
+    if not int8.exists():
+        # Whether it is good enough to keep is not the question here: its speed is.
+        export_model(int8, run=runs / "latest", precision=Precision.INT8, max_dice_drop=1)
+    return Network((runs / "latest").resolve(), fp32, int8)

@@ -20,6 +20,7 @@ COMMANDS = {
     "sample": ".data.command",
     "models": ".models.command",
     "bench": ".infer.bench_command",
+    "doctor": ".infer.doctor_command",
 }
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.spreadsheet import guard
 from ..errors import OutputError
 from ..extras import require
 from ..files import make_folder, write_json
@@ -58,8 +59,14 @@ def staged(out: Path) -> Iterator[Path]:
 
 
 def write_csv(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:
-    """Write a table with the same line ends on every system."""
-    table.to_csv(path, index=index, lineterminator="\n", encoding="utf-8")
+    """Write a table with the same line ends on every system, and no text that a spreadsheet would run."""
+    text = table.select_dtypes(include=["str", "object", "category"]).columns
+    guarded = {name: table[name].map(_guard_cell) for name in text}
+    table.assign(**guarded).to_csv(path, index=index, lineterminator="\n", encoding="utf-8")
+
+
+def _guard_cell(cell: object) -> object:
+    return guard(cell) if isinstance(cell, str) else cell
 
 
 def write_model(folder: Path, fitted: Fitted, features: pd.DataFrame) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..data.spreadsheet import free
 from ..errors import InputError
 from ..extras import require
 from .merge import merge_clinical
@@ -82,6 +83,7 @@ def read_features(path: Path) -> pd.DataFrame:
         )
     if frame.empty:
         raise InputError(f"{path}: has no rows")
+    frame["image"] = frame["image"].map(free, na_action="ignore")
     if frame["image"].isna().any():
         raise InputError(f"{path}: {int(frame['image'].isna().sum())} rows have an empty 'image'")
     _refuse_repeats(path, frame["image"].tolist())

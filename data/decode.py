@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,17 +20,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DecodeError, InputError
-from .formats import Format, recognise
+from .formats import Format, is_dicom, recognise
 from .headers import Header, read_header
 from .picture import Grey, Picture
+from .reading import Reading
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".jp2", ".j2k", ".bmp", ".webp", ".dcm"}
 )
 """Endings, in lower case, of the files that a folder listing takes; the content decides what they are."""
 
-MAX_PIXELS = 200_000_000
-"""The largest picture that is decoded; a larger one is refused by its header, before memory is taken."""
+_USUAL = Reading()
 
 # Keeps depth and colour, leaves out alpha and turns the picture upright.
 _FLAGS = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
@@ -38,8 +39,19 @@ _FLAGS = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-def read_picture(path: Path | str) -> Picture:
+def read_picture(path: Path | str, reading: Reading = _USUAL) -> Picture:
     """Read a file as a radiograph.
+
+    Parameters
+    ----------
+    path : Path or str
+    reading : Reading
+        Limits, and the secret that hides patients.
+
+    Returns
+    -------
+    Picture
+        With pixels as uint8 of shape (height, width).
 
     Raises
     ------
@@ -47,10 +59,10 @@ def read_picture(path: Path | str) -> Picture:
         If it cannot be read, or is not a picture that can be trusted; the text names the file.
     """
     with _named(str(path)):
-        return _picture(_read_bytes(Path(path)))
+        return _picture(_read_bytes(Path(path), reading.max_bytes), reading)
 
 
-def decode_picture(data: bytes, name: str) -> Picture:
+def decode_picture(data: bytes, name: str, reading: Reading = _USUAL) -> Picture:
     """Decode the bytes of a file.
 
     Parameters
@@ -59,6 +71,8 @@ def decode_picture(data: bytes, name: str) -> Picture:
         The whole file.
     name : str
         What to call it in an error.
+    reading : Reading
+        As `read_picture` takes it.
 
     Returns
     -------
@@ -71,7 +85,7 @@ def decode_picture(data: bytes, name: str) -> Picture:
         As `read_picture`.
     """
     with _named(name):
-        return _picture(data)
+        return _picture(data, reading)
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> Grey:
@@ -93,7 +107,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Grey:
         If it is missing, of another size, or holds more than two values.
     """
     try:
-        grey, _ = _decode(_read_bytes(path))
+        grey, _ = _decode(_read_bytes(path, _USUAL.max_bytes), _USUAL)
     except DecodeError as error:
         raise InputError(f"{path}: this mask cannot be read: {error}") from error
     if grey.shape != shape:
@@ -113,25 +127,46 @@ def _named(name: str) -> Iterator[None]:
         raise DecodeError(f"{name}: {error}") from error
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_bytes(path: Path, most: int) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            if (size := os.fstat(file.fileno()).st_size) > most:
+                raise DecodeError(f"a file of {size:,} bytes, more than the limit of {most:,}")
+            return file.read()
     except OSError as error:
         raise DecodeError(f"cannot be read ({error.strerror})") from error
 
 
-def _picture(data: bytes) -> Picture:
-    grey, header = _decode(data)
+def _picture(data: bytes, reading: Reading) -> Picture:
+    if is_dicom(data):
+        from .dicom import read_dicom
+
+        return read_dicom(data, max_pixels=reading.max_pixels, salt=reading.salt)
+    grey, header = _decode(data, reading)
     return Picture(_to_8_bit(grey, header))
 
 
-def _decode(data: bytes) -> tuple[npt.NDArray[Any], Header]:
+def _decode(data: bytes, reading: Reading) -> tuple[npt.NDArray[Any], Header]:
     """Decode to one channel at the depth of the file."""
     kind = recognise(data)
     header = read_header(data, kind)
-    if header.width * header.height > MAX_PIXELS:
-        raise DecodeError(f"{header.width} x {header.height} pixels, more than the limit of {MAX_PIXELS:,}")
-    return _luma(_opencv(data, kind)), header
+    if header.width * header.height > reading.max_pixels:
+        raise DecodeError(
+            f"{header.width} x {header.height} pixels, more than the limit of {reading.max_pixels:,}"
+        )
+    return _luma(_pixels(data, kind)), header
+
+
+def _pixels(data: bytes, kind: Format) -> npt.NDArray[Any]:
+    """Decode with the channels and the depth of the file."""
+    if kind is Format.PNG:
+        # numba is heavy: whoever reads no PNG never loads it.
+        from .png import decode_plain_grey
+
+        grey = decode_plain_grey(data)
+        if grey is not None:
+            return grey
+    return _opencv(data, kind)
 
 
 def _opencv(data: bytes, kind: Format) -> npt.NDArray[Any]:

@@ -32,6 +32,8 @@ _SIGNATURES = (
     (b"BM", Format.BMP),
 )
 
+_BARE_DICOM = "a DICOM data set without the preamble of a file; export it again as a DICOM file (Part 10)"
+
 _OTHERS = (
     (b"GIF8", "a GIF, which is not read; save it as PNG"),
     (b"%PDF", "a PDF document; export its picture as PNG"),
@@ -40,9 +42,18 @@ _OTHERS = (
     (b"\x89HDF", "an HDF5 file, which is not read"),
     (b"\x93NUMPY", "a NumPy array, which is not read; save it as PNG"),
     (b"P5", "a PGM picture, which is not read; save it as PNG"),
+    (b"\x02\x00\x00\x00UL", _BARE_DICOM),
+    (b"\x08\x00\x00\x00", _BARE_DICOM),
+    (b"\x08\x00\x05\x00", _BARE_DICOM),
+    (b"\x08\x00\x08\x00", _BARE_DICOM),
 )
 
-_KNOWN = ", ".join(Format)
+_KNOWN = ", ".join([*Format, "DICOM"])
+
+
+def is_dicom(data: bytes) -> bool:
+    """Say whether a file's bytes have the preamble and prefix of a DICOM file (PS3.10, 7.1)."""
+    return data[128:132] == b"DICM"
 
 
 def recognise(data: bytes) -> Format:
@@ -65,8 +76,8 @@ def _describe(data: bytes) -> str:
     """Say what a file is that is not a picture."""
     if not data:
         return "the file is empty (0 bytes); copy or download it again"
-    if data[128:132] == b"DICM":
-        return "a DICOM file, which this version does not read; convert it to PNG"
+    if is_dicom(data):
+        return "a DICOM file, where a plain picture is needed; convert it to PNG"
     if not any(data):
         return f"{len(data)} zero bytes, as a broken copy leaves; copy or download it again"
     for signature, words in _OTHERS:

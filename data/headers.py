@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import DecodeError
+from .codestream import cut_off, read_jpeg, read_jpeg_2000
 from .formats import Format
 from .tiff import read_directories
 
@@ -46,11 +46,6 @@ def read_header(data: bytes, kind: Format) -> Header:
         raise DecodeError(f"a {kind} that ends inside its header; copy or download it again") from error
 
 
-def cut_off(kind: str) -> DecodeError:
-    """Make the error for a file whose end is missing."""
-    return DecodeError(f"a {kind} that is cut off before its end; copy or download it again")
-
-
 def _png(data: bytes) -> Header:
     """Walk the chunks to the last, which a file that was cut lacks."""
     width, height, bits = struct.unpack_from(">IIB", data, 16)
@@ -64,33 +59,11 @@ def _png(data: bytes) -> Header:
     return Header(width, height, bits)
 
 
-_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
-_BARE = frozenset({0x01, *range(0xD0, 0xD8)})
-_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-
-
 def _jpeg(data: bytes) -> Header:
-    """Walk the segments to the end marker: decoders fill a cut picture with grey and only warn."""
-    header: Header | None = None
-    position = 2
-    while position < len(data):
-        found = _NEXT_MARKER.search(data, position)
-        if found is None:
-            break
-        marker, position = data[found.end() - 1], found.end()
-        if marker == 0xD9:
-            if header is None:
-                raise DecodeError("a JPEG without a picture in it")
-            return header
-        if marker in _BARE:
-            continue
-        if marker in _FRAMES:
-            bits, height, width = struct.unpack_from(">BHH", data, position + 2)
-            if bits != 8:
-                raise DecodeError(f"a JPEG with {bits} bits a sample, which is not read; save it as PNG")
-            header = Header(width, height)
-        position += int(struct.unpack_from(">H", data, position)[0])
-    raise cut_off("JPEG")
+    frame = read_jpeg(data)
+    if frame.bits != 8:
+        raise DecodeError(f"a JPEG with {frame.bits} bits a sample, which is not read; save it as PNG")
+    return Header(frame.width, frame.height)
 
 
 def _tiff(data: bytes) -> Header:
@@ -111,20 +84,10 @@ def _tiff(data: bytes) -> Header:
 
 
 def _jpeg2000(data: bytes) -> Header:
-    """Read the SIZ marker of the codestream, wherever boxes put it, and see that the end marker is there."""
-    start = data.find(b"\xff\x4f\xff\x51")
-    if start < 0:
-        raise DecodeError("a JPEG 2000 file without a codestream; copy or download it again")
-    end = len(data)
-    if data[start - 4 : start] == b"jp2c":
-        end = start - 8 + int(struct.unpack_from(">I", data, start - 8)[0]) or len(data)
-    if data[end - 2 : end] != b"\xff\xd9":
-        raise cut_off("JPEG 2000 file")
-    x1, y1, x0, y0 = struct.unpack_from(">4I", data, start + 8)
-    depth = data[start + 42]
-    if depth & 0x80:
+    frame = read_jpeg_2000(data)
+    if frame.signed:
         raise DecodeError("a JPEG 2000 file with signed samples, which is not read; save it as PNG")
-    return Header(x1 - x0, y1 - y0, (depth & 0x7F) + 1)
+    return Header(frame.width, frame.height, frame.bits)
 
 
 def _bmp(data: bytes) -> Header:

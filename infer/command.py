@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..cli import cxr_command
+from ..data.reading import MAX_PIXELS
 from ..errors import CxrError, ExitCode
 from .providers import NAMES
+from .records import MaskFormat
 
 if TYPE_CHECKING:
     from .summary import RunSummary
@@ -34,12 +36,29 @@ _FILE = click.Path(path_type=Path)
     help="Probability from which a pixel counts, for every class.  [default: as the model's card says]",
 )
 @click.option("--min-area", type=click.IntRange(0), default=0, help="Drop parts of fewer pixels.")
-@click.option("--masks", is_flag=True, help="Write masks as 1-bit PNG, at the pictures' own size.")
+@click.option("--masks", is_flag=True, help="Write masks at the pictures' own size.")
+@click.option(
+    "--masks-as",
+    type=click.Choice(tuple(MaskFormat)),
+    help="Write them as 1-bit PNG, COCO run lengths (masks.csv) or DICOM Segmentations.  [default: png]",
+)
 @click.option("--overlays", is_flag=True, help="Write the pictures with outlines on them.")
 @click.option("--batch-size", type=click.IntRange(1), help="Pictures of one pass.  [default: the provider's]")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: the cores granted]")
+@click.option(
+    "--format",
+    "table_format",
+    type=click.Choice(["csv", "parquet"]),
+    default="csv",
+    help="Parquet comes besides.",
+)
+@click.option("--strict", is_flag=True, help="Stop at the first picture that fails.")
+@click.option("--salt", help="Secret for keyed hashes of DICOM patients.  [default: no patient_id for DICOM]")
+@click.option(
+    "--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, help="Refuse larger pictures by their header."
+)
 @click.option("--overwrite", is_flag=True, help="Replace what another run left in --out.")
-def command(**options: Any) -> ExitCode:
+def command(*, masks: bool, masks_as: str | None, table_format: str, **options: Any) -> ExitCode:
     """Measure every radiograph under FOLDER (or one picture): features.csv, lesions.csv, report.html.
 
     Killed at any moment, the same command goes on where it was.
@@ -48,7 +67,12 @@ def command(**options: Any) -> ExitCode:
 
     try:
         with _progress() as progress:
-            summary = infer_folder(**options, progress=progress)
+            summary = infer_folder(
+                **options,
+                masks=masks_as or ("png" if masks else None),
+                parquet=table_format == "parquet",
+                progress=progress,
+            )
     except KeyboardInterrupt as stop:
         raise CxrError("stopped; what is finished is safe, and the same command goes on from there") from stop
     for line in _lines(summary):

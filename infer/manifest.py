@@ -10,10 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ..data.pseudonym import pseudonym
 from ..errors import OutputError
 from .pipeline import Settings
+from .records import MaskFormat
 from .session import Session
-from .tables import FAILURES, FEATURES, LESIONS
+from .tables import FAILURES, FEATURES, LESIONS, MASK_TABLE
 
 MANIFEST, REPORT = "run.json", "report.html"
 
@@ -31,12 +33,15 @@ class Identity:
     provider: str
     threshold: float | None
     min_area: int
-    masks: bool
+    masks: MaskFormat | None
     overlays: bool
+    max_pixels: int
+    salt: str | None
 
     @classmethod
     def of(cls, folder: Path, session: Session, settings: Settings) -> Identity:
-        """Describe a run; model and card by their sha256."""
+        """Describe a run; model and card by their sha256, the salt by what it makes of nothing."""
+        reading = settings.reading
         return cls(
             cxr=version("cxr"),
             folder=str(folder.resolve()),
@@ -47,6 +52,8 @@ class Identity:
             min_area=settings.min_area,
             masks=settings.masks,
             overlays=settings.overlays,
+            max_pixels=reading.max_pixels,
+            salt=None if reading.salt is None else pseudonym(reading.salt),
         )
 
 
@@ -77,7 +84,11 @@ def earlier_run(out: Path, identity: Identity, *, overwrite: bool) -> dict[str, 
         return manifest
     advice = "choose another --out, or give --overwrite"
     if manifest is None:
-        taken = [name for name in (MANIFEST, FEATURES, LESIONS, FAILURES, REPORT) if (out / name).exists()]
+        taken = [
+            name
+            for name in (MANIFEST, FEATURES, LESIONS, FAILURES, MASK_TABLE, REPORT)
+            if (out / name).exists()
+        ]
         if taken:
             raise OutputError(f"{out / taken[0]}: is there already and is of no run of cxr-infer; {advice}")
         return None

@@ -1,4 +1,4 @@
-"""Read an ONNX file's metadata and its external data's names, without the onnx package or a session.
+"""Read an ONNX file's metadata and what it would reach outside itself, without loading it.
 
 An ONNX file is a protocol buffer: nested fields of (number, wire type, value). The tables below hold the few
 field numbers (of onnx.proto, which never change) that lead to the metadata and to every tensor.
@@ -15,6 +15,7 @@ from ..errors import ModelError
 
 _MODEL_METADATA = 14
 _TENSOR_EXTERNAL = 13
+_DOMAIN = {"node": 7, "function": 10}
 _CHILDREN: dict[str, dict[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
@@ -27,6 +28,9 @@ _CHILDREN: dict[str, dict[int, str]] = {
 }
 
 
+_KNOWN_DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc")
+
+
 @dataclass(frozen=True)
 class OnnxFile:
     """What can be known of a model file before it is loaded.
@@ -37,12 +41,16 @@ class OnnxFile:
         The file, read once: what is hashed, checked and loaded is the same.
     external : tuple of str
         The locations of tensors that live in other files, as the model names them.
+    custom : tuple of str
+        Domains of operators that are neither ONNX's own, nor ONNX Runtime's, nor defined in the file: they
+        would need a library of code beside it.
     """
 
     path: Path
     content: bytes
     metadata: dict[str, str]
     external: tuple[str, ...]
+    custom: tuple[str, ...] = ()
 
     def external_files(self) -> tuple[Path, ...]:
         """Find the files of the external data, each inside the model's own folder.
@@ -84,16 +92,17 @@ def read_onnx(path: Path) -> OnnxFile:
     except OSError as error:
         raise ModelError(f"{path}: cannot read this model ({error.strerror})") from error
     try:
-        metadata, external = _walk(memoryview(content))
+        metadata, external, custom = _walk(memoryview(content))
     except (ValueError, IndexError) as error:
         raise ModelError(f"{path}: not an ONNX model") from error
-    return OnnxFile(path, content, metadata, external)
+    return OnnxFile(path, content, metadata, external, custom)
 
 
-def _walk(content: memoryview) -> tuple[dict[str, str], tuple[str, ...]]:
+def _walk(content: memoryview) -> tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]:
     """Visit every message that can hold a tensor; ValueError or IndexError where the bytes are not ONNX."""
     metadata: dict[str, str] = {}
     external: dict[str, None] = {}
+    domains: dict[str, set[str]] = {"node": set(), "function": set(_KNOWN_DOMAINS)}
     pending: list[tuple[str, memoryview]] = [("model", content)]
     graphs = 0
     while pending:
@@ -107,12 +116,14 @@ def _walk(content: memoryview) -> tuple[dict[str, str], tuple[str, ...]]:
                 key, text = _entry(value)
                 if key == "location":
                     external[text] = None
+            elif number == _DOMAIN.get(kind):
+                domains[kind].add(str(value, "utf-8"))
             elif child := _CHILDREN[kind].get(number):
                 pending.append((child, value))
                 graphs += kind == "model" and child == "graph"
     if not graphs:
         raise ValueError("no graph")
-    return metadata, tuple(external)
+    return metadata, tuple(external), tuple(sorted(domains["node"] - domains["function"]))
 
 
 def _entry(message: memoryview) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from threading import Lock
@@ -23,15 +24,16 @@ from typing import ParamSpec, TypeVar
 import cv2
 import numpy as np
 
-from ..data.decode import read_picture
+from ..data.isolation import Isolation
 from ..data.picture import Grey, Picture
+from ..data.reading import Reading
 from ..errors import CxrError, ModelError, OutputError
 from ..models.preprocess import Placement, Probability, prepare
-from .records import Failure, Item, Row, Stage
+from .records import Failure, Item, MaskFormat, Row, Stage
 from .rows import Measured, measure_picture, patient_of
 from .session import Session
-from .sinks import mask_path, overlay_path, write_mask, write_overlay
-from .tables import feature_line, lesion_lines
+from .sinks import mask_path, overlay_path, segmentation_path, write_mask, write_overlay
+from .tables import feature_line, lesion_lines, mask_lines
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,15 +50,20 @@ class Settings:
         In place of the card's, for every class.
     min_area : int
         Parts of fewer pixels are dropped.
-    masks, overlays : bool
-        Whether these pictures are written, under `out`.
+    masks : MaskFormat or None
+        How masks are written; None: they are not.
+    overlays : bool
+        Whether the pictures are written with outlines on them.
+    reading : Reading
+        How files are read.
     """
 
     out: Path
     threshold: float | None = None
     min_area: int = 0
-    masks: bool = False
+    masks: MaskFormat | None = None
     overlays: bool = False
+    reading: Reading = field(default_factory=Reading)
 
 
 @dataclass
@@ -131,17 +138,22 @@ class Pipeline:
         """
         streams, threads = self.session.streams, self.session.threads
         ahead = (streams + 1) * self.batch_size + threads
-        with _one_thread_in_opencv(), _threads(threads) as pool, _threads(streams) as model:
-            prepared = _ordered(pool, self._prepare, items, ahead)
+        with (
+            _one_thread_in_opencv(),
+            _threads(threads) as pool,
+            _threads(streams) as model,
+            Isolation(threads, self.settings.reading) as files,  # the first to end: its files hold threads up
+        ):
+            prepared = _ordered(pool, partial(self._prepare, files), items, ahead)
             batches = _batches(prepared, self.batch_size)
             scored = _ordered(model, self._score, batches, streams + 1)
             yield from _ordered(pool, self._finish, chain.from_iterable(scored), ahead)
 
-    def _prepare(self, item: Item | Failure) -> _Prepared | Failure:
+    def _prepare(self, files: Isolation, item: Item | Failure) -> _Prepared | Failure:
         if isinstance(item, Failure):
             return item
         try:
-            picture: Picture = self._attempt(item, Stage.DECODE, read_picture, item.path)
+            picture: Picture = self._attempt(item, Stage.DECODE, files.read, item.path)
             spec = self.session.card.pixels
             tensor, placement = self._attempt(item, Stage.PREPARE, prepare, picture.pixels, spec)
         except _FailedError as stopped:
@@ -171,7 +183,7 @@ class Pipeline:
             self._attempt(item, Stage.WRITE, self._write, scored.picture, measured)
         except _FailedError as stopped:
             return stopped.failure
-        return _row(scored.picture, measured)
+        return self._row(scored.picture, measured)
 
     def _measure(self, scored: _Scored) -> Measured:
         picture, settings = scored.picture, self.settings
@@ -185,12 +197,26 @@ class Pipeline:
         )
 
     def _write(self, picture: _Prepared, measured: Measured) -> None:
-        out, key = self.settings.out, picture.item.key
-        if self.settings.masks:
+        out, item, form = self.settings.out, picture.item, self.settings.masks
+        key = item.key
+        if form is MaskFormat.PNG:
             for name, mask in measured.masks.items():
                 write_mask(mask_path(out, name, key), mask)
+        elif form is MaskFormat.DICOM_SEG:
+            from .segmentation import write_segmentation
+
+            session, path = self.session, segmentation_path(out, key)
+            write_segmentation(path, item.path, measured.masks, session.card, model_hash=session.model_hash)
         if picture.pixels is not None:
             write_overlay(overlay_path(out, key), picture.pixels, measured.masks)
+
+    def _row(self, picture: _Prepared, measured: Measured) -> Row:
+        key, placement = picture.item.key, picture.placement
+        patient = patient_of(picture.item.path.name, picture.patient_id)
+        size = (placement.width, placement.height)
+        features = feature_line(key, patient, size, picture.spacing_mm, measured.features)
+        masks = mask_lines(key, measured.masks) if self.settings.masks is MaskFormat.RLE else ""
+        return Row(key, features, lesion_lines(key, measured), masks)
 
     def _attempt(
         self, item: Item, stage: Stage, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
@@ -204,14 +230,6 @@ class Pipeline:
                 raise
             blamed = Stage.MODEL if isinstance(error, ModelError) else stage
             raise _FailedError(Failure(item.key, blamed, _reason(error, item))) from error
-
-
-def _row(picture: _Prepared, measured: Measured) -> Row:
-    key, placement = picture.item.key, picture.placement
-    patient = patient_of(picture.item.path.name, picture.patient_id)
-    size = (placement.width, placement.height)
-    features = feature_line(key, patient, size, picture.spacing_mm, measured.features)
-    return Row(key, features, lesion_lines(key, measured))
 
 
 def _ordered(executor: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:

@@ -18,6 +18,17 @@ class Stage(StrEnum):
     WRITE = "write"
 
 
+class MaskFormat(StrEnum):
+    """How masks are written."""
+
+    PNG = "png"
+    """A file a picture and class, one bit a pixel."""
+    RLE = "rle"
+    """A row a picture and class in `masks.csv`."""
+    DICOM_SEG = "dicom-seg"
+    """A DICOM Segmentation object a picture, which belongs to the picture's study."""
+
+
 @dataclass(frozen=True)
 class Item:
     """One file of the folder; `key` is its path relative to the folder, with forward slashes."""
@@ -37,8 +48,9 @@ class Failure:
 
 @dataclass(frozen=True)
 class Row:
-    """One picture's lines for `features.csv` and `lesions.csv`, as text, ready to append."""
+    """One picture's lines for the tables, as text, ready to append; `masks` only where a table holds them."""
 
     key: str
     features: str
     lesions: str
+    masks: str = ""

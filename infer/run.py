@@ -11,25 +11,40 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..data.pseudonym import salt_key
+from ..data.reading import MAX_PIXELS, Reading
 from ..errors import InputError, OutputError
 from ..files import write_json, write_text
 from ..models.shipped import find_model
 from .folder import list_folder
 from .journal import Journal
 from .manifest import MANIFEST, REPORT, Identity, describe, earlier_run
+from .parquet import write_parquet
 from .pipeline import Pipeline, Settings
-from .records import Failure, Item, Row
+from .records import Failure, Item, MaskFormat, Row
 from .report import render
 from .rows import LESION_COLUMNS, feature_columns
 from .session import Session
 from .sinks import MASKS, OVERLAYS, check_names, overlay_path, remove_pictures, remove_unfinished
 from .summary import RunSummary, summarise
-from .tables import FAILURE_COLUMNS, FAILURES, FEATURES, LESIONS, failure_line, read_rows
+from .tables import (
+    FAILURE_COLUMNS,
+    FAILURES,
+    FEATURES,
+    LESIONS,
+    MASK_COLUMNS,
+    MASK_TABLE,
+    failure_line,
+    read_rows,
+)
 
 log = logging.getLogger(__name__)
 
 SECONDS_AT_RISK = 0.5
 """How much work a kill may undo."""
+
+# The salt is a secret; the folder has a place of its own in run.json.
+_NOT_TOLD = ("folder", "progress", "salt")
 
 Progress = Callable[[int, int], None]
 
@@ -45,11 +60,15 @@ def infer_folder(
     allow_external_data: bool = False,
     threshold: float | None = None,
     min_area: int = 0,
-    masks: bool = False,
+    masks: MaskFormat | str | None = None,
     overlays: bool = False,
+    parquet: bool = False,
     batch_size: int | None = None,
     threads: int | None = None,
     overwrite: bool = False,
+    strict: bool = False,
+    salt: str | None = None,
+    max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
 ) -> RunSummary:
     """Measure every radiograph under a folder.
@@ -73,12 +92,23 @@ def infer_folder(
         For every class, in place of the card's; a pixel counts from the threshold on.
     min_area : int
         Parts of fewer pixels are dropped, from tables and masks.
-    masks, overlays : bool
-        Write them as PNG.
+    masks : MaskFormat or str, optional
+        Write masks, as "png", "rle" or "dicom-seg".
+    overlays : bool
+        Write the pictures with outlines on them, as PNG.
+    parquet : bool
+        Write the finished tables as Parquet too.
     batch_size : int, optional
         Pictures of one model pass; by default what suits the provider.
     overwrite : bool
         Take the place of what another run left in `out`.
+    strict : bool
+        Stop at the first picture that fails, in place of setting it aside in `failures.csv`.
+    salt : str, optional
+        A secret with which DICOM patients are told apart without being named: `patient_id` becomes a keyed
+        hash. Without it that column is empty for DICOM.
+    max_pixels : int
+        A larger picture is refused by its header, before memory is taken.
     progress : callable, optional
         Called with (pictures done, pictures in all) after each.
 
@@ -89,17 +119,18 @@ def infer_folder(
     Raises
     ------
     InputError
-        If the folder is missing or empty, or an argument is out of range.
+        If the folder is missing or empty, an argument is out of range, or with `strict` a picture fails.
     ModelError, ProviderError
         Before anything is written.
     OutputError
         If `out` cannot be written, or holds another run's results.
     """
-    arguments = {name: value for name, value in locals().items() if name not in ("folder", "progress")}
+    arguments = {name: value for name, value in locals().items() if name not in _NOT_TOLD}
     _check_arguments(threshold, min_area, batch_size, threads)
+    form = _mask_format(masks)
     root, target = Path(folder), Path(out)
     entries = list_folder(root, skip=(target / MASKS, target / OVERLAYS))
-    if masks or overlays:
+    if form is MaskFormat.PNG or overlays:
         check_names(entry.key for entry in entries)
     session = Session.open(
         find_model(None if model is None else Path(model)),
@@ -110,10 +141,14 @@ def infer_folder(
         allow_external_data=allow_external_data,
     )
     log.info("model: %s (%s); provider: %s", session.path, session.card.name, session.provider)
-    settings = Settings(target, threshold, min_area, masks, overlays)
-    run = _Run(
-        root, Pipeline(session, settings, batch_size or session.batch_size), _plain(arguments), overwrite
-    )
+    if form is MaskFormat.DICOM_SEG:
+        from .segmentation import check_card
+
+        check_card(session.card)
+    reading = Reading(max_pixels, salt=salt_key(salt))
+    settings = Settings(target, threshold, min_area, form, overlays, reading)
+    pipeline = Pipeline(session, settings, batch_size or session.batch_size)
+    run = _Run(root, pipeline, _plain(arguments), overwrite, strict, parquet)
     return run.go(entries, progress or _silent)
 
 
@@ -125,6 +160,8 @@ class _Run:
     pipeline: Pipeline
     arguments: dict[str, Any]
     overwrite: bool
+    strict: bool
+    parquet: bool
 
     @property
     def _out(self) -> Path:
@@ -134,14 +171,9 @@ class _Run:
         """Do what is left to do, and tell."""
         session = self.pipeline.session
         identity = Identity.of(self.root, session, self.pipeline.settings)
-        tables = {
-            FEATURES: feature_columns(session.card),
-            LESIONS: LESION_COLUMNS,
-            FAILURES: FAILURE_COLUMNS,
-        }
         earlier_run(self._out, identity, overwrite=self.overwrite)  # refuse before a file is made
         started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-        with Journal(self._out, tables) as journal:
+        with Journal(self._out, self._tables()) as journal:
             # Once more, now that no other run can change the folder.
             earlier = earlier_run(self._out, identity, overwrite=self.overwrite)
             manifest = describe(session, identity, self.arguments, started)
@@ -153,6 +185,17 @@ class _Run:
             write_json(self._out / MANIFEST, manifest)
             self._treat(left, journal, lambda done: progress(done + len(finished), len(left) + len(finished)))
             return self._close(manifest, len(left), time.perf_counter() - clock)
+
+    def _tables(self) -> dict[str, Sequence[str]]:
+        """Give the names of the run's tables and their columns."""
+        tables: dict[str, Sequence[str]] = {
+            FEATURES: feature_columns(self.pipeline.session.card),
+            LESIONS: LESION_COLUMNS,
+            FAILURES: FAILURE_COLUMNS,
+        }
+        if self.pipeline.settings.masks is MaskFormat.RLE:
+            tables[MASK_TABLE] = MASK_COLUMNS
+        return tables
 
     def _take_up(
         self, journal: Journal, earlier: dict[str, Any] | None, manifest: dict[str, Any]
@@ -182,7 +225,7 @@ class _Run:
         try:
             with closing(self.pipeline.run(entries)) as outcomes:
                 for done, outcome in enumerate(outcomes, 1):
-                    _append(journal, outcome)
+                    self._append(journal, outcome)
                     if time.monotonic() >= due:  # to sync for every picture would be the slowest stage
                         journal.commit()
                         due = time.monotonic() + SECONDS_AT_RISK
@@ -193,6 +236,17 @@ class _Run:
             journal.commit()
             raise
         journal.commit()
+
+    def _append(self, journal: Journal, outcome: Row | Failure) -> None:
+        if isinstance(outcome, Failure):
+            if self.strict:
+                raise InputError(f"{self.root / outcome.key}: {outcome.stage}: {outcome.error}")
+            journal.append(FAILURES, failure_line(outcome))
+            return
+        journal.append(FEATURES, outcome.features)
+        journal.append(LESIONS, outcome.lesions)
+        if outcome.masks:
+            journal.append(MASK_TABLE, outcome.masks)
 
     def _close(self, manifest: dict[str, Any], treated: int, seconds: float) -> RunSummary:
         """Write the report and the manifest of a finished run."""
@@ -209,17 +263,12 @@ class _Run:
         overlays = [(row["image"], overlay_path(self._out, row["image"])) for row in shown]
         ratios = [float(row["lesion_ratio"]) for row in rows]
         failures = list(read_rows(self._out / FAILURES))
+        if self.parquet:
+            for name in self._tables():
+                write_parquet(self._out / name)
         write_text(self._out / REPORT, render(done, ratios, failures, summary.causes, overlays))
         write_json(self._out / MANIFEST, done)
         return summary
-
-
-def _append(journal: Journal, outcome: Row | Failure) -> None:
-    if isinstance(outcome, Failure):
-        journal.append(FAILURES, failure_line(outcome))
-    else:
-        journal.append(FEATURES, outcome.features)
-        journal.append(LESIONS, outcome.lesions)
 
 
 def _check_arguments(
@@ -234,6 +283,15 @@ def _check_arguments(
     ):
         if value is not None and value < least:
             raise InputError(f"{name} must be at least {least}, got {value}")
+
+
+def _mask_format(name: str | None) -> MaskFormat | None:
+    if name is None:
+        return None
+    try:
+        return MaskFormat(name)
+    except ValueError as error:
+        raise InputError(f"masks can be {', '.join(MaskFormat)}; got {name!r}") from error
 
 
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -103,6 +103,8 @@ class Session:
                 f"{path}: keeps tensors in other files ({file.external[0]}); "
                 "give --allow-external-data if you trust them"
             )
+        if file.custom:
+            raise ModelError(f"{path}: has operators of {file.custom[0]!r}, which would run code beside it")
         model_card = _card_of(file, card)
         model_hash = file.hash()
         count = threads or usable_cores()

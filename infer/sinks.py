@@ -28,6 +28,11 @@ def mask_path(out: Path, class_name: str, key: str) -> Path:
     return out / MASKS / class_name / picture_name(key)
 
 
+def segmentation_path(out: Path, key: str) -> Path:
+    """Say where a picture's DICOM Segmentation goes."""
+    return out / MASKS / f"{key}.seg.dcm"
+
+
 def overlay_path(out: Path, key: str) -> Path:
     """Say where a picture's overlay goes."""
     return out / OVERLAYS / picture_name(key)
@@ -72,7 +77,8 @@ def remove_pictures(out: Path, classes: Iterable[str], keys: Iterable[str]) -> N
     """Remove the masks and overlays that an earlier run wrote for these keys, and nothing else."""
     names = list(classes)
     for key in keys:
-        for path in (*(mask_path(out, name, key) for name in names), overlay_path(out, key)):
+        masks = [mask_path(out, name, key) for name in names]
+        for path in (*masks, segmentation_path(out, key), overlay_path(out, key)):
             path.unlink(missing_ok=True)
 
 

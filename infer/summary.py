@@ -10,9 +10,10 @@ from pathlib import Path
 
 from .manifest import MANIFEST, REPORT
 from .pipeline import Settings
+from .records import MaskFormat
 from .session import Session
 from .sinks import MASKS, OVERLAYS
-from .tables import FAILURES, FEATURES, LESIONS, read_rows
+from .tables import FAILURES, FEATURES, LESIONS, MASK_TABLE, read_rows
 
 _COMMONEST = 3
 
@@ -52,8 +53,10 @@ class RunSummary:
 def summarise(session: Session, settings: Settings, treated: int, seconds: float) -> RunSummary:
     """Count what lies in the output folder."""
     failures = list(read_rows(settings.out / FAILURES))
-    files = [FEATURES, LESIONS, FAILURES, MANIFEST, REPORT]
-    files += [f"{MASKS}/"] * settings.masks + [f"{OVERLAYS}/"] * settings.overlays
+    files = [FEATURES, LESIONS, FAILURES]
+    if settings.masks is not None:
+        files.append(MASK_TABLE if settings.masks is MaskFormat.RLE else f"{MASKS}/")
+    files += [f"{OVERLAYS}/"] * settings.overlays + [MANIFEST, REPORT]
     return RunSummary(
         out=settings.out,
         model=session.path,

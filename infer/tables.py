@@ -8,21 +8,31 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import isnan
 from pathlib import Path
 
+from ..data.picture import Grey
+from ..data.spreadsheet import free, guard
 from .records import Failure
 from .rows import LESION_FIELDS, Measured
 
 FEATURES, LESIONS, FAILURES = "features.csv", "lesions.csv", "failures.csv"
+MASK_TABLE = "masks.csv"
 
 FAILURE_COLUMNS = ("path", "stage", "error")
+MASK_COLUMNS = ("image", "class", "height", "width", "rle")
+
 
 _WHOLE = {"area", "bbox_0", "bbox_1", "bbox_2", "bbox_3", "touches_border"}
 _LESION_FORMAT = ",".join("%d" if name in _WHOLE else "%.6f" for name in LESION_FIELDS)
 
 
 def csv_line(cells: Iterable[object]) -> str:
-    """Write one line of a table, quoted where it must be."""
+    """Write one line of a table, quoted where it must be.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe before it, which `read_rows` takes off.
+    """
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
+    csv.writer(line, lineterminator="\n").writerow(
+        guard(cell) if isinstance(cell, str) else cell for cell in cells
+    )
     return line.getvalue()
 
 
@@ -47,6 +57,13 @@ def lesion_lines(key: str, measured: Measured) -> str:
     return "".join(lines)
 
 
+def mask_lines(key: str, masks: Mapping[str, Grey]) -> str:
+    """Write a picture's lines of `masks.csv`, one a class."""
+    from .rle import encode
+
+    return "".join(csv_line((key, name, *mask.shape, encode(mask))) for name, mask in masks.items())
+
+
 def failure_line(failure: Failure) -> str:
     """Write a line of `failures.csv`; the error is kept to one line."""
     return csv_line((failure.key, failure.stage, " ".join(failure.error.split())))
@@ -61,9 +78,10 @@ def spacing_text(spacing_mm: tuple[float, float] | None) -> str:
 
 
 def read_rows(path: Path) -> Iterator[dict[str, str]]:
-    """Read a table's rows back."""
+    """Read a table's rows back, as they were before their formulas were guarded."""
     with path.open(encoding="utf-8", newline="") as handle:
-        yield from csv.DictReader(handle)
+        for row in csv.DictReader(handle):
+            yield {name: free(cell) for name, cell in row.items()}
 
 
 def _number(name: str, value: float) -> str:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from .jit import helper, kernel
+from ...jit import helper, kernel
 from .runs import Columns, Counts
 from .union import Labels
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .jit import helper, kernel
+from ...jit import helper, kernel
 from .runs import Columns, Counts
 from .union import Labels
 

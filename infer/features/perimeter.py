@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .jit import helper, kernel
+from ...jit import helper, kernel
 from .runs import Columns, Counts
 from .union import Labels
 from .words import ALL, BITS, NONE, ONE, Words, left_of, popcount, right_of

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from ...jit import helper, kernel
 from .intensity import Values
-from .jit import helper, kernel
 from .moments import Boxes, Sums
 from .perimeter import Edges
 

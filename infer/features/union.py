@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .jit import helper, kernel
+from ...jit import helper, kernel
 from .runs import Counts
 from .words import NONE, ONE, Words, left_of, popcount
 

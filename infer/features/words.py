@@ -15,7 +15,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
-from .jit import helper
+from ...jit import helper
 
 Words = npt.NDArray[np.uint64]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from cxr.analysis.outputs import write_csv
 from cxr.analysis.records import Grouping
 from cxr.analysis.table import load_table, read_features
 from cxr.errors import InputError
@@ -172,3 +173,12 @@ def test_impossible_ages_are_unknown(tmp_path: Path) -> None:
     table = load_table(write(tmp_path / "f.csv", measured(names)), index)
     assert table.frame["age"].isna().tolist() == [True] + [False] * (ROWS - 1)
     assert any("1 ages outside" in note for note in table.notes)
+
+
+def test_names_that_a_spreadsheet_would_run_come_back_and_go_out_guarded(tmp_path: Path) -> None:
+    features = tmp_path / "features.csv"
+    features.write_text("image,lesion_ratio\n'=a.png,0.1\nb.png,0.2\n")
+    frame = read_features(features)
+    assert frame["image"].tolist() == ["=a.png", "b.png"]
+    write_csv(tmp_path / "again.csv", frame)
+    assert (tmp_path / "again.csv").read_text() == features.read_text()

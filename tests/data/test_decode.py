@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from cxr.data import decode
 from cxr.data.decode import SUFFIXES, decode_picture, read_picture
+from cxr.data.reading import Reading
 from cxr.errors import DecodeError
 
 Pixels = npt.NDArray[Any]
@@ -343,12 +343,17 @@ def test_a_header_that_claims_too_many_pixels_is_refused_before_decoding(
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SAME_PICTURE if "float" not in kind])
-def test_the_limit_of_pixels_holds_for_every_format(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decode, "MAX_PIXELS", GREY.size)
-    decode_picture(SAME_PICTURE[kind], "x")
-    monkeypatch.setattr(decode, "MAX_PIXELS", GREY.size - 1)
+def test_the_limit_of_pixels_holds_for_every_format(kind: str) -> None:
+    decode_picture(SAME_PICTURE[kind], "x", Reading(GREY.size))
     with pytest.raises(DecodeError, match="90 x 60 pixels"):
-        decode_picture(SAME_PICTURE[kind], "x")
+        decode_picture(SAME_PICTURE[kind], "x", Reading(GREY.size - 1))
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "film.png"
+    path.write_bytes(SAME_PICTURE["png"])
+    with pytest.raises(DecodeError, match=r"film\.png: a file of .* bytes, more than the limit of 10"):
+        read_picture(path, Reading(max_bytes=10))
 
 
 @pytest.mark.parametrize("name", ["röntgen 胸部 01.png", "a PNG named.jpg", "UPPER.PNG", "no ending"])

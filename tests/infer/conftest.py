@@ -6,6 +6,7 @@ Lesions are the pixels above 180, lungs those above 90: probability 1 / (1 + exp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from importlib import invalidate_caches
 from pathlib import Path
 from typing import Any
 
@@ -138,5 +139,32 @@ def draw_many(draw: Draw) -> Callable[[Path, int], Path]:
             ]
             draw(folder / f"{number // 20:02d}" / f"{number:08d}_000.png", spots, size=(96, 80))
         return folder
+
+    return write
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Give a function that puts a package's metadata, without its modules, before what is installed."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+
+    def write(
+        name: str,
+        version: str,
+        *,
+        module: str = "",
+        requires: Sequence[str] = (),
+        extras: Sequence[str] = (),
+    ) -> None:
+        folder = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        folder.mkdir()
+        lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
+        lines += [f"Requires-Dist: {one}" for one in requires]
+        lines += [f"Provides-Extra: {one}" for one in extras]
+        (folder / "METADATA").write_text("\n".join(lines) + "\n")
+        (folder / "top_level.txt").write_text(module)
+        invalidate_caches()
 
     return write

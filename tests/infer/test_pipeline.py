@@ -10,12 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
+from cxr.data import isolation
 from cxr.data.decode import read_picture
 from cxr.data.picture import Picture
+from cxr.data.reading import Reading
 from cxr.errors import ModelError, OutputError
 from cxr.infer import pipeline
 from cxr.infer.pipeline import Pipeline, Settings
-from cxr.infer.records import Failure, Item, Row, Stage
+from cxr.infer.records import Failure, Item, MaskFormat, Row, Stage
 from cxr.infer.session import Session
 
 
@@ -34,11 +36,11 @@ def test_rows_come_in_the_order_of_the_items_whatever_is_ready_first(
 ) -> None:
     read = read_picture
 
-    def slow_at_first(path: Path) -> Picture:
+    def slow_at_first(path: Path, reading: Reading) -> Picture:
         time.sleep(0.05 if path == items[0].path else 0.0)
-        return read(path)
+        return read(path, reading)
 
-    monkeypatch.setattr(pipeline, "read_picture", slow_at_first)
+    monkeypatch.setattr(isolation, "read_picture", slow_at_first)
     rows = list(make(model, tmp_path).run(items))
     assert [row.key for row in rows] == [item.key for item in items]
 
@@ -91,7 +93,7 @@ def test_a_picture_that_fails_is_a_failure_in_its_place(
         ("decode", "read_picture", {}),
         ("prepare", "prepare", {}),
         ("measure", "measure_picture", {}),
-        ("write", "write_mask", {"masks": True}),
+        ("write", "write_mask", {"masks": MaskFormat.PNG}),
         ("write", "write_overlay", {"overlays": True}),
     ],
 )
@@ -105,14 +107,15 @@ def test_whatever_one_picture_does_at_any_stage_the_others_are_measured(
     settings: dict[str, Any],
 ) -> None:
     once = Lock()
-    whole = getattr(pipeline, name)
+    room = isolation if stage == "decode" else pipeline
+    whole = getattr(room, name)
 
     def fail_once(*args: Any, **kwargs: Any) -> Any:
         if once.acquire(blocking=False):
             raise RuntimeError("out of luck")
         return whole(*args, **kwargs)
 
-    monkeypatch.setattr(pipeline, name, fail_once)
+    monkeypatch.setattr(room, name, fail_once)
     outcomes = list(make(model, tmp_path / "out", **settings).run(items[:9]))
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     assert [(failure.stage, failure.error) for failure in failures] == [(stage, "RuntimeError: out of luck")]
@@ -142,14 +145,14 @@ def test_a_model_that_cannot_run_ends_the_run(
 def test_a_disk_that_cannot_be_written_ends_the_run(model: Path, tmp_path: Path, items: list[Item]) -> None:
     (tmp_path / "masks").write_text("in the way")
     with pytest.raises(OutputError, match="masks"):
-        list(make(model, tmp_path, masks=True).run(items))
+        list(make(model, tmp_path, masks=MaskFormat.PNG).run(items))
 
 
 def test_a_name_too_long_for_a_mask_fails_that_picture_alone(
     model: Path, tmp_path: Path, draw: Callable[..., Path], items: list[Item]
 ) -> None:
     long = draw(tmp_path / "in" / ("x" * 250 + ".png"))
-    first, second = make(model, tmp_path / "out", masks=True).run([Item(long.name, long), items[0]])
+    first, second = make(model, tmp_path / "out", masks=MaskFormat.PNG).run([Item(long.name, long), items[0]])
     assert isinstance(first, Failure)
     assert first.stage is Stage.WRITE
     assert isinstance(second, Row)
@@ -186,7 +189,7 @@ def test_leaving_early_ends_the_threads_and_puts_opencv_back(
 
 
 def test_the_time_of_each_stage_is_kept(model: Path, tmp_path: Path, items: list[Item]) -> None:
-    work = make(model, tmp_path, masks=True)
+    work = make(model, tmp_path, masks=MaskFormat.PNG)
     list(work.run(items))
     spent = {stage for stage, seconds in work.clock.seconds.items() if seconds > 0}
     assert spent == set(Stage) - {Stage.LIST}

@@ -164,8 +164,9 @@ def test_what_openvino_refuses_is_said_in_one_line(make_model: Any) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_auto_takes_what_a_benchmark_found_best(model: Path) -> None:
+def test_auto_takes_what_a_benchmark_found_best(make_model: Any, card_of: Any) -> None:
     pytest.importorskip("openvino", reason="OpenVINO is an extra")
+    model = make_model(card=card_of(name="never benched"))
     before = Session.open(model, provider="auto")
     assert recall(before.model_hash) is None
     kept = remember(before.model_hash, Best("openvino", 5, 123.0))

@@ -79,7 +79,7 @@ def test_masks_and_overlays_are_those_of_the_table(model: Path, tmp_path: Path, 
     folder, out = tmp_path / "in", tmp_path / "out"
     draw(folder / "a" / "x.png", [(8, 8, 4, 5, 250)], size=(64, 64))
     draw(folder / "a" / "x.tif", [(8, 8, 8, 8, 250)], size=(64, 64))
-    infer_folder(folder, model=model, out=out, masks=True, overlays=True)
+    infer_folder(folder, model=model, out=out, masks="png", overlays=True)
     for name, area in (("x.png", 20), ("x.tif.png", 64)):
         mask = cv2.imread(str(out / "masks" / "lesion" / "a" / name), cv2.IMREAD_UNCHANGED)
         assert mask is not None
@@ -113,7 +113,7 @@ def test_causes_that_differ_in_numbers_alone_are_counted_together(
         fail.count = getattr(fail, "count", 0) + 1  # type: ignore[attr-defined]
         raise ValueError(f"cut at byte {fail.count}")  # type: ignore[attr-defined]
 
-    monkeypatch.setattr("cxr.infer.pipeline.read_picture", fail)
+    monkeypatch.setattr("cxr.data.isolation.read_picture", fail)
     summary = infer_folder(draw_many(tmp_path / "in", 5), model=model, out=tmp_path / "out", threads=1)
     assert summary.causes == (("decode: ValueError: cut at byte 1", 5),)
 
@@ -161,7 +161,7 @@ def test_a_run_does_not_read_what_it_wrote_itself(model: Path, tmp_path: Path, d
     draw(tmp_path / "x.png")
     draw(tmp_path / "sub" / "masks" / "y.png")
     for _ in range(2):
-        infer_folder(tmp_path, model=model, out=tmp_path, masks=True, overlays=True)
+        infer_folder(tmp_path, model=model, out=tmp_path, masks="png", overlays=True)
     assert [row["image"] for row in table(tmp_path / "features.csv")] == ["sub/masks/y.png", "x.png"]
 
 
@@ -218,7 +218,7 @@ def test_two_pictures_of_one_mask_name_are_refused(model: Path, tmp_path: Path, 
     (tmp_path / "in" / "a.jpg.png").write_bytes(picture.read_bytes())
     draw(tmp_path / "in" / "a.jpg")
     with pytest.raises(InputError, match="would both write"):
-        infer_folder(tmp_path / "in", model=model, out=tmp_path / "out", masks=True)
+        infer_folder(tmp_path / "in", model=model, out=tmp_path / "out", masks="png")
 
 
 # Runs that meet an earlier run.
@@ -226,7 +226,7 @@ def test_two_pictures_of_one_mask_name_are_refused(model: Path, tmp_path: Path, 
 
 @pytest.fixture
 def finished(model: Path, tmp_path: Path, draw_many: Fill) -> Path:
-    infer_folder(draw_many(tmp_path / "in", 6), model=model, out=tmp_path / "out", masks=True)
+    infer_folder(draw_many(tmp_path / "in", 6), model=model, out=tmp_path / "out", masks="png")
     return tmp_path / "out"
 
 
@@ -235,7 +235,7 @@ def test_a_complete_run_has_nothing_to_do(
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
     with caplog.at_level(logging.INFO):
-        summary = infer_folder(tmp_path / "in", model=model, out=finished, masks=True, batch_size=3)
+        summary = infer_folder(tmp_path / "in", model=model, out=finished, masks="png", batch_size=3)
     assert (summary.rows, summary.treated) == (6, 0)
     assert "nothing to do" in caplog.text
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()} == before
@@ -244,7 +244,7 @@ def test_a_complete_run_has_nothing_to_do(
 def test_pictures_that_came_later_are_added(model: Path, tmp_path: Path, finished: Path, draw: Draw) -> None:
     before = (finished / "features.csv").read_bytes()
     draw(tmp_path / "in" / "00" / "later.png")
-    summary = infer_folder(tmp_path / "in", model=model, out=finished, masks=True)
+    summary = infer_folder(tmp_path / "in", model=model, out=finished, masks="png")
     assert (summary.rows, summary.treated) == (7, 1)
     assert (finished / "features.csv").read_bytes().startswith(before)
 
@@ -254,7 +254,7 @@ def test_pictures_that_came_later_are_added(model: Path, tmp_path: Path, finishe
     [
         ({"threshold": 0.3}, "threshold"),
         ({"min_area": 9}, "min_area"),
-        ({"masks": False}, "masks"),
+        ({"masks": None}, "masks"),
         ({"overlays": True}, "overlays"),
     ],
 )
@@ -262,7 +262,7 @@ def test_a_run_with_other_settings_is_not_mixed_in(
     model: Path, tmp_path: Path, finished: Path, change: dict[str, Any], name: str
 ) -> None:
     before = contents(finished)
-    arguments: dict[str, Any] = {"model": model, "out": finished, "masks": True}
+    arguments: dict[str, Any] = {"model": model, "out": finished, "masks": "png"}
     with pytest.raises(OutputError, match=f"another {name}; choose another --out, or give --overwrite"):
         infer_folder(tmp_path / "in", **(arguments | change))
     assert contents(finished) == before
@@ -272,9 +272,9 @@ def test_another_model_or_folder_is_not_mixed_in(
     model: Path, tmp_path: Path, finished: Path, make_model: Callable[..., Path], draw_many: Fill
 ) -> None:
     with pytest.raises(OutputError, match="another model, card"):
-        infer_folder(tmp_path / "in", model=make_model(("lesion",)), out=finished, masks=True)
+        infer_folder(tmp_path / "in", model=make_model(("lesion",)), out=finished, masks="png")
     with pytest.raises(OutputError, match="another folder"):
-        infer_folder(draw_many(tmp_path / "other", 2), model=model, out=finished, masks=True)
+        infer_folder(draw_many(tmp_path / "other", 2), model=model, out=finished, masks="png")
 
 
 def test_overwrite_replaces_everything_the_other_run_wrote(
@@ -283,7 +283,7 @@ def test_overwrite_replaces_everything_the_other_run_wrote(
     kept = finished / "masks" / "lesion" / "of-someone-else.png"
     kept.write_bytes(b"mine")
     draw(tmp_path / "other" / "x.png", [(8, 8, 4, 5, 250)])
-    infer_folder(tmp_path / "other", model=make_model(("lesion",)), out=finished, masks=True, overwrite=True)
+    infer_folder(tmp_path / "other", model=make_model(("lesion",)), out=finished, masks="png", overwrite=True)
     assert [row["image"] for row in table(finished / "features.csv")] == ["x.png"]
     assert set(finished.rglob("*.png")) == {kept, finished / "masks" / "lesion" / "x.png"}
 
@@ -305,7 +305,7 @@ def test_an_overwrite_that_is_interrupted_never_mixes(
         raise KeyboardInterrupt
 
     other = draw_many(tmp_path / "other", 3)
-    arguments: dict[str, Any] = {"model": model, "out": finished, "masks": True}
+    arguments: dict[str, Any] = {"model": model, "out": finished, "masks": "png"}
     with monkeypatch.context() as patch:
         target = run_module if moment == "remove_pictures" else Journal
         patch.setattr(target, moment, stop)
@@ -323,7 +323,7 @@ def test_an_overwrite_that_is_interrupted_never_mixes(
 def test_an_interrupted_run_goes_on_to_the_same_bytes(model: Path, tmp_path: Path, draw_many: Fill) -> None:
     folder = draw_many(tmp_path / "in", 30)
     (folder / "00" / "00000005_000.png").write_bytes(b"broken")
-    arguments: dict[str, Any] = {"model": model, "masks": True, "batch_size": 4}
+    arguments: dict[str, Any] = {"model": model, "masks": "png", "batch_size": 4}
 
     def stop(done: int, _total: int) -> None:
         if done == 17:
@@ -360,7 +360,7 @@ else:
             kill()
         return whole(*arguments, **options)
     setattr(os, moment, after)
-infer_folder(sys.argv[1], model=sys.argv[2], out=sys.argv[3], masks=True, batch_size=4, progress=progress)
+infer_folder(sys.argv[1], model=sys.argv[2], out=sys.argv[3], masks="png", batch_size=4, progress=progress)
 """
 
 
@@ -385,8 +385,8 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
     out = tmp_path / "out"
     command = [sys.executable, "-c", _KILLED, str(folder), str(model), str(out), moment, str(count)]
     assert subprocess.run(command, check=False, capture_output=True).returncode == -9
-    infer_folder(folder, model=model, out=out, masks=True, batch_size=4)
-    infer_folder(folder, model=model, out=tmp_path / "whole", masks=True, batch_size=4)
+    infer_folder(folder, model=model, out=out, masks="png", batch_size=4)
+    infer_folder(folder, model=model, out=tmp_path / "whole", masks="png", batch_size=4)
     assert contents(out) == contents(tmp_path / "whole")
     assert visible(out) == FILES | {"masks"}
     assert not list(out.rglob("*.part-*"))
@@ -402,7 +402,7 @@ def test_nothing_of_torch_is_imported(model: Path, tmp_path: Path, draw_many: Fi
         "sys.meta_path.insert(0, Refuse())\n"
         "from cxr.infer.run import infer_folder\n"
         "folder, model, out = sys.argv[1:]\n"
-        "print(infer_folder(folder, model=model, out=out, masks=True, overlays=True).rows)\n"
+        "print(infer_folder(folder, model=model, out=out, masks='png', overlays=True).rows)\n"
     )
     folder = draw_many(tmp_path / "in", 3)
     command = [sys.executable, "-c", program, str(folder), str(model), str(tmp_path / "out")]

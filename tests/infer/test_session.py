@@ -123,6 +123,26 @@ def test_external_data_is_refused_until_it_is_allowed(make_model: MakeModel, tmp
     assert session.run(np.full((1, 1, 64, 64), 255, np.uint8)).min() > 0.99
 
 
+def test_custom_operators_are_refused(make_model: MakeModel) -> None:
+    def spoil(model: onnx.ModelProto) -> None:
+        model.graph.node[3].domain = "my.company"
+
+    with pytest.raises(ModelError, match=r"operators of 'my\.company', which would run code"):
+        Session.open(make_model(change=spoil))
+
+
+def test_operators_that_the_file_itself_defines_are_taken(make_model: MakeModel) -> None:
+    def define(model: onnx.ModelProto) -> None:
+        squash = onnx.helper.make_node("Sigmoid", ["x"], ["y"])
+        opset = [onnx.helper.make_opsetid("", 17)]
+        model.functions.append(onnx.helper.make_function("own", "Squash", ["x"], ["y"], [squash], opset))
+        model.graph.node[3].domain, model.graph.node[3].op_type = "own", "Squash"
+        model.opset_import.append(onnx.helper.make_opsetid("own", 1))
+
+    session = Session.open(make_model(change=define))
+    assert session.run(np.full((1, 1, 64, 64), 255, np.uint8)).min() > 0.99
+
+
 def test_a_session_takes_as_many_passes_at_once_as_threads(model: Path) -> None:
     assert Session.open(model, threads=3).streams == 3
 

@@ -1,0 +1,170 @@
+"""What `cxr doctor` says of this machine, and of one where much is broken."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cxr.cli import main
+from cxr.errors import ProviderError
+from cxr.infer.checks import Finding, check_cache, check_extra, check_kernels, check_provider
+from cxr.infer.doctor import Report, examine
+from cxr.infer.doctor_command import _told
+from cxr.infer.installed import distributions_of
+from cxr.infer.providers import PROVIDERS
+
+HAS_CUDA = "CUDAExecutionProvider" in import_module("onnxruntime").get_available_providers()
+
+Install = Callable[..., None]
+
+
+@pytest.fixture
+def broken_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Give a function that puts a module before the real one, in processes started from here."""
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+    def write(name: str, code: str) -> None:
+        (folder / f"{name}.py").write_text(code)
+
+    return write
+
+
+def test_a_machine_that_works_is_told_on_80_columns_with_exit_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    ran = CliRunner().invoke(main, ["doctor"])
+    assert ran.exit_code == 0, ran.output
+    lines = ran.stdout.splitlines()
+    assert lines[0].startswith("cxr ")
+    assert any(line.startswith("  ok  cpu") for line in lines[lines.index("providers") :])
+    assert "  ok  numpy, cv2, numba, pyarrow" in lines
+    assert lines[-1] == "cxr-infer can run here"
+    assert all(len(line) <= 80 for line in lines if " " in line.strip()), "only a long path may be longer"
+
+
+@pytest.mark.skipif(HAS_CUDA, reason="CUDA works here")
+def test_a_provider_that_was_asked_for_and_cannot_work_is_exit_1_with_one_json_document() -> None:
+    code = (
+        "import sys\n"
+        "from cxr.cli import main\n"
+        "try: main(['doctor', '--json', '--provider', 'cpu', '--provider', 'cuda'])\n"
+        "except SystemExit as end: code = end.code\n"
+        "heavy = {'torch', 'onnxruntime', 'openvino', 'numba', 'cv2'}\n"
+        "print('LOADED', sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "LOADED []\n", "what may be broken is imported in other processes only"
+    report = json.loads(done.stdout)
+    (fault,) = report["faults"]
+    assert fault.startswith("cuda: ")
+    assert 'pip install "cxr[gpu]"' in fault
+    works = {row["name"]: row["works"] for row in report["providers"]}
+    assert list(works) == list(PROVIDERS)
+    assert (works["cpu"], works["cuda"]) == (True, False)
+    assert report["machine"]["cores"] >= 1
+    assert {"cxr", "numpy", "onnxruntime"} <= set(report["versions"])
+    assert {"isal", "pydicom"} <= {row["name"] for row in report["decoders"]}
+
+
+@pytest.fixture
+def broken(
+    install: Install,
+    broken_module: Callable[[str, str], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Report:
+    """Examine a machine with two wheels of two packages, a crash, a lost library, a card and a full disk."""
+    install("onnxruntime-gpu", "1.24.0", module="onnxruntime")
+    install("opencv-python", "5.0", module="cv2")
+    install("numpy", "1.26.4")
+    broken_module("cv2", "raise ImportError('libGL.so.1: cannot open shared object file')")
+    broken_module("onnxruntime", "import os; os.kill(os.getpid(), 9)")
+    smi = tmp_path / "bin" / "nvidia-smi"
+    smi.parent.mkdir()
+    smi.write_text("#!/bin/sh\necho 'NVIDIA L4, 580.1'\n")
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", str(smi.parent), prepend=":")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    return examine(["openvino"])
+
+
+def test_every_fault_of_a_broken_machine_is_found_with_what_to_do(broken: Report) -> None:
+    wheels, old, opencv, cpu, *_ = broken.faults
+    assert "onnxruntime and onnxruntime-gpu are installed together" in wheels
+    assert "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install" in wheels
+    assert 'cxr needs numpy>=2.2 (not 1.26.4); run: pip install "numpy>=2.2"' in old
+    assert opencv == (
+        "cv2 cannot be imported: ImportError: libGL.so.1: cannot open shared object file; "
+        "run: pip install --force-reinstall --no-deps opencv-python-headless"
+    )
+    assert cpu == "cpu: it crashes (SIGKILL)"
+    doubled, card, cache = broken.warnings
+    assert "opencv-python and opencv-python-headless are installed together" in doubled
+    assert card == "NVIDIA L4, 580.1 is not used: cuda: it crashes (SIGKILL)"
+    assert "set XDG_CACHE_HOME" in cache
+    assert broken.machine.cards == ("NVIDIA L4, 580.1",)
+
+
+def test_a_name_that_is_no_provider_lists_those_that_are() -> None:
+    with pytest.raises(ProviderError, match="choose from cpu, openvino, cuda"):
+        examine(["tpu"])
+
+
+def test_a_runtime_whose_files_are_gone_is_told_with_the_line_that_brings_them_back(
+    broken_module: Callable[[str, str], None],
+) -> None:
+    """As after the removal of one of two wheels: the other's metadata is there and its files are not."""
+    (wheel,) = distributions_of("onnxruntime")
+    broken_module("onnxruntime", "")
+    found = check_provider("cpu")
+    assert not found.works
+    assert "has no attribute" in found.detail
+    assert found.detail.endswith(f"; run: pip install --force-reinstall --no-deps {wheel}")
+
+
+def test_machine_code_that_can_be_kept_nowhere_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert check_kernels().works
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NUMBA_CACHE_LOCATOR_CLASSES", "UserProvidedCacheLocator")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
+    found = check_kernels()
+    assert not found.works
+    assert "set NUMBA_CACHE_DIR" in found.detail
+
+
+def test_the_cache_that_can_be_written_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert check_cache() == Finding("benchmarks and engines", True, str(tmp_path / "cxr"))
+
+
+def test_an_extra_that_would_bring_a_second_runtime_says_to_remove_the_first(install: Install) -> None:
+    install("onnxruntime", "1.24.0", module="onnxruntime")
+    install(
+        "cxr",
+        "9",
+        extras=["fast"],
+        requires=['onnxruntime-fast>=1; extra == "fast"', 'click; extra == "fast"'],
+    )
+    assert check_extra("fast") == Finding(
+        "fast",
+        False,
+        'needs onnxruntime-fast>=1; run: pip uninstall -y onnxruntime && pip install "cxr[fast]"',
+    )
+
+
+def test_neighbours_of_which_the_same_is_told_share_a_line() -> None:
+    found = [Finding("a", True), Finding("b", True), Finding("c", False, "gone"), Finding("d", True, "2.0")]
+    assert list(_told(found)) == ["  ok  a, b", "  no  c: gone", "  ok  d: 2.0"]

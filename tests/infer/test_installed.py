@@ -1,0 +1,60 @@
+"""What is installed, as the metadata of packages tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cxr.infer.installed import distributions_of, extras, installed_version, missing, versions
+
+Install = Callable[..., None]
+
+
+def _install_cxr(install: Install) -> None:
+    install("here", "1.5")
+    install("early", "2.0rc1")
+    install(
+        "cxr",
+        "9",
+        extras=["some", "other", "all", "test", "dev"],
+        requires=[
+            "here>=1",
+            "nowhere-at-all>=3",
+            'here>=2; extra == "some"',
+            'absent-of-some; extra == "some"',
+            'early>=1; extra == "some"',
+            'long-gone; python_version < "3" and extra == "some"',
+            'early; extra == "other"',
+        ],
+    )
+
+
+def test_what_cxr_itself_lacks_is_told_without_its_extras(install: Install) -> None:
+    _install_cxr(install)
+    assert missing() == {"nowhere-at-all>=3": None}
+
+
+def test_what_an_extra_lacks_is_told_with_the_version_that_does_not_do(install: Install) -> None:
+    _install_cxr(install)
+    assert missing("some") == {"here>=2": "1.5", "absent-of-some": None}
+    assert missing("other") == {}
+
+
+def test_extras_for_developers_are_left_out(install: Install) -> None:
+    _install_cxr(install)
+    assert extras() == ("some", "other")
+
+
+def test_versions_are_those_of_all_packages_that_are_named_and_there(install: Install) -> None:
+    _install_cxr(install)
+    found = versions()
+    assert next(iter(found.items())) == ("cxr", "9")
+    assert (found["here"], found["early"]) == ("1.5", "2.0rc1")
+    assert "nowhere-at-all" not in found
+    assert installed_version("nowhere-at-all") is None
+
+
+def test_packages_that_bring_the_same_module_are_all_named(install: Install) -> None:
+    install("one-wheel", "1", module="shared_module")
+    install("another-wheel", "2", module="shared_module")
+    assert distributions_of("shared_module") == ("another-wheel", "one-wheel")
+    assert distributions_of("no_such_module") == ()

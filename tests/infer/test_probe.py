@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from cxr.errors import ProviderError
+from cxr.infer import probe
+from cxr.infer.probe import MODEL, run_probe
+
+
+def test_the_small_model_is_a_cast_and_a_convolution_of_ones() -> None:
+    model = onnx.load_model_from_string(MODEL)
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.op_type for node in model.graph.node] == ["Cast", "Conv"]
+    (kernel,) = model.graph.initializer
+    np.testing.assert_array_equal(numpy_helper.to_array(kernel), np.ones((1, 1, 3, 3), np.float32))
+
+
+@pytest.mark.parametrize("name", ["cpu", "openvino"])
+def test_a_provider_that_works_runs_it(name: str) -> None:
+    if name == "openvino":
+        pytest.importorskip("openvino", reason="OpenVINO is an extra")
+    run_probe(name)
+
+
+def test_a_provider_that_is_not_installed_is_told_with_its_pip_line() -> None:
+    with pytest.raises(ProviderError, match=r"directml: .*pip install onnxruntime-directml"):
+        run_probe("directml")
+
+
+def test_a_provider_that_computes_something_else_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = onnx.load_model_from_string(MODEL)
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.zeros((1, 1, 3, 3), np.float32), "ones"))
+    monkeypatch.setattr(probe, "MODEL", model.SerializeToString())
+    with pytest.raises(ProviderError, match="cpu: it computes a small convolution wrongly; run: pip install"):
+        run_probe("cpu")

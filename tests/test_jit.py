@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cxr.jit import kernel
+
+
+def test_a_kernel_that_cannot_be_cached_runs_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    names: dict[str, Any] = {}
+    exec(compile("def double(x):\n    return 2 * x\n", "<no file>", "exec"), names)
+    assert kernel(names["double"])(21) == 42
+    assert "NUMBA_CACHE_DIR" in caplog.text

@@ -2,44 +2,68 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ..data.picture import Grey
-from ..data.splits import Part, Split
 from ..errors import ModelError
 from ..extras import require
 from ..files import replacing
-from ..models.card import ModelCard, Parity
+from ..infer.session import Session
+from ..models.card import ModelCard, Parity, Precision
 from ..models.evaluate import Predict
+from ..train.runs import WEIGHTS, Run, read_run
+from .gate import MAX_DICE_DROP, Candidate, Gate, Trial
+from .graph import attach_card, deployable, write_onnx
+from .half import halve
 from .parity import Limits, check, compare
+from .pictures import Sides, calibration_pictures, parity_pictures, read_sides
+from .quantise import quantise, recipes
 
 if TYPE_CHECKING:
     from torch import nn
 
-REAL_PICTURES = 64
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class ExportSummary:
-    """What an export made: the file, its size, its card (with the parity figures) and the run it is from."""
+    """What an export made.
+
+    Attributes
+    ----------
+    path, bytes : Path, int
+        The file and its size.
+    card : ModelCard
+        As it is in the file.
+    parity : Parity
+        Of the fp32 model, from which a file of lower precision is made.
+    run : Path
+        The run it is from.
+    trials : tuple of Trial
+        With a lower precision: all that was tried; the last one is the file.
+    """
 
     path: Path
     bytes: int
     card: ModelCard
     parity: Parity
     run: Path
+    trials: tuple[Trial, ...] = ()
 
 
 def export_model(
-    output: Path | str, *, run: Path | str | None = None, limits: Limits | None = None
+    output: Path | str,
+    *,
+    run: Path | str | None = None,
+    precision: Precision | str = Precision.FP32,
+    provider: str = "cpu",
+    max_dice_drop: float = MAX_DICE_DROP,
+    limits: Limits | None = None,
 ) -> ExportSummary:
     """Export a training run to one self-describing ONNX file, checked against PyTorch.
 
@@ -49,8 +73,15 @@ def export_model(
         The file to write; it appears only when every check has passed.
     run : Path or str, optional
         A run folder of `cxr-train`; by default the newest, `runs/latest`.
+    precision : Precision or str
+        Of the file: fp32, fp16 or int8. The lower ones are made from the fp32 model once that is checked, and
+        kept only if they pass the gate: Dice on the run's validation split, and speed on this machine.
+    provider : str
+        With a lower precision: what will run the file, and so what the gate measures it on.
+    max_dice_drop : float
+        With a lower precision: how much of the mean Dice may be lost.
     limits : Limits, optional
-        How far the file may be from PyTorch.
+        How far the fp32 model may be from PyTorch.
 
     Returns
     -------
@@ -59,29 +90,58 @@ def export_model(
     Raises
     ------
     ModelError
-        If there is no such run, its files do not fit together, or parity is breached.
+        If there is no such run, its files do not fit together, parity is breached, or its validation split
+        cannot be read.
+    GateError
+        If nothing of the lower precision passes the gate; it carries what was tried.
+    ProviderError
+        If the provider cannot run here.
     """
     require("torch", extra="train")
     require("onnx", extra="train")
-    from ..infer.session import Session
-    from ..train.runs import find_run
-    from .graph import attach_card, deployable, write_onnx
+    output, precision = Path(output), Precision(precision)
+    found = read_run(Path(run) if run is not None else None)
+    sides = None if precision is Precision.FP32 else read_sides(found)
+    with TemporaryDirectory(prefix="cxr-") as scratch, replacing(output) as beside:
+        whole = beside if sides is None else Path(scratch) / "fp32.onnx"
+        card, parity = _write_checked(found, whole, limits or Limits())
+        trials: tuple[Trial, ...] = ()
+        if sides is not None:
+            reference = Session.open(whole, provider=provider)
+            gate = Gate.open(reference, sides.validation, precision, max_dice_drop)
+            card, trials = _lower(gate, whole, beside, sides)
+    return ExportSummary(output, output.stat().st_size, card, parity, found.path, trials)
 
-    output, limits = Path(output), limits or Limits()
-    folder = find_run(Path(run) if run is not None else None)
-    card = ModelCard.read(folder / "model_card.json")
-    network = deployable(load_network(folder, card), card)
-    pictures = validation_pictures(folder)
-    with replacing(output) as beside:
-        write_onnx(network, card, beside)
-        session = Session.open(beside, provider="cpu")
-        parity = compare(
-            torch_predict(network), session.run, card, pictures, provider=session.provider, limits=limits
-        )
-        check(parity, limits)
-        card = replace(card, parity=parity)
-        attach_card(beside, card)
-    return ExportSummary(output, output.stat().st_size, card, parity, folder)
+
+def _write_checked(run: Run, path: Path, limits: Limits) -> tuple[ModelCard, Parity]:
+    """Write the fp32 model, compare it with PyTorch, and put the figures into its card."""
+    network = deployable(load_network(run.path, run.card), run.card)
+    write_onnx(network, run.card, path)
+    session = Session.open(path, provider="cpu")
+    parity = compare(
+        torch_predict(network),
+        session.run,
+        run.card,
+        parity_pictures(run),
+        provider=session.provider,
+        limits=limits,
+    )
+    check(parity, limits)
+    card = replace(run.card, parity=parity)
+    attach_card(path, card)
+    return card, parity
+
+
+def _lower(gate: Gate, source: Path, target: Path, sides: Sides) -> tuple[ModelCard, tuple[Trial, ...]]:
+    """Write the first file of the gate's precision that passes."""
+    if gate.precision is Precision.FP16:
+        return gate.first_that_passes([Candidate("fp16", partial(halve, source))], target)
+    pictures = calibration_pictures(sides.training, gate.reference.card.pixels)
+    candidates = [
+        Candidate(str(recipe), partial(quantise, source, pictures=pictures, recipe=recipe))
+        for recipe in recipes(gate.reference.provider)
+    ]
+    return gate.first_that_passes(candidates, target, calibration_pictures=len(pictures))
 
 
 def load_network(folder: Path, card: ModelCard) -> nn.Module:
@@ -93,7 +153,7 @@ def load_network(folder: Path, card: ModelCard) -> nn.Module:
     network = build_unet(
         card.architecture, card.encoder, len(card.classes), decoder_channels=card.decoder_channels
     )
-    path = folder / "best_unet.pth"
+    path = folder / WEIGHTS
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError as error:
@@ -112,13 +172,3 @@ def torch_predict(network: nn.Module) -> Predict:
             return np.asarray(network(torch.from_numpy(batch)).numpy(), np.float32)
 
     return predict
-
-
-def validation_pictures(folder: Path) -> list[Path]:
-    """Give pictures of the run's validation split that are still on disk, spread over the split."""
-    root = Path(json.loads((folder / "training.json").read_text(encoding="utf-8"))["root"])
-    paths = [root / key for key in Split.read(folder / "splits.csv").keys(Part.VALIDATION)]
-    there = [path for path in paths if path.is_file()]
-    if not there:
-        _log.warning("%s: no validation picture is there; parity is checked on noise only", root)
-    return there[:: max(1, len(there) // REAL_PICTURES)][:REAL_PICTURES]

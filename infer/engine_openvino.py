@@ -30,12 +30,12 @@ class OpenVinoEngine:
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         """What the model takes."""
-        return tuple(_tensor(port) for port in self.compiled.inputs)
+        return tuple(_tensor(port, INPUT) for port in self.compiled.inputs)
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
         """What it gives."""
-        return tuple(_tensor(port) for port in self.compiled.outputs)
+        return tuple(_tensor(port, OUTPUT) for port in self.compiled.outputs)
 
     def run(self, batch: Grey) -> npt.NDArray[np.float32]:
         """Run one pass."""
@@ -80,9 +80,11 @@ def open_openvino(file: OnnxFile, *, threads: int) -> OpenVinoEngine:
     return OpenVinoEngine(compiled, threads)
 
 
-def _tensor(port: Any) -> Tensor:
+def _tensor(port: Any, wanted: str) -> Tensor:
+    """Describe a port; one that OpenVINO fused with the layer after it has names of both."""
     axes = tuple(None if axis.is_dynamic else int(axis.get_length()) for axis in port.partial_shape)
-    return Tensor(port.any_name, np.dtype(port.element_type.to_dtype()).name, axes)
+    name = wanted if wanted in port.get_names() else port.any_name
+    return Tensor(name, np.dtype(port.element_type.to_dtype()).name, axes)
 
 
 def _first_line(error: Exception) -> str:

@@ -87,6 +87,6 @@ def _export_rows(card: ModelCard) -> list[tuple[str, str]]:
             ("parity", f"{agreement}; probability within {parity.max_difference:.2g} ({parity.provider})")
         )
     if small := card.quantisation:
-        cost = f"Dice -{small.dice_drop:.4f}, {small.speed_up:.2f} x as fast"
+        cost = f"Dice {-small.dice_drop:+.4f}, {small.speed_up:.2f} x as fast"
         rows.append(("quantised", f"{small.method}: {cost} ({small.provider})"))
     return rows

@@ -1,6 +1,6 @@
 """Judge a model on pictures at their own resolution, through the one pixel path and back.
 
-What runs the model does not matter: PyTorch while training, ONNX Runtime after export.
+What runs the model does not matter: PyTorch while training, a session after export and quantisation.
 """
 
 from __future__ import annotations
@@ -60,3 +60,50 @@ def judge(
         for index, name in enumerate(classes)
         if known[index]
     )
+
+
+def evaluate(
+    predict: Predict,
+    records: Sequence[Record],
+    spec: PixelSpec,
+    classes: Sequence[str],
+    thresholds: Sequence[float],
+    *,
+    batch_size: int = 8,
+) -> list[PictureScore]:
+    """Score a model on every picture and class whose truth is known; other pictures are not read.
+
+    Parameters
+    ----------
+    predict : callable
+        uint8 `[N,1,H,W]` to float32 probabilities `[N,C,H,W]`.
+    records : sequence of Record
+    spec, classes, thresholds
+        As in the model's card.
+    batch_size : int
+        Pictures of one pass.
+
+    Returns
+    -------
+    list of PictureScore
+        In the order of `records`, then of `classes`.
+
+    Raises
+    ------
+    InputError
+        If a picture or a mask cannot be read.
+    """
+    known = [record for record in records if any(record.masks.get(name) is not None for name in classes)]
+    scores: list[PictureScore] = []
+    for prediction in predictions(predict, known, spec, batch_size=batch_size):
+        scores.extend(judge(prediction, classes, thresholds))
+    return scores
+
+
+def mean_dice(scores: Sequence[PictureScore]) -> float:
+    """Mean over the classes of the mean Dice on the pictures that show the class; NaN where none does."""
+    by_class: dict[str, list[float]] = {}
+    for item in scores:
+        if item.truth_area:
+            by_class.setdefault(item.class_name, []).append(item.dice)
+    return float(np.mean([np.mean(values) for values in by_class.values()])) if by_class else float("nan")

@@ -9,8 +9,8 @@ import torch
 
 from ..files import write_text
 from ..models.card import ClassMetrics, ModelCard, TrainingData
-from ..models.evaluate import judge, predictions
-from ..models.metrics import PictureScore, class_metrics
+from ..models.evaluate import evaluate, predictions
+from ..models.metrics import class_metrics
 from ..models.unet import GREY_NORMALISATION
 from .evaluate import predictor, write_scores
 from .plan import Plan
@@ -30,9 +30,7 @@ def finish(plan: Plan, folder: Path, device: torch.device) -> dict[str, ClassMet
     state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
     plan.segmenter.network.load_state_dict(state)
     predict, batch_size = predictor(plan.segmenter, device), plan.config.batch_size
-    scores: list[PictureScore] = []
-    for prediction in predictions(predict, plan.validation, plan.spec, batch_size=batch_size):
-        scores.extend(judge(prediction, classes, thresholds))
+    scores = evaluate(predict, plan.validation, plan.spec, classes, thresholds, batch_size=batch_size)
     by_class = {
         name: class_metrics([item for item in scores if item.class_name == name], seed=plan.config.seed)
         for name in classes

@@ -1,20 +1,42 @@
-"""A finished training run, made by hand: a small untrained network, its card, its split, its pictures."""
+"""A finished training run, made by hand: a small untrained network, its card, its split, its data set.
+
+What the network says of a picture is the picture's truth, so that its Dice is 1.
+"""
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from cxr.data.dataset import Record
 from cxr.data.splits import Part, Split
-from cxr.files import write_json, write_text
+from cxr.export.graph import deployable
+from cxr.export.run import ExportSummary, export_model, torch_predict
+from cxr.files import write_text
 from cxr.models.card import ModelCard, Normalisation, PixelSpec
+from cxr.models.evaluate import predictions
+from cxr.models.preprocess import prepare
 from cxr.models.unet import build_unet
+from cxr.train.config import TrainConfig
 
 SIZE = 64
+PICTURES, TRAINING = 11, 6
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Let no test of tiny networks pay for handing work to threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -23,15 +45,6 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     pictures = folder / "pictures"
     pictures.mkdir()
-    rng = np.random.default_rng(0)
-    parts, patients = {}, {}
-    for number in range(6):
-        name = f"{number}.png"
-        coarse = rng.integers(0, 256, (6, 5), dtype=np.uint8)
-        cv2.imwrite(str(pictures / name), cv2.resize(coarse, (90, 110), interpolation=cv2.INTER_CUBIC))
-        parts[name] = Part.TRAIN if number < 1 else Part.VALIDATION
-        patients[name] = f"P{number}"
-    Split(parts, patients).write(folder / "splits.csv")
     card = ModelCard(
         name="small",
         classes=("lung", "lesion"),
@@ -43,9 +56,53 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         thresholds=(0.5, 0.5),
         licence="Apache-2.0",
     )
+    records = [_draw(pictures, number) for number in range(PICTURES)]
     torch.manual_seed(0)
-    network = build_unet("Unet", "resnet18", 2, decoder_channels=card.decoder_channels)
+    network = build_unet("Unet", "resnet18", 2, decoder_channels=card.decoder_channels).eval()
+    _spread_logits(network, card, records)
+    _write_truth(pictures, network, card, records)
+    parts = [Part.TRAIN if number < TRAINING else Part.VALIDATION for number in range(PICTURES)]
+    keys = [record.key for record in records]
+    Split(dict(zip(keys, parts, strict=True)), {record.key: record.patient_id for record in records}).write(
+        folder / "splits.csv"
+    )
     torch.save(network.state_dict(), folder / "best_unet.pth")
     write_text(folder / "model_card.json", card.to_json())
-    write_json(folder / "training.json", {"root": str(pictures)})
+    TrainConfig(dataset=pictures, classes=card.classes).write(folder, dataset_name="small")
     return folder
+
+
+@pytest.fixture(scope="session")
+def exported(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ExportSummary:
+    """The run in fp32."""
+    return export_model(tmp_path_factory.mktemp("export") / "model.onnx", run=run_folder)
+
+
+def _draw(folder: Path, number: int) -> Record:
+    coarse = np.random.default_rng(number).integers(0, 256, (6, 5), dtype=np.uint8)
+    path = folder / f"{number}.png"
+    cv2.imwrite(str(path), cv2.resize(coarse, (90, 110), interpolation=cv2.INTER_CUBIC))
+    return Record(path.name, path, f"P{number}", {})
+
+
+def _spread_logits(network: nn.Module, card: ModelCard, records: list[Record]) -> None:
+    """Let about half of all pixels be of each class, and few be near the threshold."""
+    pixels = [prepare(cv2.imread(str(record.path), 0), card.pixels)[0] for record in records]
+    normal = torch.from_numpy(np.stack(pixels)[:, None]) / 255
+    head = network.segmentation_head[0]
+    with torch.inference_mode():
+        logits = network((normal - card.normalisation.mean) / card.normalisation.std)
+        head.bias -= logits.transpose(0, 1).flatten(1).median(dim=1).values
+        head.weight *= 5 / logits.std()
+        head.bias *= 5 / logits.std()
+
+
+def _write_truth(folder: Path, network: nn.Module, card: ModelCard, records: list[Record]) -> None:
+    with (folder / "index.csv").open("w", encoding="utf-8", newline="") as handle:
+        table = csv.writer(handle)
+        table.writerow(["image", *(f"mask_{name}" for name in card.classes), "patient_id"])
+        for found in predictions(torch_predict(deployable(network, card)), records, card.pixels):
+            names = [f"{name}-{found.record.key}" for name in card.classes]
+            for name, probability in zip(names, found.probability, strict=True):
+                cv2.imwrite(str(folder / name), (probability >= 0.5).astype(np.uint8) * 255)
+            table.writerow([found.record.key, *names, found.record.patient_id])

@@ -21,11 +21,6 @@ from cxr.infer.session import Session
 from cxr.models.card import ModelCard, Parity
 
 
-@pytest.fixture(scope="module")
-def exported(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ExportSummary:
-    return export_model(tmp_path_factory.mktemp("export") / "model.onnx", run=run_folder)
-
-
 def test_is_one_file_with_the_card_inside(exported: ExportSummary) -> None:
     assert [path.name for path in exported.path.parent.iterdir()] == ["model.onnx"]
     session = Session.open(exported.path, provider="cpu")

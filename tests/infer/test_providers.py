@@ -192,3 +192,14 @@ def test_the_card_of_a_machine_without_nvidia_is_none(monkeypatch: pytest.Monkey
     caches = import_module("cxr.infer.caches")
     monkeypatch.setattr(caches, "shutil", SimpleNamespace(which=lambda _name: None))
     assert caches.graphics_cards() == ()
+
+
+def test_an_input_that_openvino_fused_with_the_layer_after_it_keeps_its_name() -> None:
+    """As in a quantised file, whose first layer is a QuantizeLinear."""
+    port = SimpleNamespace(
+        get_names=lambda: {"image", "x_QuantizeLinear_Output"},
+        any_name="x_QuantizeLinear_Output",
+        partial_shape=[],
+        element_type=SimpleNamespace(to_dtype=lambda: np.uint8),
+    )
+    assert import_module("cxr.infer.engine_openvino")._tensor(port, "image").name == "image"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,8 @@ import pytest
 from cxr.data.dataset import Record
 from cxr.data.picture import Grey
 from cxr.models.card import PixelSpec
-from cxr.models.evaluate import judge, predictions
+from cxr.models.evaluate import evaluate, judge, mean_dice, predictions
+from cxr.models.metrics import PictureScore
 from cxr.models.preprocess import Probability
 
 SPEC = PixelSpec(64, 64)
@@ -50,3 +52,38 @@ def test_a_probability_at_the_threshold_counts_as_found(records: list[Record]) -
     (even,) = predictions(lambda batch: np.full((len(batch), 1, 64, 64), 0.5, np.float32), records[1:2], SPEC)
     (at,), (above,) = (judge(even, ("lesion",), (cut,)) for cut in (0.5, 0.6))
     assert (at.predicted_area, above.predicted_area) == (64 * 64, 0)
+
+
+def scored(class_name: str, truth: int, predicted: int, common: int) -> PictureScore:
+    return PictureScore("a.png", "p", class_name, truth, predicted, common)
+
+
+def test_evaluate_scores_every_known_class_in_order_and_reads_no_other_picture(
+    records: list[Record], tmp_path: Path
+) -> None:
+    gone = Record("gone.png", tmp_path / "gone.png", "p9", {"lesion": None, "lung": None})
+    scores = evaluate(bright, [gone, *records], SPEC, ("lesion", "lung"), (0.5, 0.5), batch_size=2)
+    one_by_one = [
+        score
+        for item in predictions(bright, records, SPEC)
+        for score in judge(item, ("lesion", "lung"), (0.5, 0.5))
+    ]
+    assert scores == one_by_one
+    assert len(scores) == 3
+
+
+def test_mean_dice_weighs_classes_alike_however_many_pictures_show_them() -> None:
+    scores = [
+        scored("lung", 10, 10, 10),
+        scored("lung", 10, 10, 5),
+        scored("lung", 10, 10, 6),
+        scored("lesion", 10, 10, 2),
+    ]
+    assert mean_dice(scores) == pytest.approx((0.7 + 0.2) / 2)
+
+
+def test_mean_dice_is_over_pictures_that_show_the_class() -> None:
+    empty = scored("lesion", 0, 50, 0)
+    assert mean_dice([scored("lesion", 10, 10, 5), empty]) == pytest.approx(0.5)
+    assert math.isnan(mean_dice([empty]))
+    assert math.isnan(mean_dice([]))

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import logging
+import platform
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import TensorProto, numpy_helper
+
+from cxr.data.picture import Grey
+from cxr.export import quantise as module
+from cxr.export.pictures import calibration_pictures, read_sides
+from cxr.export.quantise import Activations, Calibration, Floats, Recipe, quantise, recipes
+from cxr.export.run import ExportSummary
+from cxr.infer.providers import PROVIDERS
+from cxr.train.runs import read_run
+
+
+@pytest.fixture(scope="module")
+def pictures(exported: ExportSummary) -> list[Grey]:
+    return calibration_pictures(read_sides(read_run(exported.run)).training, exported.card.pixels)
+
+
+@pytest.fixture(scope="module")
+def int8(exported: ExportSummary, pictures: list[Grey], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("int8") / "int8.onnx"
+    quantise(exported.path, path, pictures, Recipe(Calibration.MINMAX))
+    return path
+
+
+def optimised(path: Path, folder: Path) -> onnx.GraphProto:
+    """The graph that ONNX Runtime makes of a file."""
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(folder / "optimised.onnx")
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.log_severity_level = 4
+    ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnx.load(folder / "optimised.onnx").graph
+
+
+def count(graph: onnx.GraphProto) -> Counter[str]:
+    return Counter(node.op_type for node in graph.node)
+
+
+def constants(path: Path) -> dict[str, np.ndarray]:
+    return {value.name: numpy_helper.to_array(value) for value in onnx.load(path).graph.initializer}
+
+
+def test_runtime_does_every_convolution_concatenation_and_upsampling_in_int8(
+    exported: ExportSummary, int8: Path, tmp_path: Path
+) -> None:
+    before, after = count(onnx.load(exported.path).graph), count(graph := optimised(int8, tmp_path))
+    assert after["QLinearConv"] == before["Conv"] > 20
+    assert after["QLinearConcat"] == before["Concat"] == 4
+    assert after["Resize"] == before["Resize"] == 5
+    assert after["Conv"] == after["Concat"] == after["Relu"] == 0
+    maker = {name: node.op_type for node in graph.node for name in node.output}
+    upsampled = {maker[node.input[0]] for node in graph.node if node.op_type == "Resize"}
+    assert upsampled <= {"QLinearConv", "QLinearAdd"}
+
+
+def test_pixels_are_quantised_once_and_logits_brought_back_once(int8: Path, tmp_path: Path) -> None:
+    graph = optimised(int8, tmp_path)
+    assert count(graph)["QuantizeLinear"] == count(graph)["DequantizeLinear"] == 1
+    assert [node.op_type for node in graph.node][-2:] == ["DequantizeLinear", "Sigmoid"]
+
+
+def test_weights_are_signed_bytes_with_a_scale_for_each_channel(int8: Path) -> None:
+    graph, values = onnx.load(int8).graph, constants(int8)
+    made = {node.output[0]: node for node in graph.node}
+    weights = [made[node.input[1]].input for node in graph.node if node.op_type == "Conv"]
+    assert {values[quantised].dtype for quantised, *_ in weights} == {np.dtype(np.int8)}
+    assert all(values[scale].shape == values[quantised].shape[:1] for quantised, scale, _ in weights)
+
+
+def test_every_calibration_picture_counts(exported: ExportSummary, tmp_path: Path) -> None:
+    """The darkest picture comes first, the brightest last: the pixels' range is that of both."""
+    extremes = [np.full((64, 64), level, np.uint8) for level in (0, 128, 255)]
+    quantise(exported.path, tmp_path / "x.onnx", extremes, Recipe(Calibration.MINMAX))
+    first = next(
+        node for node in onnx.load(tmp_path / "x.onnx").graph.node if node.op_type == "QuantizeLinear"
+    )
+    scale, zero = (constants(tmp_path / "x.onnx")[name] for name in first.input[1:])
+    normalisation = exported.card.normalisation
+    assert scale == pytest.approx(1 / (255 * normalisation.std), rel=1e-5)
+    assert zero == round(255 * normalisation.mean)
+
+
+def test_percentiles_leave_out_what_is_rare(tmp_path: Path) -> None:
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("Cast", ["image"], ["grey"], "cast", to=TensorProto.FLOAT),
+            onnx.helper.make_node("Conv", ["grey", "weight"], ["logit"], "conv"),
+            onnx.helper.make_node("Sigmoid", ["logit"], ["probability"], "sigmoid"),
+        ],
+        "tiny",
+        [onnx.helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 1, 64, 64])],
+        [onnx.helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["N", 1, 64, 64])],
+        [numpy_helper.from_array(np.ones((1, 1, 1, 1), np.float32), "weight")],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    onnx.save(model, tmp_path / "tiny.onnx")
+    usual = np.full((64, 64), 100, np.uint8)
+    rare = usual.copy()
+    rare[0, 0] = 250  # one pixel in 327,680, less than 0.0005 % at this end
+    tops = {}
+    for calibration in Calibration:
+        quantise(tmp_path / "tiny.onnx", tmp_path / "x.onnx", [rare, *[usual] * 79], Recipe(calibration))
+        tops[calibration] = 255 * constants(tmp_path / "x.onnx")["grey_scale"]
+    assert tops[Calibration.MINMAX] == pytest.approx(250)
+    assert tops[Calibration.PERCENTILE] == pytest.approx(100, abs=1)
+
+
+@pytest.mark.parametrize(("floats", "convolutions"), [(Floats.HEAD, 1), (Floats.ENDS, 4)])
+def test_layers_kept_in_float_take_their_activation_along(
+    exported: ExportSummary,
+    pictures: list[Grey],
+    tmp_path: Path,
+    floats: Floats,
+    convolutions: int,
+) -> None:
+    quantise(exported.path, tmp_path / "x.onnx", pictures[:2], Recipe(Calibration.MINMAX, floats))
+    optimum = optimised(tmp_path / "x.onnx", tmp_path)
+    assert sum(count(optimum)[kind] for kind in ("Conv", "FusedConv")) == convolutions
+    graph = onnx.load(tmp_path / "x.onnx").graph
+    quantised = {name for node in graph.node if node.op_type == "QuantizeLinear" for name in node.input}
+    activated = {name for node in graph.node if node.op_type == "Relu" for name in node.input}
+    assert len(activated) == convolutions - 1
+    assert quantised.isdisjoint(activated)
+
+
+def test_signed_activations_are_symmetric_and_leave_biases_in_float(
+    exported: ExportSummary, pictures: list[Grey], tmp_path: Path
+) -> None:
+    (recipe, *_) = recipes("tensorrt")
+    assert recipe.activations is Activations.SIGNED
+    quantise(exported.path, tmp_path / "x.onnx", pictures[:2], recipe)
+    values = constants(tmp_path / "x.onnx")
+    nodes = onnx.load(tmp_path / "x.onnx").graph.node
+    zeros = [
+        values[node.input[2]] for node in nodes if node.op_type in ("QuantizeLinear", "DequantizeLinear")
+    ]
+    assert {zero.dtype for zero in zeros} == {np.dtype(np.int8)}
+    assert not any(zero.any() for zero in zeros)
+
+
+@pytest.mark.parametrize(
+    ("machine", "signed"),
+    [
+        ("x86_64", {"tensorrt"}),
+        ("AMD64", {"tensorrt"}),
+        ("aarch64", {"tensorrt", "cpu", "coreml"}),
+        ("arm64", {"tensorrt", "cpu", "coreml"}),
+    ],
+)
+def test_each_provider_gets_the_bytes_that_it_is_quick_with(
+    monkeypatch: pytest.MonkeyPatch, machine: str, signed: set[str]
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    first = {name: recipes(name)[0].activations for name in PROVIDERS}
+    assert {name for name, kind in first.items() if kind is Activations.SIGNED} == signed
+
+
+def test_weights_have_seven_bits_where_products_would_overflow(
+    exported: ExportSummary, pictures: list[Grey], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(module, "has_vnni", lambda: True)
+    assert {recipe.weight_bits for recipe in recipes("cpu")} == {8}
+    monkeypatch.setattr(module, "has_vnni", lambda: False)
+    assert {recipe.weight_bits for recipe in recipes("tensorrt")} == {8}
+    (recipe, *_) = recipes("cpu")
+    assert str(recipe) == "minmax u8s7"
+    quantise(exported.path, tmp_path / "x.onnx", pictures[:2], recipe)
+    weights = [value for value in constants(tmp_path / "x.onnx").values() if value.ndim == 4]
+    assert max(np.abs(value.astype(int)).max() for value in weights) == 64
+
+
+def test_nothing_is_printed_and_logging_is_left_as_it_was(
+    exported: ExportSummary, pictures: list[Grey], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    level = logging.getLogger().level
+    quantise(exported.path, tmp_path / "x.onnx", pictures[:1], Recipe(Calibration.PERCENTILE))
+    assert capfd.readouterr() == ("", "")
+    assert logging.getLogger().level == level

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench soak clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py demo
@@ -16,6 +16,14 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	MYPYPATH=.venv/typing $(BIN)/mypy -p cxr
+
+# Trains two small networks first, in benchmarks/work/; needs two idle cores, and takes about an hour.
+bench: $(READY)
+	$(BIN)/python -m pip install --quiet connected-components-3d
+	cd benchmarks && ../$(BIN)/python pipeline.py
+	cd benchmarks && ../$(BIN)/python first_row.py
+	cd benchmarks && ../$(BIN)/python memory.py
+	cd benchmarks && ../$(BIN)/python features.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""How kernels are compiled: without the GIL and cached on disk, so that nobody pays for the compiler twice."""
+"""How kernels are compiled: without the GIL, and cached on disk, so that nobody pays the compiler twice."""
 
 from __future__ import annotations
 

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom import uid
+
+from cxr.data.dicom import read_dicom
+from cxr.errors import DecodeError
+
+MakeDicom = Callable[..., bytes]
+FILM = np.arange(12, dtype=np.uint8).reshape(3, 4)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        uid.ComputedRadiographyImageStorage,
+        uid.DigitalXRayImageStorageForPresentation,
+        uid.DigitalXRayImageStorageForProcessing,
+        uid.SecondaryCaptureImageStorage,
+        uid.XRayRadiofluoroscopicImageStorage,
+        uid.UID("1.2.826.0.1.3680043.2.9999.1"),
+    ],
+)
+def test_a_grey_picture_is_taken_whatever_its_class(make_dicom: MakeDicom, kind: str) -> None:
+    data = make_dicom(FILM, SOPClassUID=kind)
+    np.testing.assert_array_equal(read_dicom(data, max_pixels=12).pixels, FILM)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (uid.CTImageStorage, "a CT slice"),
+        (uid.MRImageStorage, "an MR slice"),
+        (uid.PositronEmissionTomographyImageStorage, "a PET slice"),
+        (uid.NuclearMedicineImageStorage, "a nuclear medicine picture"),
+        (uid.UltrasoundImageStorage, "an ultrasound picture"),
+        (uid.SegmentationStorage, "a segmentation"),
+        (uid.RTDoseStorage, "a dose distribution"),
+    ],
+)
+def test_what_no_projection_made_is_named(make_dicom: MakeDicom, kind: str, name: str) -> None:
+    with pytest.raises(DecodeError, match=f"{name}, not a radiograph; leave it out"):
+        read_dicom(make_dicom(FILM, SOPClassUID=kind), max_pixels=12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (uid.BasicTextSRStorage, "Basic Text SR Storage"),
+        (uid.EncapsulatedPDFStorage, "Encapsulated PDF Storage"),
+        (uid.GrayscaleSoftcopyPresentationStateStorage, "Grayscale Softcopy Presentation State Storage"),
+        (uid.MediaStorageDirectoryStorage, "Media Storage Directory Storage"),
+    ],
+)
+def test_an_object_without_a_picture_is_named_by_its_class(
+    make_dicom: MakeDicom, kind: str, name: str
+) -> None:
+    with pytest.raises(DecodeError, match=f"without a picture \\({name}\\)"):
+        read_dicom(make_dicom(FILM, SOPClassUID=kind, PixelData=None), max_pixels=12)
+
+
+@pytest.mark.parametrize(
+    ("elements", "why"),
+    [
+        ({"NumberOfFrames": 2}, "2 frames; save each as a file of its own"),
+        ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3, "PlanarConfiguration": 0}, "in colour"),
+        ({"PhotometricInterpretation": "YBR_FULL_422", "SamplesPerPixel": 3}, "in colour"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "in colour"),
+        ({"SamplesPerPixel": 3}, "in colour"),
+        ({"PhotometricInterpretation": None}, "neither MONOCHROME1 nor MONOCHROME2"),
+        ({"PixelData": None, "FloatPixelData": bytes(48)}, "floating-point pixels"),
+        ({"Rows": None}, "without Rows"),
+        ({"Rows": 0}, "4 x 0 pixels"),
+        ({"Rows": 60000, "Columns": 60000}, "60000 x 60000 pixels, more than the limit of 12"),
+        ({"BitsAllocated": None}, "without BitsAllocated"),
+        ({"BitsAllocated": 32, "BitsStored": 32, "HighBit": 31}, "32 of 32 bits"),
+        ({"BitsAllocated": 12, "BitsStored": 12, "HighBit": 11}, "12 of 12 bits"),
+        ({"BitsStored": 9}, "9 of 8 bits"),
+        ({"BitsStored": 0, "HighBit": 7}, "0 of 8 bits"),
+        ({"BitsStored": 6, "HighBit": 7}, "high bit"),
+    ],
+)
+def test_what_is_not_one_grey_picture_is_refused_with_a_reason(
+    make_dicom: MakeDicom, elements: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(DecodeError, match=why):
+        read_dicom(make_dicom(FILM, **elements), max_pixels=12)
+
+
+@pytest.mark.parametrize("frames", [None, "", 0, 1])
+def test_one_frame_needs_no_number(make_dicom: MakeDicom, frames: object) -> None:
+    data = make_dicom(FILM, NumberOfFrames=frames)
+    np.testing.assert_array_equal(read_dicom(data, max_pixels=12).pixels, FILM)

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom import uid
+from pydicom.dataset import Dataset
+from pydicom.pixels import apply_modality_lut, apply_windowing
+
+from cxr.data.dicom import read_dicom
+from cxr.errors import DecodeError
+
+MakeDicom = Callable[..., bytes]
+Pixels = npt.NDArray[Any]
+
+ALL_8 = np.arange(256, dtype=np.uint8).reshape(16, 16)
+ALL_12 = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+ENDS = {False: (0, 4095), True: (-2048, 2047)}
+
+
+def grey(data: bytes) -> npt.NDArray[np.int64]:
+    pixels = read_dicom(data, max_pixels=10_000).pixels
+    assert pixels.dtype == np.uint8
+    return pixels.astype(np.int64)
+
+
+def is_rounded(pixels: Pixels, exact: Pixels) -> bool:
+    """Whether each pixel is a nearest integer; of two as near, either."""
+    return bool(np.abs(pixels - exact).max() <= 0.5 + 1e-6)
+
+
+def lut(entries: Pixels, first: int, bits: int, *, words: bool = True) -> Dataset:
+    item = Dataset()
+    item.LUTDescriptor = [len(entries) % 65536, first, bits]
+    item["LUTDescriptor"].VR = "SS" if first < 0 else "US"
+    item.LUTData = entries.astype("<u2" if words else np.uint8).tobytes()
+    item["LUTData"].VR = "OW"
+    return item
+
+
+def test_8_bits_without_a_window_are_taken_as_they_are(make_dicom: MakeDicom) -> None:
+    np.testing.assert_array_equal(grey(make_dicom(ALL_8)), ALL_8)
+
+
+def test_more_bits_without_a_window_are_scaled_from_the_stored_bits(make_dicom: MakeDicom) -> None:
+    np.testing.assert_array_equal(
+        grey(make_dicom(ALL_12, BitsStored=12)), np.rint(ALL_12.astype(float) * 255 / 4095)
+    )
+    assert grey(make_dicom(ALL_12)).max() == 16  # 16 bits are declared: nothing is guessed from the pixels
+
+
+def test_the_declared_smallest_and_largest_value_are_black_and_white(make_dicom: MakeDicom) -> None:
+    data = make_dicom(ALL_12, SmallestImagePixelValue=1000, LargestImagePixelValue=3000)
+    assert is_rounded(grey(data), np.clip((ALL_12.astype(float) - 1000) / 2000 * 255, 0, 255))
+    signed = make_dicom(ALL_12.astype(np.int16) - 2048, SmallestImagePixelValue=0, LargestImagePixelValue=0)
+    assert is_rounded(grey(signed), (ALL_12.astype(float) - 2048 + 32768) * 255 / 65535)
+
+
+def test_8_bits_are_not_stretched(make_dicom: MakeDicom) -> None:
+    data = make_dicom(ALL_8, SmallestImagePixelValue=50, LargestImagePixelValue=100)
+    np.testing.assert_array_equal(grey(data), ALL_8)
+
+
+def test_signed_pixels_are_scaled_from_their_own_range(make_dicom: MakeDicom) -> None:
+    signed = ALL_12.astype(np.int16) - 2048
+    np.testing.assert_array_equal(
+        grey(make_dicom(signed, BitsStored=12)), np.rint(ALL_12.astype(float) * 255 / 4095)
+    )
+
+
+def test_bits_that_are_not_stored_do_not_count(make_dicom: MakeDicom) -> None:
+    rubbish = np.random.default_rng(0).integers(0, 16, ALL_12.shape).astype(np.uint16) << 12
+    clean = make_dicom(ALL_12, BitsStored=12)
+    np.testing.assert_array_equal(grey(make_dicom(ALL_12 | rubbish, BitsStored=12)), grey(clean))
+    signed = make_dicom(ALL_12 ^ 0x800 | rubbish, BitsStored=12, PixelRepresentation=1)
+    np.testing.assert_array_equal(grey(signed), grey(clean))
+
+
+@pytest.mark.parametrize(
+    ("centre", "width", "function", "values"),
+    [
+        # PS3.3, C.11.2.1.2: by the pseudo-code of LINEAR, 0 to 4095 show as they are with 2048 and 4096.
+        (2048, 4096, None, {0: 0, 4095: 255, 2048: 128}),
+        (2048, 1, None, {2047: 0, 2048: 255}),
+        (100, 100, "LINEAR", {50: 0, 149: 255}),
+        (100, 100, "LINEAR_EXACT", {50: 0, 100: 128, 150: 255}),
+        (100, 0.5, "LINEAR_EXACT", {99: 0, 101: 255}),
+        (100, 40, "SIGMOID", {0: 0, 100: 128, 110: 186, 200: 255}),
+        ([100, 9], [100, 9], None, {50: 0, 149: 255}),
+    ],
+)
+def test_the_first_window_is_applied_by_its_function(
+    make_dicom: MakeDicom, centre: object, width: object, function: str | None, values: dict[int, int]
+) -> None:
+    data = make_dicom(ALL_12, WindowCenter=centre, WindowWidth=width, VOILUTFunction=function)
+    shown = grey(data).ravel()
+    assert {value: int(shown[value]) for value in values} == values
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    signed=st.booleans(),
+    slope=st.floats(0.01, 50),
+    intercept=st.floats(-3000, 3000),
+    centre=st.floats(-5000, 5000),
+    width=st.floats(1, 9000),
+    function=st.sampled_from(["LINEAR", "LINEAR_EXACT", "SIGMOID"]),
+)
+def test_rescaling_and_windows_agree_with_pydicom(
+    make_dicom: MakeDicom,
+    signed: bool,
+    slope: float,
+    intercept: float,
+    centre: float,
+    width: float,
+    function: str,
+) -> None:
+    data = make_dicom(
+        ALL_12.astype(np.int16) - 2048 if signed else ALL_12,
+        BitsStored=12,
+        RescaleSlope=f"{slope:.6g}",
+        RescaleIntercept=f"{intercept:.6g}",
+        WindowCenter=f"{centre:.6g}",
+        WindowWidth=f"{width:.6g}",
+        VOILUTFunction=function,
+    )
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    with np.errstate(over="ignore"):
+        shown = apply_windowing(apply_modality_lut(dataset.pixel_array, dataset), dataset)
+    black, white = (
+        float(dataset.RescaleSlope) * end + float(dataset.RescaleIntercept) for end in ENDS[signed]
+    )
+    assert is_rounded(grey(data), (shown - black) / (white - black) * 255)
+
+
+def test_a_negative_slope_turns_the_greys_round_with_and_without_a_window(make_dicom: MakeDicom) -> None:
+    elements = {"BitsStored": 12, "RescaleSlope": -1, "RescaleIntercept": 4095}
+    plain = grey(make_dicom(ALL_12, BitsStored=12))
+    np.testing.assert_array_equal(grey(make_dicom(ALL_12, **elements)), plain[::-1, ::-1])
+    window = {"WindowCenter": 1500, "WindowWidth": 1000}
+    plain = grey(make_dicom(ALL_12, BitsStored=12, **window))
+    np.testing.assert_array_equal(grey(make_dicom(ALL_12, **elements, **window)), plain[::-1, ::-1])
+
+
+@pytest.mark.parametrize("window", [{"WindowCenter": 100, "WindowWidth": 0}, {"WindowCenter": 100}])
+def test_a_window_without_a_width_is_none(make_dicom: MakeDicom, window: dict[str, int]) -> None:
+    plain = grey(make_dicom(ALL_12, BitsStored=12))
+    np.testing.assert_array_equal(grey(make_dicom(ALL_12, BitsStored=12, **window)), plain)
+
+
+def test_monochrome1_and_presentation_lut_shape_inverse_invert_once(make_dicom: MakeDicom) -> None:
+    window = {"WindowCenter": 1000, "WindowWidth": 1500}
+    plain = grey(make_dicom(ALL_12, **window))
+    one = {"PhotometricInterpretation": "MONOCHROME1"}
+    inverse = {"PresentationLUTShape": "INVERSE"}
+    for elements in (one, inverse, one | inverse):
+        np.testing.assert_array_equal(grey(make_dicom(ALL_12, **window, **elements)), 255 - plain)
+    identity = {"PresentationLUTShape": "IDENTITY"}
+    np.testing.assert_array_equal(grey(make_dicom(ALL_12, **window, **identity)), plain)
+
+
+@pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian])
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_a_voi_lut_goes_before_a_window(make_dicom: MakeDicom, bits: int, syntax: str) -> None:
+    entries = np.random.default_rng(bits).integers(0, 1 << bits, 3000)
+    data = make_dicom(ALL_12, syntax, VOILUTSequence=[lut(entries, 500, bits)], WindowCenter=9, WindowWidth=9)
+    exact = entries[np.clip(ALL_12.astype(int) - 500, 0, 2999)] / ((1 << bits) - 1) * 255
+    assert is_rounded(grey(data), exact)
+
+
+def test_a_voi_lut_may_pack_its_bytes_have_65536_entries_or_begin_below_zero(make_dicom: MakeDicom) -> None:
+    entries = np.random.default_rng(0).integers(0, 256, 4096)
+    packed = make_dicom(ALL_12, VOILUTSequence=[lut(entries, 0, 8, words=False)])
+    np.testing.assert_array_equal(grey(packed), entries[ALL_12])
+    whole = make_dicom(ALL_12, VOILUTSequence=[lut(np.arange(65536), 0, 16)])
+    np.testing.assert_array_equal(grey(whole), grey(make_dicom(ALL_12)))
+    signed = make_dicom(ALL_12.astype(np.int16) - 2048, VOILUTSequence=[lut(entries, -2048, 8)])
+    np.testing.assert_array_equal(grey(signed), entries[ALL_12])
+
+
+def test_a_modality_lut_comes_before_the_window(make_dicom: MakeDicom) -> None:
+    entries = np.arange(4096)[::-1]
+    window = {"WindowCenter": 1000, "WindowWidth": 900}
+    data = make_dicom(ALL_12, ModalityLUTSequence=[lut(entries, 0, 12)], **window)
+    np.testing.assert_array_equal(grey(data), grey(make_dicom(ALL_12, **window))[::-1, ::-1])
+    bare = make_dicom(ALL_12, ModalityLUTSequence=[lut(entries, 0, 12)])
+    np.testing.assert_array_equal(grey(bare), grey(make_dicom(ALL_12, BitsStored=12))[::-1, ::-1])
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_padding_is_black_and_moves_no_other_grey(make_dicom: MakeDicom, photometric: str) -> None:
+    form = {"PhotometricInterpretation": photometric, "BitsStored": 12}
+    plain = grey(make_dicom(ALL_12, **form))
+    one = grey(make_dicom(ALL_12, PixelPaddingValue=700, **form))
+    np.testing.assert_array_equal(one, np.where(ALL_12 == 700, 0, plain))
+    several = grey(make_dicom(ALL_12, PixelPaddingValue=700, PixelPaddingRangeLimit=650, **form))
+    np.testing.assert_array_equal(several, np.where((ALL_12 >= 650) & (ALL_12 <= 700), 0, plain))
+
+
+def test_padding_is_found_whatever_is_in_bits_that_are_not_stored(make_dicom: MakeDicom) -> None:
+    cells = ALL_12 | (ALL_12 << 12)
+    shown = grey(make_dicom(cells, BitsStored=12, PixelPaddingValue=700))
+    plain = grey(make_dicom(ALL_12, BitsStored=12))
+    np.testing.assert_array_equal(shown, np.where(ALL_12 == 700, 0, plain))
+
+
+def test_padding_that_no_stored_value_can_be_fills_whole_cells(make_dicom: MakeDicom) -> None:
+    cells = ALL_12.copy()
+    cells[0, :9] = 63536
+    shown = grey(make_dicom(cells, BitsStored=12, PixelPaddingValue=63536))
+    plain = grey(make_dicom(ALL_12, BitsStored=12))
+    assert (shown[0, :9] == 0).all()
+    np.testing.assert_array_equal(shown[1:], plain[1:])  # 63536 & 4095 is a grey of its own
+    signed = make_dicom(cells.view(np.int16), BitsStored=12, PixelPaddingValue=-2000, PixelRepresentation=1)
+    assert (grey(signed)[0, :9] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("elements", "why"),
+    [
+        ({"RescaleSlope": 0, "RescaleIntercept": 5}, "slope 0"),
+        (
+            {"WindowCenter": 9, "WindowWidth": 9, "VOILUTFunction": "CUBIC"},
+            "LINEAR, LINEAR_EXACT and SIGMOID",
+        ),
+        ({"VOILUTSequence": [lut(np.arange(100), 0, 17)]}, "100 entries where 100 of 17 bits"),
+    ],
+)
+def test_greys_that_are_not_known_are_refused(
+    make_dicom: MakeDicom, elements: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(DecodeError, match=why):
+        grey(make_dicom(ALL_12, **elements))
+
+
+def test_a_look_up_table_that_is_cut_is_refused(make_dicom: MakeDicom) -> None:
+    short = lut(np.arange(100), 0, 12)
+    short.LUTData = short.LUTData[:-2]
+    with pytest.raises(DecodeError, match="99 entries where 100 of 12 bits are declared"):
+        grey(make_dicom(ALL_12, VOILUTSequence=[short]))

@@ -1,0 +1,135 @@
+"""DICOM files in a run: measured as a PNG of the same film, and segmented as DICOM."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pydicom = pytest.importorskip("pydicom", reason="DICOM is an extra")
+
+import cv2  # noqa: E402
+
+from cxr.infer.run import infer_folder  # noqa: E402
+
+Draw = Callable[..., Path]
+
+SPOTS = [(8, 8, 4, 5, 250), (40, 40, 10, 10, 250), (20, 0, 8, 64, 120)]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def write_dicom(path: Path, pixels: np.ndarray, **values: Any) -> Path:
+    """Write a film of a patient called 4711."""
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
+
+    film = pydicom.Dataset()
+    film.SOPClassUID = DigitalXRayImageStorageForPresentation
+    film.SOPInstanceUID, film.StudyInstanceUID, film.SeriesInstanceUID = (
+        f"1.2.3.{len(path.name)}",
+        "1.2",
+        "1.3",
+    )
+    film.PatientName, film.PatientID, film.Modality = "Doe^Jane", "4711", "DX"
+    film.Rows, film.Columns = pixels.shape
+    film.SamplesPerPixel, film.PhotometricInterpretation = 1, "MONOCHROME2"
+    film.BitsAllocated, film.BitsStored, film.HighBit, film.PixelRepresentation = 8, 8, 7, 0
+    film.PixelSpacing = [0.5, 0.25]
+    film.PixelData = pixels.tobytes()
+    film["PixelData"].VR = "OB"
+    for keyword, value in values.items():
+        setattr(film, keyword, value)
+    film.file_meta = FileMetaDataset()
+    film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    film.file_meta.MediaStorageSOPClassUID = film.SOPClassUID
+    film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID
+    film.save_as(path, enforce_file_format=True)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, draw: Draw) -> Path:
+    """Give the same film three times: as PNG, as DICOM, and as DICOM stored the other way round."""
+    png = draw(tmp_path / "in" / "film.png", SPOTS)
+    pixels = cv2.imread(str(png), cv2.IMREAD_UNCHANGED)
+    write_dicom(tmp_path / "in" / "plain.dcm", pixels)
+    write_dicom(tmp_path / "in" / "turned.dcm", 255 - pixels, PhotometricInterpretation="MONOCHROME1")
+    return tmp_path / "in"
+
+
+def test_dicom_and_png_of_a_film_give_the_same_masks_and_features(
+    model: Path, tmp_path: Path, folder: Path
+) -> None:
+    out = tmp_path / "out"
+    summary = infer_folder(folder, model=model, out=out, masks="png", salt="correct horse battery")
+    assert (summary.rows, summary.failed) == (3, 0)
+    png, plain, turned = rows(out / "features.csv")
+    own = {"image", "patient_id", "spacing_mm", "total_area_mm2"}
+    for film in (plain, turned):
+        assert {name: cell for name, cell in film.items() if name not in own} == {
+            name: cell for name, cell in png.items() if name not in own
+        }
+        assert film["spacing_mm"] == "0.5\\0.25"
+        assert float(film["total_area_mm2"]) == pytest.approx(120 * 0.5 * 0.25)
+    for name in ("lesion", "lung"):
+        first, *others = (
+            (out / "masks" / name / f"{film}.png").read_bytes()
+            for film in ("film", "plain.dcm", "turned.dcm")
+        )
+        assert others == [first, first]
+
+
+def test_no_patient_leaves_a_file_unless_a_salt_hides_it(model: Path, tmp_path: Path, folder: Path) -> None:
+    infer_folder(folder, model=model, out=tmp_path / "bare")
+    infer_folder(folder, model=model, out=tmp_path / "one", salt="correct horse battery")
+    infer_folder(folder, model=model, out=tmp_path / "two", salt="another good secret")
+    patients = {
+        name: [row["patient_id"] for row in rows(tmp_path / name / "features.csv")[1:]]
+        for name in ("bare", "one", "two")
+    }
+    assert patients["bare"] == ["", ""]
+    for name in ("one", "two"):
+        assert len(set(patients[name])) == 1
+        assert len(patients[name][0]) == 16
+    assert patients["one"] != patients["two"]
+    for path in (path for name in patients for path in (tmp_path / name).iterdir()):
+        assert b"4711" not in path.read_bytes()
+        assert b"Jane" not in path.read_bytes()
+
+
+def test_masks_as_dicom_seg_are_the_masks_as_png(model: Path, tmp_path: Path, folder: Path) -> None:
+    pytest.importorskip("highdicom", reason="DICOM is an extra")
+    infer_folder(folder, model=model, out=tmp_path / "png", masks="png")
+    summary = infer_folder(folder, model=model, out=tmp_path / "seg", masks="dicom-seg")
+    assert (summary.rows, summary.failed) == (2, 1)
+    (failure,) = rows(tmp_path / "seg" / "failures.csv")
+    assert (failure["path"], failure["stage"]) == ("film.png", "write")
+    for film in ("plain.dcm", "turned.dcm"):
+        written = pydicom.dcmread(tmp_path / "seg" / "masks" / f"{film}.seg.dcm")
+        frames = written.pixel_array
+        source = pydicom.dcmread(folder / film, stop_before_pixels=True)
+        assert written.PatientID == "4711"
+        assert (
+            written.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID
+            == source.SOPInstanceUID
+        )
+        for frame, name in zip(frames, ("lesion", "lung"), strict=True):
+            mask = cv2.imread(str(tmp_path / "png" / "masks" / name / f"{film}.png"), cv2.IMREAD_UNCHANGED)
+            np.testing.assert_array_equal(frame > 0, mask > 0)
+
+
+def test_results_of_dicom_seg_are_replaced_with_overwrite(model: Path, tmp_path: Path, folder: Path) -> None:
+    pytest.importorskip("highdicom", reason="DICOM is an extra")
+    out = tmp_path / "out"
+    infer_folder(folder, model=model, out=out, masks="dicom-seg")
+    assert list(out.rglob("*.seg.dcm"))
+    infer_folder(folder, model=model, out=out, overwrite=True)
+    assert not list(out.rglob("*.seg.dcm"))

@@ -25,6 +25,10 @@ bench: $(READY)
 	cd benchmarks && ../$(BIN)/python memory.py
 	cd benchmarks && ../$(BIN)/python features.py
 
+# Damages files of every format for about an hour; what it finds becomes a test.
+soak: $(READY)
+	$(BIN)/python -m pytest tests/data/test_fuzz.py --hypothesis-profile=soak
+
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

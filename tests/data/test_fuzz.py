@@ -1,0 +1,162 @@
+"""Damaged files of every format: a picture or a named failure, never a crash, a hang or a flood of memory.
+
+`make soak` runs the same with many more examples.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from pydicom import uid
+
+from cxr.data.isolation import Isolation
+from cxr.data.reading import Reading
+from cxr.errors import DecodeError
+
+ROWS, COLUMNS = np.mgrid[:40, :56]
+GREY = (
+    (ROWS * 3 + COLUMNS * 2 + np.random.default_rng(0).integers(0, 30, (40, 56)))
+    .clip(0, 255)
+    .astype(np.uint8)
+)
+DEEP = GREY.astype(np.uint16) * 257
+MOST_PIXELS = 4_000_000
+MOST_GROWTH = 400_000_000  # bytes; a whole picture of the limit in 64-bit colours is 100 MB
+
+
+def pillow(pixels: Any, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def tiff(pixels: Any, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, pixels, **options)
+    return buffer.getvalue()
+
+
+def png_with_filters() -> bytes:
+    return cv2.imencode(".png", GREY, [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_FILTERED])[
+        1
+    ].tobytes()
+
+
+ENCODINGS: dict[str, bytes] = {
+    "png": pillow(GREY, "PNG"),
+    "png, filtered": png_with_filters(),
+    "png, 16 bits": pillow(DEEP, "PNG"),
+    "png, colour and alpha": pillow(np.dstack([GREY] * 4), "PNG"),
+    "png, palette": pillow(Image.fromarray(GREY).convert("P"), "PNG"),
+    "jpeg": pillow(GREY, "JPEG"),
+    "jpeg, progressive": pillow(np.dstack([GREY] * 3), "JPEG", progressive=True),
+    "tiff": tiff(GREY),
+    "tiff, 16 bits, tiles": tiff(DEEP, tile=(16, 16)),
+    "tiff, lzw": pillow(GREY, "TIFF", compression="tiff_lzw"),
+    "tiff, deflate": pillow(GREY, "TIFF", compression="tiff_adobe_deflate"),
+    "jpeg 2000": pillow(GREY, "JPEG2000"),
+    "webp": pillow(GREY, "WEBP", lossless=True),
+    "bmp": pillow(GREY, "BMP"),
+}
+SYNTAXES: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "dicom": (uid.ExplicitVRLittleEndian, bytes),
+    "dicom, implicit": (uid.ImplicitVRLittleEndian, bytes),
+    "dicom, jpeg": (uid.JPEGBaseline8Bit, lambda: imagecodecs.jpeg8_encode(GREY)),
+    "dicom, lossless jpeg": (uid.JPEGLosslessSV1, lambda: imagecodecs.ljpeg_encode(GREY)),
+    "dicom, jpeg-ls": (uid.JPEGLSLossless, lambda: imagecodecs.jpegls_encode(GREY)),
+    "dicom, jpeg 2000": (
+        uid.JPEG2000Lossless,
+        lambda: imagecodecs.jpeg2k_encode(GREY, codecformat="J2K", reversible=True),
+    ),
+}
+KINDS = (*ENCODINGS, *SYNTAXES)
+
+PLACE = st.floats(0, 1, exclude_max=True)
+FLIP = st.tuples(st.just("flip"), PLACE, st.integers(1, 255))
+CUT = st.tuples(st.just("cut"), PLACE, PLACE)
+SPLICE = st.tuples(st.just("splice"), PLACE, PLACE)
+DAMAGE = st.lists(st.one_of(FLIP, FLIP, CUT, SPLICE), min_size=1, max_size=6)
+
+
+def damage(data: bytes, other: bytes, steps: list[tuple[str, float, Any]]) -> bytes:
+    """Flip a byte, cut a piece out, or put a piece of another file in."""
+    for step, place, value in steps:
+        at = int(place * len(data))
+        if step == "flip" and data:
+            data = data[:at] + bytes([data[at] ^ value]) + data[at + 1 :]
+        elif step == "cut":
+            data = data[:at] + data[at + int(value * 64) :]
+        elif step == "splice":
+            start = int(value * len(other))
+            data = data[:at] + other[start : start + 32] + data[at + 32 :]
+    return data
+
+
+@pytest.fixture(scope="module")
+def encodings(make_dicom: Callable[..., bytes]) -> dict[str, bytes]:
+    dicom = {name: make_dicom(GREY, syntax, stream=stream()) for name, (syntax, stream) in SYNTAXES.items()}
+    return ENCODINGS | dicom
+
+
+@pytest.fixture(scope="module")
+def files() -> Iterator[Isolation]:
+    with Isolation(1, Reading(max_pixels=MOST_PIXELS, seconds=20)) as isolation:
+        yield isolation
+
+
+def peak() -> int:
+    """Give the most bytes that this process, or a decoder's, has held."""
+    resource = pytest.importorskip("resource", reason="this system does not tell a process's peak memory")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return (
+        max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        * unit
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_sound_file_is_read(
+    kind: str, encodings: dict[str, bytes], files: Isolation, tmp_path: Path
+) -> None:
+    path = tmp_path / "film"
+    path.write_bytes(encodings[kind])
+    assert files.read(path).pixels.shape == GREY.shape
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_file_is_a_picture_or_a_named_failure(
+    kind: str, encodings: dict[str, bytes], files: Isolation, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("fuzz") / "film"
+    before = peak()
+
+    @settings(deadline=None, suppress_health_check=list(HealthCheck))
+    @given(DAMAGE, st.sampled_from(KINDS))
+    @example([("cut", 0.0, 1.0)], KINDS[0])
+    def read(steps: list[tuple[str, float, Any]], other: str) -> None:
+        path.write_bytes(damage(encodings[kind], encodings[other], steps))
+        try:
+            pixels = files.read(path).pixels
+        except DecodeError as error:
+            said = str(error)
+        else:
+            assert pixels.dtype == np.uint8
+            assert 0 < pixels.size <= MOST_PIXELS
+            return
+        assert said.startswith(f"{path}: ")
+        assert not any(word in said for word in ("\n", "4711", "crashed", "not decoded within"))
+
+    read()
+    assert peak() - before < MOST_GROWTH

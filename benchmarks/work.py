@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ INPUT = 256
 
 RESNET = ("resnet34", (256, 128, 64, 32, 16), "none", 4)
 """Encoder, the library's own decoder, initial weights, epochs: the demo's network."""
-LITE = ("timm-tf_efficientnet_lite0", (128, 64, 32, 16, 16), "imagenet", 4)
+LITE = ("timm-tf_efficientnet_lite0", (128, 64, 32, 16, 16), "imagenet", 8)
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,17 @@ def films(work: Path) -> list[Path]:
     return sorted((folder / "images").glob("*.png"))
 
 
+def archive(work: Path, times: int) -> Path:
+    """Give a folder that holds every film so many times, as hard links."""
+    folder = work / f"films-{times}"
+    if not folder.exists():
+        folder.mkdir()
+        for copy in range(times):
+            for film in films(work):
+                os.link(film, folder / f"{copy:03}-{film.name}")
+    return folder
+
+
 def network(work: Path, name: str, recipe: tuple[str, tuple[int, ...], str, int]) -> Network:
     """Train, export and quantise a network, or find what was made before.
 
@@ -47,7 +59,7 @@ def network(work: Path, name: str, recipe: tuple[str, tuple[int, ...], str, int]
     if not fp32.exists():
         small = work / "small"
         if not small.exists():
-            make_sample(small, patients=60, size=INPUT)
+            make_sample(small, patients=60)
         config = TrainConfig(
             dataset=small,
             encoder=encoder,

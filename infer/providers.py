@@ -65,7 +65,7 @@ class Provider:
     ort_name: str | None
     install: str
     options: Options = _NO_OPTIONS
-    batch_size: int = 2
+    batch_size: int = 4
     then: str | None = None
     device: str | None = None
     load: Callable[[ModuleType], str | None] | None = None

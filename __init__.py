@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .data.sample import make_sample
     from .errors import CxrError
     from .export.run import export_model
+    from .infer.bench import bench_models
     from .infer.features import measure
     from .infer.run import infer_folder
     from .infer.session import Session
@@ -32,6 +33,7 @@ _HOME = {
     "ModelCard": ".models.card",
     "Session": ".infer.session",
     "analyze_features": ".analysis.run",
+    "bench_models": ".infer.bench",
     "export_model": ".export.run",
     "infer_folder": ".infer.run",
     "make_sample": ".data.sample",
@@ -46,6 +48,7 @@ __all__ = [
     "ModelCard",
     "Session",
     "analyze_features",
+    "bench_models",
     "export_model",
     "infer_folder",
     "make_sample",

@@ -51,9 +51,13 @@ _OTHERS = (
 _KNOWN = ", ".join([*Format, "DICOM"])
 
 
+DICOM_HEAD = 132
+"""So many of a file's first bytes tell whether it is a DICOM file."""
+
+
 def is_dicom(data: bytes) -> bool:
     """Say whether a file's bytes have the preamble and prefix of a DICOM file (PS3.10, 7.1)."""
-    return data[128:132] == b"DICM"
+    return data[128:DICOM_HEAD] == b"DICM"
 
 
 def recognise(data: bytes) -> Format:

@@ -23,16 +23,20 @@ def _affinity() -> int:
     return os.cpu_count() or 1
 
 
-def _cgroup_limit() -> float | None:
-    """Give the smallest `cpu.max` from this process's cgroup (version 2) up to the root, in cores."""
+def cgroup_folders() -> tuple[Path, ...]:
+    """Give the folders of this process's cgroup (version 2) and of those around it, up to the root."""
     try:
         lines = _MEMBERSHIP.read_text(encoding="utf-8").splitlines()
     except OSError:
-        return None  # not Linux: there are no cgroups
+        return ()  # not Linux: there are no cgroups
     group = next((line[3:].strip("/") for line in lines if line.startswith("0::")), "")
     here = _CGROUPS / group
-    folders = [here, *here.parents] if group else [here]
-    limits = [_quota(folder / "cpu.max") for folder in folders if folder.is_relative_to(_CGROUPS)]
+    return tuple(folder for folder in (here, *here.parents) if folder.is_relative_to(_CGROUPS))
+
+
+def _cgroup_limit() -> float | None:
+    """Give the smallest `cpu.max` that holds for this process, in cores."""
+    limits = [_quota(folder / "cpu.max") for folder in cgroup_folders()]
     return min((limit for limit in limits if limit is not None), default=None)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from ..data.decode import SUFFIXES
+from ..data.formats import DICOM_HEAD, is_dicom
 from ..errors import InputError
 from .records import Failure, Item, Stage
 
@@ -26,8 +27,10 @@ def list_folder(root: Path, *, skip: Collection[Path] = ()) -> list[Item | Failu
     Returns
     -------
     list of Item or Failure
-        Sorted by key. A folder that cannot be read is a failure, not a silent gap. Hidden files and folders
-        are left out. A link to a folder is followed, but each real folder is read once, so a loop ends.
+        Sorted by key. Taken is what has the ending of a picture, and any other file that begins as DICOM
+        does: archives give those no ending, or a number. A folder that cannot be read is a failure, not a
+        silent gap. Hidden files and folders are left out. A link to a folder is followed, but each real
+        folder is read once, so a loop ends.
 
     Raises
     ------
@@ -70,9 +73,21 @@ def _walk(root: Path, skip: Collection[Path]) -> list[Item | Failure]:
             if mode is not None and S_ISDIR(mode):
                 # Real folders first: what a link also leads to is named by its true path.
                 pending.append(path) if entry.is_symlink() else pending.appendleft(path)
-            elif path.suffix.lower() in SUFFIXES and (mode is None or S_ISREG(mode)):
+            elif (mode is None or S_ISREG(mode)) and _is_picture(path):
                 found.append(Item(_key(path, root), path))
     return found
+
+
+def _is_picture(path: Path) -> bool:
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    if path.name.upper() == "DICOMDIR":  # a table of contents
+        return False
+    try:
+        with path.open("rb") as file:
+            return is_dicom(file.read(DICOM_HEAD))
+    except OSError:
+        return False  # without a picture's ending it is not known to be one
 
 
 def _mode(path: Path) -> int | None:

@@ -10,10 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .caches import graphics_cards, processor
-from .cores import usable_cores
+from .cores import cgroup_folders, usable_cores
 
-_CGROUPS = Path("/sys/fs/cgroup")
-_MEMBERSHIP = Path("/proc/self/cgroup")
 _MEMORY = Path("/proc/meminfo")
 
 CUDA_LIBRARIES = ("cuda", "cudart", "cublas", "cublasLt", "cudnn", "cufft", "curand", "nvrtc", "nvinfer")
@@ -102,16 +100,8 @@ def _memory() -> dict[str, int]:
 
 
 def _cgroup_limit() -> int | None:
-    """Give the smallest `memory.max` from this process's cgroup (version 2) up to the root, in bytes."""
-    try:
-        lines = _MEMBERSHIP.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None  # not Linux: there are no cgroups
-    group = next((line[3:].strip("/") for line in lines if line.startswith("0::")), "")
-    here = _CGROUPS / group
-    limits = [
-        _limit(folder / "memory.max") for folder in (here, *here.parents) if folder.is_relative_to(_CGROUPS)
-    ]
+    """Give the smallest `memory.max` that holds for this process, in bytes."""
+    limits = [_limit(folder / "memory.max") for folder in cgroup_folders()]
     return min((limit for limit in limits if limit is not None), default=None)
 
 

@@ -37,6 +37,7 @@ from .tables import (
     failure_line,
     read_rows,
 )
+from .warm import kernels_beside
 
 log = logging.getLogger(__name__)
 
@@ -132,14 +133,15 @@ def infer_folder(
     entries = list_folder(root, skip=(target / MASKS, target / OVERLAYS))
     if form is MaskFormat.PNG or overlays:
         check_names(entry.key for entry in entries)
-    session = Session.open(
-        find_model(None if model is None else Path(model)),
-        provider=provider,
-        card=card,
-        threads=threads,
-        allow_fallback=allow_fallback,
-        allow_external_data=allow_external_data,
-    )
+    with kernels_beside():
+        session = Session.open(
+            find_model(None if model is None else Path(model)),
+            provider=provider,
+            card=card,
+            threads=threads,
+            allow_fallback=allow_fallback,
+            allow_external_data=allow_external_data,
+        )
     log.info("model: %s (%s); provider: %s", session.path, session.card.name, session.provider)
     if form is MaskFormat.DICOM_SEG:
         from .segmentation import check_card

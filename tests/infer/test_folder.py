@@ -89,3 +89,11 @@ def test_nothing_to_read_is_an_input_error(tmp_path: Path, name: str, message: s
     touch(tmp_path, "empty/notes.txt")
     with pytest.raises(InputError, match=message):
         list_folder(tmp_path / name)
+
+
+def test_dicom_files_are_known_by_their_content(tmp_path: Path) -> None:
+    touch(tmp_path, "README", "1.2.840.txt")
+    dicom = bytes(128) + b"DICM" + bytes(10)
+    for name in ("IM000001", "1.2.840.113619", "DICOMDIR", "film.dcm"):
+        (tmp_path / name).write_bytes(dicom)
+    assert keys(tmp_path) == ["1.2.840.113619", "IM000001", "film.dcm"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr.infer import machine
+from cxr.infer import cores, machine
 from cxr.infer.machine import cuda_libraries, examine_machine
 
 GIB = 2**30
@@ -30,8 +30,8 @@ def test_memory_is_what_machine_and_cgroup_grant(
     membership, memory = tmp_path / "membership", tmp_path / "memory"
     membership.write_text("0::/a/b\n")
     memory.write_text(f"MemTotal: {8 * GIB // 1024} kB\nMemAvailable: 1048576 kB\nHugePages_Total: 0\n")
-    monkeypatch.setattr(machine, "_CGROUPS", tmp_path)
-    monkeypatch.setattr(machine, "_MEMBERSHIP", membership)
+    monkeypatch.setattr(cores, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(cores, "_MEMBERSHIP", membership)
     monkeypatch.setattr(machine, "_MEMORY", memory)
     found = examine_machine()
     assert (found.memory, found.all_memory, found.free_memory) == (expected * GIB, 8 * GIB, GIB)
@@ -41,7 +41,7 @@ def test_memory_is_what_machine_and_cgroup_grant(
 def test_where_the_system_does_not_tell_memory_is_unknown(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(machine, "_MEMBERSHIP", tmp_path / "none")
+    monkeypatch.setattr(cores, "_MEMBERSHIP", tmp_path / "none")
     monkeypatch.setattr(machine, "_MEMORY", tmp_path / "none")
     found = examine_machine()
     assert (found.memory, found.all_memory, found.free_memory) == (None, None, None)

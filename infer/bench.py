@@ -34,8 +34,12 @@ SAMPLE_SIZE = 1024
 BATCHES = (1, 2, 8)
 DEVICE_BATCHES = (1, 8, 32)
 
-SAME_MASKS = 0.999
-"""A provider that decides more pixels otherwise than the CPU does is never what `auto` takes."""
+SAME_MASKS = {Precision.FP32: 0.9999, Precision.FP16: 0.999, Precision.INT8: 0.995}
+"""A provider that agrees with the CPU on a smaller share of pixels is never what `auto` takes.
+
+Runtimes round a file of lower precision each in its own way, by about as much as the file itself differs from
+fp32.
+"""
 
 
 @dataclass(frozen=True)
@@ -240,7 +244,9 @@ def _agreement(masks: npt.NDArray[np.uint8], reference: npt.NDArray[np.uint8]) -
 
 def _remember(model: _Model, lines: Sequence[Line]) -> Line | None:
     """Keep the quickest line of a model whose masks are those of the CPU; None where no line's are."""
-    fit = [line for line in lines if line.model == model.path.name and line.same >= SAME_MASKS]
+    fit = [
+        line for line in lines if line.model == model.path.name and line.same >= SAME_MASKS[line.precision]
+    ]
     if not fit:
         return None
     best = max(fit, key=lambda line: line.rate)

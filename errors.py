@@ -38,5 +38,9 @@ class OutputError(CxrError):
     """A result cannot be written, or would mix with that of another run."""
 
 
+class MachineError(CxrError):
+    """The machine cannot go on, for want of memory or files or processes; no picture is to blame for it."""
+
+
 class MissingExtraError(CxrError):
     """A package that an optional part of `cxr` needs is not installed."""

@@ -27,7 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
     beside = path.with_name(f".{path.stem}.part-{os.getpid()}{path.suffix}")
     try:
         yield beside
-        with beside.open("rb") as handle:
+        with beside.open("r+b") as handle:  # Windows syncs only what may be written
             os.fsync(handle.fileno())
         beside.replace(path)
     except OSError as error:

@@ -70,7 +70,7 @@ def outer_folds(patients: npt.NDArray[np.str_], folds: int, seed: int) -> list[S
         most = max((f for f in range(2, count) if count >= 2 * f and count - -(-count // f) >= 3), default=0)
         advice = f"at most {most} are possible" if most else "that is too few for any"
         raise InputError(
-            f"{folds} folds need {max(2 * folds, 5)} patients; there are {count}"
+            f"{folds} folds need {max(2 * folds, 2 * INNER_FOLDS)} patients; there are {count}"
             f" ({len(patients)} pictures): {advice}"
         )
     selection = require("sklearn.model_selection", extra="analysis")

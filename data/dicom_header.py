@@ -79,22 +79,24 @@ def parse(data: bytes) -> DicomFile:
     """
     if not is_dicom(data):
         raise DecodeError("not a DICOM file: it lacks the prefix DICM")
-    with _quiet():
+    with quiet():
         return _parse(data)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep pydicom from printing: what matters is raised, and its warnings quote the header."""
-    log = logging.getLogger("pydicom")
+def quiet() -> Iterator[None]:
+    """Keep pydicom and highdicom silent: what matters is raised, and their warnings quote the header."""
+    logs = [logging.getLogger(name) for name in ("pydicom", "highdicom")]
     with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        level = log.level
-        log.setLevel(logging.CRITICAL)
+        levels = [log.level for log in logs]
+        for log in logs:
+            log.setLevel(logging.CRITICAL)
         try:
             yield
         finally:
-            log.setLevel(level)
+            for log, level in zip(logs, levels, strict=True):
+                log.setLevel(level)
 
 
 def _parse(data: bytes) -> DicomFile:

@@ -13,7 +13,7 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ..errors import DecodeError
+from ..errors import DecodeError, MachineError
 from .decode import read_picture
 from .formats import PNG_SIGNATURE
 from .picture import Picture
@@ -60,6 +60,8 @@ class Isolation:
         ------
         DecodeError
             As `read_picture`, and if the decoder crashed or took too long.
+        MachineError
+            If no process can be started.
         """
         if _starts_with(path, _AT_ONCE):
             return read_picture(path, self._reading)
@@ -73,6 +75,13 @@ class Isolation:
             raise DecodeError(f"{path}: not decoded within {seconds:g} seconds; is it damaged?") from error
         except ProcessExpired as error:
             raise DecodeError(f"{path}: its decoder crashed on it; is it damaged?") from error
+        except Exception as error:
+            if self._started().active:
+                raise
+            raise MachineError(
+                "the processes that decode TIFF, JPEG 2000, WebP, BMP and DICOM cannot be started; "
+                'a script must call cxr under `if __name__ == "__main__":`'
+            ) from error
         return picture
 
     def _started(self) -> ProcessPool:

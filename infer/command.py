@@ -39,7 +39,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--masks", is_flag=True, help="Write masks at the pictures' own size.")
 @click.option(
     "--masks-as",
-    type=click.Choice(tuple(MaskFormat)),
+    type=click.Choice([form.value for form in MaskFormat]),
     help="Write them as 1-bit PNG, COCO run lengths (masks.csv) or DICOM Segmentations.  [default: png]",
 )
 @click.option("--overlays", is_flag=True, help="Write the pictures with outlines on them.")
@@ -53,7 +53,11 @@ _FILE = click.Path(path_type=Path)
     help="Parquet comes besides.",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first picture that fails.")
-@click.option("--salt", help="Secret for keyed hashes of DICOM patients.  [default: no patient_id for DICOM]")
+@click.option(
+    "--salt",
+    envvar="CXR_SALT",
+    help="Secret for keyed hashes of DICOM patients.  [default: no patient_id for DICOM]",
+)
 @click.option(
     "--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, help="Refuse larger pictures by their header."
 )

@@ -188,6 +188,7 @@ def _lock(file: FileIO) -> bool:
         if sys.platform == "win32":
             import msvcrt
 
+            file.seek(0)  # the byte that it locks is where the file stands
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             import fcntl

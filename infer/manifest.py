@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ..data.pseudonym import pseudonym
 from ..errors import OutputError
 from .pipeline import Settings
@@ -55,6 +57,25 @@ class Identity:
             max_pixels=reading.max_pixels,
             salt=None if reading.salt is None else pseudonym(reading.salt),
         )
+
+
+class _MadeBy(msgspec.Struct):
+    classes: list[str]
+
+
+class _Manifest(msgspec.Struct):
+    """What must be in a manifest of ours, at the least."""
+
+    status: str
+    provider: str
+    model: _MadeBy
+    identity: dict[str, Any]
+
+
+def earlier_provider(out: Path) -> str | None:
+    """Give the provider of the run that `out` holds, with which `auto` goes on; None where there is none."""
+    manifest = _read(out / MANIFEST)
+    return None if manifest is None else str(manifest["provider"])
 
 
 def earlier_run(out: Path, identity: Identity, *, overwrite: bool) -> dict[str, Any] | None:
@@ -126,8 +147,12 @@ def _read(path: Path) -> dict[str, Any] | None:
         manifest = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    known = isinstance(manifest, dict) and isinstance(manifest.get("identity"), dict)
-    return manifest if known else None
+    try:
+        msgspec.convert(manifest, _Manifest)
+    except msgspec.ValidationError:
+        return None
+    known: dict[str, Any] = manifest
+    return known
 
 
 def _versions() -> dict[str, str]:

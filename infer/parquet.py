@@ -9,8 +9,16 @@ from typing import Any
 from ..data.spreadsheet import GUARDED
 from ..files import replacing
 
+BLOCK = 64 << 20
+"""Bytes that are read at once; a row must fit in, and the run lengths of a mask of noise are megabytes."""
+
 _TEXT = frozenset({"image", "patient_id", "spacing_mm", "class", "path", "stage", "error", "rle"})
 _WHOLE = re.compile(r"width|height|label|bbox_\d|num_lesions|touches_border|area|(?!mean_).*_area")
+
+
+def parquet_path(table: Path) -> Path:
+    """Say where a table's Parquet form goes."""
+    return table.with_suffix(".parquet")
 
 
 def write_parquet(table: Path) -> Path:
@@ -40,19 +48,20 @@ def write_parquet(table: Path) -> Path:
     with table.open(encoding="utf-8") as lines:
         names = lines.readline().rstrip("\n").split(",")
     convert = pacsv.ConvertOptions(
-        column_types={name: _type(name, pa) for name in names}, strings_can_be_null=True
+        column_types={name: _type(name, pa) for name in names}, null_values=[""], strings_can_be_null=True
     )
     parse = pacsv.ParseOptions(newlines_in_values=True)
+    read = pacsv.ReadOptions(block_size=BLOCK)
 
     def plain(column: Any) -> Any:
         if not pa.types.is_string(column.type):
             return column
         return pc.replace_substring_regex(column, GUARDED, r"\1")
 
-    target = table.with_suffix(".parquet")
+    target = parquet_path(table)
     with (
         replacing(target) as beside,
-        pacsv.open_csv(table, convert_options=convert, parse_options=parse) as reader,
+        pacsv.open_csv(table, read, parse, convert) as reader,
         pq.ParquetWriter(beside, reader.schema) as writer,
     ):
         for batch in reader:

@@ -27,13 +27,16 @@ import numpy as np
 from ..data.isolation import Isolation
 from ..data.picture import Grey, Picture
 from ..data.reading import Reading
-from ..errors import CxrError, ModelError, OutputError
+from ..errors import CxrError, MachineError, ModelError, OutputError
 from ..models.preprocess import Placement, Probability, prepare
 from .records import Failure, Item, MaskFormat, Row, Stage
 from .rows import Measured, measure_picture, patient_of
 from .session import Session
 from .sinks import mask_path, overlay_path, segmentation_path, write_mask, write_overlay
 from .tables import feature_line, lesion_lines, mask_lines
+
+# Out of memory, out of file handles, a network drive that went away.
+_LACKING = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -221,11 +224,18 @@ class Pipeline:
     def _attempt(
         self, item: Item, stage: Stage, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Do one stage of one picture: whatever goes wrong is that picture's failure, save for the disk's."""
+        """Do one stage of one picture: what goes wrong is its failure, save for what is the machine's."""
         try:
             with self.clock.measuring(stage):
                 return function(*args, **kwargs)
+        except MachineError:
+            raise
         except Exception as error:
+            if (cause := _lacking(error)) is not None:
+                raise MachineError(
+                    f"{item.path}: {cause}; what is finished is safe: the same command goes on from there, "
+                    "and a lower --threads or --max-pixels needs less"
+                ) from error
             if stage is Stage.WRITE and _blames_disk(error):
                 raise
             blamed = Stage.MODEL if isinstance(error, ModelError) else stage
@@ -288,6 +298,17 @@ def _reason(error: Exception, item: Item) -> str:
     """Say what was wrong; the file's name has a column of its own."""
     text = str(error).removeprefix(f"{item.path}: ")
     return text if isinstance(error, CxrError) else f"{type(error).__name__}: {text}"
+
+
+def _lacking(error: BaseException | None) -> str | None:
+    """Say what the machine lacks, where that is why; such a failure is not to stand in a table for good."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            return "not enough memory"
+        if isinstance(error, OSError) and error.errno in _LACKING:
+            return error.strerror
+        error = error.__cause__
+    return None
 
 
 def _blames_disk(error: Exception) -> bool:

@@ -18,9 +18,10 @@ from ..files import write_json, write_text
 from ..models.shipped import find_model
 from .folder import list_folder
 from .journal import Journal
-from .manifest import MANIFEST, REPORT, Identity, describe, earlier_run
-from .parquet import write_parquet
+from .manifest import MANIFEST, REPORT, Identity, describe, earlier_provider, earlier_run
+from .parquet import parquet_path, write_parquet
 from .pipeline import Pipeline, Settings
+from .providers import AUTO, PROVIDERS
 from .records import Failure, Item, MaskFormat, Row
 from .report import render
 from .rows import LESION_COLUMNS, feature_columns
@@ -127,7 +128,7 @@ def infer_folder(
         If `out` cannot be written, or holds another run's results.
     """
     arguments = {name: value for name, value in locals().items() if name not in _NOT_TOLD}
-    _check_arguments(threshold, min_area, batch_size, threads)
+    _check_arguments(threshold, min_area, batch_size, threads, max_pixels)
     form = _mask_format(masks)
     root, target = Path(folder), Path(out)
     entries = list_folder(root, skip=(target / MASKS, target / OVERLAYS))
@@ -136,8 +137,8 @@ def infer_folder(
     with kernels_beside():
         session = Session.open(
             find_model(None if model is None else Path(model)),
-            provider=provider,
-            card=card,
+            provider=_same_provider(provider, target, overwrite=overwrite),
+            card=None if card is None else Path(card),
             threads=threads,
             allow_fallback=allow_fallback,
             allow_external_data=allow_external_data,
@@ -179,10 +180,11 @@ class _Run:
             # Once more, now that no other run can change the folder.
             earlier = earlier_run(self._out, identity, overwrite=self.overwrite)
             manifest = describe(session, identity, self.arguments, started)
-            finished = self._take_up(journal, earlier, manifest)
+            finished = self._take_up(journal, earlier, manifest, {entry.key for entry in entries})
             left = [entry for entry in entries if entry.key not in finished]
             if earlier is not None and finished and not left and earlier["status"] == "done":
                 log.info("%s: nothing to do, this run is complete", self._out)
+                self._write_parquet()
                 return summarise(session, self.pipeline.settings, 0, 0.0)
             write_json(self._out / MANIFEST, manifest)
             self._treat(left, journal, lambda done: progress(done + len(finished), len(left) + len(finished)))
@@ -200,10 +202,11 @@ class _Run:
         return tables
 
     def _take_up(
-        self, journal: Journal, earlier: dict[str, Any] | None, manifest: dict[str, Any]
+        self, journal: Journal, earlier: dict[str, Any] | None, manifest: dict[str, Any], keys: set[str]
     ) -> set[str]:
         """Make the tables ready, and give the keys that are finished already."""
-        remove_unfinished(self._out, (MANIFEST, REPORT))
+        parquet = [parquet_path(self._out / name).name for name in (*self._tables(), MASK_TABLE)]
+        remove_unfinished(self._out, (MANIFEST, REPORT, *parquet))
         if earlier is not None and not self.overwrite and journal.resume():
             finished = self._finished()
             log.info("%s: %d pictures were done before", self._out, len(finished))
@@ -211,14 +214,23 @@ class _Run:
         # In this order no kill leaves this run's manifest beside another run's certain tables.
         journal.clear()
         if earlier is not None:
-            remove_pictures(self._out, earlier["model"]["classes"], self._finished())
+            # A picture may have been written and its row not: those of this folder go too.
+            remove_pictures(self._out, earlier["model"]["classes"], self._finished() | keys)
+            for name in (MASK_TABLE, REPORT, *parquet):
+                (self._out / name).unlink(missing_ok=True)
         write_json(self._out / MANIFEST, manifest)
         journal.begin()
         return set()
 
     def _finished(self) -> set[str]:
         columns = ((FEATURES, "image"), (FAILURES, "path"))
-        return {row[name] for table, name in columns for row in read_rows(self._out / table)}
+        there = [(self._out / table, name) for table, name in columns if (self._out / table).exists()]
+        return {row[name] for path, name in there for row in read_rows(path)}
+
+    def _write_parquet(self) -> None:
+        if self.parquet:
+            for name in self._tables():
+                write_parquet(self._out / name)
 
     def _treat(
         self, entries: Sequence[Item | Failure], journal: Journal, progress: Callable[[int], None]
@@ -252,6 +264,7 @@ class _Run:
 
     def _close(self, manifest: dict[str, Any], treated: int, seconds: float) -> RunSummary:
         """Write the report and the manifest of a finished run."""
+        self._write_parquet()
         stages = {str(stage): value for stage, value in self.pipeline.clock.seconds.items()}
         summary = summarise(self.pipeline.session, self.pipeline.settings, treated, seconds)
         done = manifest | {
@@ -265,16 +278,13 @@ class _Run:
         overlays = [(row["image"], overlay_path(self._out, row["image"])) for row in shown]
         ratios = [float(row["lesion_ratio"]) for row in rows]
         failures = list(read_rows(self._out / FAILURES))
-        if self.parquet:
-            for name in self._tables():
-                write_parquet(self._out / name)
         write_text(self._out / REPORT, render(done, ratios, failures, summary.causes, overlays))
         write_json(self._out / MANIFEST, done)
         return summary
 
 
 def _check_arguments(
-    threshold: float | None, min_area: int, batch_size: int | None, threads: int | None
+    threshold: float | None, min_area: int, batch_size: int | None, threads: int | None, max_pixels: int
 ) -> None:
     if threshold is not None and not 0 < threshold < 1:
         raise InputError(f"threshold must lie between 0 and 1, got {threshold}")
@@ -282,9 +292,18 @@ def _check_arguments(
         ("min_area", min_area, 0),
         ("batch_size", batch_size, 1),
         ("threads", threads, 1),
+        ("max_pixels", max_pixels, 1),
     ):
         if value is not None and value < least:
             raise InputError(f"{name} must be at least {least}, got {value}")
+
+
+def _same_provider(provider: str, out: Path, *, overwrite: bool) -> str:
+    """Let `auto` go on with what an earlier run in this folder used, whatever was benchmarked since."""
+    if provider != AUTO or overwrite:
+        return provider
+    earlier = earlier_provider(out)
+    return earlier if earlier in PROVIDERS else provider
 
 
 def _mask_format(name: str | None) -> MaskFormat | None:

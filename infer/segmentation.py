@@ -21,6 +21,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
 
+from ..data.dicom_header import quiet
 from ..data.picture import Grey
 from ..errors import InputError, ModelError
 from ..extras import require
@@ -142,6 +143,13 @@ def write_segmentation(
         If the file cannot be written.
     """
     check_card(card)
+    with quiet():
+        segmentation = _segment(source, masks, card, model_hash)
+        with replacing(path) as beside:
+            segmentation.save_as(beside, enforce_file_format=True)
+
+
+def _segment(source: Path, masks: Mapping[str, Grey], card: ModelCard, model_hash: str) -> Dataset:
     header = _read_header(source)
     frames = np.stack(list(masks.values()))
     if frames.shape[1:] != (header.Rows, header.Columns):
@@ -152,15 +160,13 @@ def write_segmentation(
         )
     try:
         _complete(header)
-        segmentation = _build(header, frames, list(masks), card, model_hash)
+        return _build(header, frames, list(masks), card, model_hash)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # The text of the error may hold a value of the header, and so the patient's; failures.csv shall not.
         reason = type(error).__name__
         raise InputError(
             f"{source}: no Segmentation object can be built on its header ({reason}); {_ADVICE}"
         ) from error
-    with replacing(path) as beside:
-        segmentation.save_as(beside, enforce_file_format=True)
 
 
 def _read_header(source: Path) -> Dataset:

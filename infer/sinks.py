@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
@@ -44,17 +44,24 @@ def check_names(keys: Iterable[str]) -> None:
     Raises
     ------
     InputError
-        Naming two that would, such as `a` and `a.png`.
+        Naming two that would, such as `a` and `a.png`, or `a.jpg` and the folder `a.jpg.png`.
     """
     taken: dict[str, str] = {}
+    folders: dict[str, str] = {}
     for key in keys:
         name = picture_name(key)
-        if name in taken:
+        parents = [str(parent) for parent in PurePosixPath(name).parents]
+        clash = (
+            taken.get(name)
+            or folders.get(name)
+            or next((taken[one] for one in parents if one in taken), None)
+        )
+        if clash is not None:
             raise InputError(
-                f"{taken[name]} and {key} would both write {name}; "
-                "rename one, or run without masks and overlays"
+                f"{clash} and {key} would both write {name}; rename one, or run without masks and overlays"
             )
         taken[name] = key
+        folders |= dict.fromkeys(parents, key)
 
 
 def write_mask(path: Path, mask: Grey) -> None:

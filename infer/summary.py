@@ -56,6 +56,7 @@ def summarise(session: Session, settings: Settings, treated: int, seconds: float
     files = [FEATURES, LESIONS, FAILURES]
     if settings.masks is not None:
         files.append(MASK_TABLE if settings.masks is MaskFormat.RLE else f"{MASKS}/")
+    files += sorted(path.name for path in settings.out.glob("*.parquet"))
     files += [f"{OVERLAYS}/"] * settings.overlays + [MANIFEST, REPORT]
     return RunSummary(
         out=settings.out,

@@ -78,10 +78,11 @@ def spacing_text(spacing_mm: tuple[float, float] | None) -> str:
 
 
 def read_rows(path: Path) -> Iterator[dict[str, str]]:
-    """Read a table's rows back, as they were before their formulas were guarded."""
+    """Read a table's rows back, as they were before formulas were guarded, but for a last one that is cut."""
     with path.open(encoding="utf-8", newline="") as handle:
         for row in csv.DictReader(handle):
-            yield {name: free(cell) for name, cell in row.items()}
+            if None not in row.values():
+                yield {name: free(cell) for name, cell in row.items()}
 
 
 def _number(name: str, value: float) -> str:

@@ -35,7 +35,7 @@ def problem() -> Problem:
 )
 def test_no_patient_is_on_both_sides(patients: list[int], folds: int, seed: int) -> None:
     names = np.array(patients).astype(str)
-    assume(len(set(patients)) >= max(2 * folds, 5))
+    assume(len(set(patients)) >= max(2 * folds, 6))
     splits = outer_folds(names, folds, seed)
     assert sorted(np.concatenate([test for _, test in splits])) == list(range(len(names)))
     for train, test in splits:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +15,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from cxr.cli import main
-from cxr.errors import InputError
+from cxr.data import isolation
+from cxr.data.picture import Picture
+from cxr.data.reading import Reading
+from cxr.errors import InputError, MachineError
+from cxr.infer.parquet import write_parquet
 from cxr.infer.rle import decode
 from cxr.infer.run import infer_folder
 
@@ -148,3 +155,103 @@ def test_the_salt_is_told_nowhere(model: Path, tmp_path: Path, draw: Draw) -> No
     infer_folder(tmp_path / "in", model=model, out=out, salt="correct horse battery")
     assert all(b"correct horse" not in path.read_bytes() for path in out.iterdir())
     assert json.loads((out / "run.json").read_text())["identity"]["salt"]
+
+
+@pytest.mark.parametrize("form", ["png", "rle", "dicom-seg"])
+def test_the_command_takes_every_form_by_its_name(form: str, model: Path, tmp_path: Path, draw: Draw) -> None:
+    draw(tmp_path / "in" / "a.png", SPOTS)
+    out = tmp_path / "out"
+    arguments = ["infer", str(tmp_path / "in"), "--model", str(model), "--out", str(out), "--masks-as", form]
+    ran = CliRunner().invoke(main, arguments)
+    assert ran.exit_code == (3 if form == "dicom-seg" else 0), ran.output
+    assert {"png": "masks/", "rle": "masks.csv", "dicom-seg": "masks/"}[form] in ran.output
+
+
+def test_parquet_asked_for_later_is_written_then(model: Path, tmp_path: Path, draw: Draw) -> None:
+    draw(tmp_path / "in" / "a.png", SPOTS)
+    infer_folder(tmp_path / "in", model=model, out=tmp_path / "out")
+    summary = infer_folder(tmp_path / "in", model=model, out=tmp_path / "out", parquet=True)
+    assert summary.treated == 0
+    assert "features.parquet" in summary.files
+    assert pq.read_table(tmp_path / "out" / "features.parquet")["image"].to_pylist() == ["a.png"]
+
+
+def test_parquet_takes_rows_of_megabytes_and_names_that_look_like_nothing(tmp_path: Path) -> None:
+    table = tmp_path / "masks.csv"
+    long = "0" * 3_000_000
+    table.write_text(f"image,class,height,width,rle\nNULL,nan,1,1,{long}\n")
+    told = pq.read_table(write_parquet(table)).to_pylist()
+    assert told == [{"image": "NULL", "class": "nan", "height": 1, "width": 1, "rle": long}]
+
+
+def test_overwriting_leaves_nothing_of_the_run_before(model: Path, tmp_path: Path, draw: Draw) -> None:
+    draw(tmp_path / "in" / "a.png", SPOTS)
+    out = tmp_path / "out"
+    infer_folder(tmp_path / "in", model=model, out=out, masks="rle", parquet=True, overlays=True)
+    draw(out / "masks" / "lung" / "a.png")  # written, and killed before its row was certain
+    infer_folder(tmp_path / "in", model=model, out=out, overwrite=True)
+    left = {path.name for path in out.rglob("*") if path.is_file() and not path.name.startswith(".")}
+    assert left == {"features.csv", "lesions.csv", "failures.csv", "run.json", "report.html"}
+
+
+@pytest.mark.parametrize("damage", ["torn row", "no table", "another run.json"])
+def test_a_damaged_folder_can_be_overwritten(damage: str, model: Path, tmp_path: Path, draw: Draw) -> None:
+    draw(tmp_path / "in" / "a.png", SPOTS)
+    draw(tmp_path / "in" / "b.png", SPOTS)
+    out = tmp_path / "out"
+    infer_folder(tmp_path / "in", model=model, out=out)
+    whole = (out / "features.csv").read_bytes()
+    if damage == "torn row":
+        (out / "features.csv").write_bytes(whole[:-60])
+    elif damage == "no table":
+        (out / "features.csv").unlink()
+    else:
+        (out / "run.json").write_text('{"identity": {}}')
+    infer_folder(tmp_path / "in", model=model, out=out, overwrite=True)
+    assert (out / "features.csv").read_bytes() == whole
+
+
+def test_a_mask_that_would_be_a_file_and_a_folder_is_refused_first(
+    model: Path, tmp_path: Path, draw: Draw
+) -> None:
+    draw(tmp_path / "in" / "a.jpg.png" / "x.png")
+    draw(tmp_path / "in" / "a.jpg")
+    with pytest.raises(InputError, match=r"would both write a\.jpg\.png"):
+        infer_folder(tmp_path / "in", model=model, out=tmp_path / "out", masks="png")
+
+
+def test_want_of_memory_ends_the_run_and_is_no_picture_s_failure(
+    model: Path, tmp_path: Path, draw_many: Fill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = draw_many(tmp_path / "in", 6), tmp_path / "out"
+    whole = isolation.read_picture
+
+    def starve(path: Path, reading: Reading) -> Picture:
+        if path.name.startswith("00000003"):
+            raise MemoryError
+        return whole(path, reading)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(isolation, "read_picture", starve)
+        with pytest.raises(
+            MachineError, match=r"00000003_000\.png: not enough memory; what is finished is safe"
+        ):
+            infer_folder(folder, model=model, out=out)
+    assert rows(out / "failures.csv") == []
+    infer_folder(folder, model=model, out=out)
+    assert len(rows(out / "features.csv")) == 6
+
+
+def test_a_script_without_a_guard_is_told_so_and_loses_nothing(model: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    Image.new("L", (64, 64)).save(folder / "a.tif")
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import cxr\ncxr.infer_folder({str(folder)!r}, model={str(model)!r}, out={str(out)!r})\n"
+    )
+    ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert ran.returncode != 0
+    assert "__main__" in ran.stderr
+    assert not (out / "failures.csv").exists() or rows(out / "failures.csv") == []
+    assert infer_folder(folder, model=model, out=out).rows == 1

@@ -62,7 +62,7 @@ def read_dicom(data: bytes, *, max_pixels: int, salt: str | bytes | None = None)
         file = parse(data)
         form = read_form(file, max_pixels)
         cells = read_cells(file, form)
-        table = grey_table(file, form, cell=8 * cells.samples.itemsize, bits=cells.bits)
+        table = grey_table(file, form, cells)
         pixels = np.asarray(cv2.LUT(cells.samples, table), np.uint8)
         return Picture(pixels, read_spacing(file), _patient(file, key))
 

@@ -67,7 +67,8 @@ class DicomFile:
     numeric : mapping of str to tuple of float
         Values of the numeric elements that are not empty, by keyword.
     texts : mapping of str to str
-        Text elements that are not empty, by keyword, without the blanks around them.
+        Text elements that are not empty, by keyword, without the blanks around them; code strings in
+        upper case.
     luts : mapping of str to LutElement
         The first look-up table of each sequence of them, by keyword.
     """

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..errors import DecodeError
 from .dicom_file import PIXEL_DATA, DicomFile, PixelElement
+from .dicom_syntax import Syntax
 
 _GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 _COLOUR = ("RGB", "YBR", "PALETTE", "ARGB", "CMYK", "HSV")
@@ -28,6 +29,15 @@ _NO_RADIOGRAPH = {
     "1.2.840.10008.5.1.4.1.1.130": "a PET volume",
     "1.2.840.10008.5.1.4.1.1.481.2": "a dose distribution",
 }
+
+# Raw detector data: what a viewer shows is made from them by steps that only the maker knows.
+_FOR_PROCESSING = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.1.1.1",  # digital X-ray
+        "1.2.840.10008.5.1.4.1.1.1.2.1",  # mammography
+        "1.2.840.10008.5.1.4.1.1.1.3.1",  # intra-oral
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +103,10 @@ def read_form(file: DicomFile, max_pixels: int) -> Form:
 def _pixels(file: DicomFile) -> PixelElement:
     if file.sop_class in _NO_RADIOGRAPH:
         raise DecodeError(f"a DICOM file of {_NO_RADIOGRAPH[file.sop_class]}, not a radiograph; leave it out")
+    if file.sop_class in _FOR_PROCESSING or file.text("PresentationIntentType") == "FOR PROCESSING":
+        raise DecodeError(
+            "a DICOM file for processing, not for presentation; export the image for presentation"
+        )
     if file.pixels is None:
         name = f" ({file.class_name})" if file.class_name else ""
         raise DecodeError(
@@ -128,6 +142,8 @@ def _bits(file: DicomFile) -> tuple[int, int]:
             f"a DICOM picture with {stored} of {allocated} bits a sample, which is not read; "
             "export it with 8 or 16"
         )
-    if file.integer("HighBit", stored - 1) != stored - 1:
+    # A codestream brings its samples along from the lowest bit up, whatever the high bit is said to be.
+    in_cells = file.syntax.native or file.syntax is Syntax.RLE
+    if in_cells and file.integer("HighBit", stored - 1) != stored - 1:
         raise DecodeError("a DICOM picture whose high bit is not that of its stored bits; export it again")
     return allocated, stored

@@ -7,7 +7,8 @@ pydicom has functions for these steps, which are not used: its VOI LUT takes ind
 have 8 bits, and its window runs backwards where the rescale slope is negative (3.0.2).
 
 Without a VOI LUT or a window, 8 bits are taken as they are. Of more bits, what the smallest and largest pixel
-value of the header say, else what the stored bits can hold, becomes 0..255. Nothing depends on the pixels.
+value of the header say, else what the stored bits can hold, becomes 0..255. Pixels only refute a header: they
+lie outside the smallest and largest value, or fill so little of the stored bits that these cannot be right.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy.typing as npt
 from ..errors import DecodeError
 from .dicom_file import DicomFile, LutElement
 from .dicom_form import Form
+from .dicom_pixels import Cells
 from .picture import Grey
 
 log = logging.getLogger(__name__)
@@ -30,33 +32,37 @@ Integers = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]
 
 
-def grey_table(file: DicomFile, form: Form, *, cell: int, bits: int) -> Grey:
+def grey_table(file: DicomFile, form: Form, cells: Cells) -> Grey:
     """Work out the grey of each bit pattern.
-
-    Parameters
-    ----------
-    file : DicomFile
-    form : Form
-    cell : int
-        Bits of a cell, 8 or 16.
-    bits : int
-        How many of them, from the lowest, are the value.
 
     Returns
     -------
-    ndarray of uint8, shape (2 ** cell,)
+    ndarray of uint8, shape (2 ** bits of a cell,)
 
     Raises
     ------
     DecodeError
-        If a look-up table or rescaling cannot be used, or the function of a window is not known.
+        If a look-up table or rescaling cannot be used, the function of a window is not known, or nothing
+        says which values are in use.
     """
+    cell = 8 * cells.samples.itemsize
     patterns = np.arange(1 << cell)
-    stored = _value(patterns, bits, signed=form.signed)
-    grey = np.rint(255 * _display(file, _modality(file, form, stored))).astype(np.uint8)
+    stored = _value(patterns, cells.bits, signed=form.signed)
+    padding = _is_padding(file, form, stored, _value(patterns, cell, signed=form.signed))
+    modality = _modality(file, form)
+    values = modality(stored)
+    shown = _declared_view(file, values)
+    if shown is None:
+        if isinstance(modality, _Lut):
+            black, white = 0.0, float(modality.white)
+        else:
+            used = stored[_occurs(cells) & ~padding]
+            black, white = sorted(modality(np.asarray(_range_in_use(file, form, used))).tolist())
+        shown = _ramp(values, (black + white) / 2, white - black)
+    grey = np.rint(255 * shown).astype(np.uint8)
     if form.inverted:
         grey = 255 - grey
-    grey[_is_padding(file, form, stored, _value(patterns, cell, signed=form.signed))] = 0
+    grey[padding] = 0
     return grey
 
 
@@ -66,37 +72,59 @@ def _value(pattern: Integers, bits: int, *, signed: bool) -> Integers:
     return number - ((number >> bits - 1) << bits) if signed else number
 
 
+def _occurs(cells: Cells) -> npt.NDArray[np.bool_]:
+    """Tell which bit patterns are in the picture."""
+    occurs = np.zeros(1 << 8 * cells.samples.itemsize, np.bool_)
+    occurs[cells.samples] = True
+    return occurs
+
+
 @dataclass(frozen=True)
-class _Scale:
-    """Values in the units of the modality; which are black and white where nothing else says so."""
+class _Rescale:
+    """A line from stored values to the units of the modality."""
 
-    values: Reals
-    black: float
-    white: float
+    slope: float
+    intercept: float
+
+    def __call__(self, stored: Integers) -> Reals:
+        return np.asarray(self.slope * stored.astype(np.float64) + self.intercept)
 
 
-def _modality(file: DicomFile, form: Form, stored: Integers) -> _Scale:
+def _modality(file: DicomFile, form: Form) -> _Rescale | _Lut:
     lut = file.luts.get("ModalityLUTSequence")
     if lut:
-        table = _read_lut(lut, form.signed, file.syntax.big_endian)
-        return _Scale(table(stored), 0, table.white)
+        return _read_lut(lut, form.signed, file.syntax.big_endian)
     slope = (file.numbers("RescaleSlope") or (1.0,))[0]
     intercept = (file.numbers("RescaleIntercept") or (0.0,))[0]
     if not (math.isfinite(slope) and math.isfinite(intercept)) or slope == 0:
         raise DecodeError(
             f"a DICOM file with rescale slope {slope:g} and intercept {intercept:g}; correct it"
         )
-    black, white = sorted(slope * end + intercept for end in _declared_range(file, form))
-    return _Scale(slope * stored.astype(np.float64) + intercept, black, white)
+    return _Rescale(slope, intercept)
 
 
-def _declared_range(file: DicomFile, form: Form) -> tuple[int, int]:
-    """Give the range of stored values that the header says is in use."""
-    ends = [file.numbers(keyword) for keyword in ("SmallestImagePixelValue", "LargestImagePixelValue")]
-    if form.stored <= 8 or not all(ends):
+def _range_in_use(file: DicomFile, form: Form, used: Integers) -> tuple[int, int]:
+    """Give the range of stored values that the header says is in use, where those of the picture agree.
+
+    The smallest and largest value must hold all of them: writers leave behind those of another picture. Of the
+    stored bits they must fill an eighth: else the header names the cell's bits, and the picture were black.
+    """
+    if form.stored <= 8 or not used.size:
         return form.range
-    low, high = (_attribute(end[0], form) for end in ends)
-    return (low, high) if low < high else form.range
+    least, most = int(used.min()), int(used.max())
+    ends = [file.numbers(keyword) for keyword in ("SmallestImagePixelValue", "LargestImagePixelValue")]
+    if all(ends):
+        low, high = (_attribute(end[0], form) for end in ends)
+        if low <= least and most <= high and low < high:
+            return low, high
+        log.debug("the smallest and largest pixel value are not those of the picture, and are passed over")
+    largest = max(-least, most)
+    if 0 < 8 * largest < form.range[1]:
+        raise DecodeError(
+            f"a DICOM file without a window, and with samples up to {largest} where BitsStored {form.stored} "
+            f"declares {form.range[1]}: set BitsStored or a window"
+        )
+    return form.range
 
 
 def _attribute(number: float, form: Form) -> int:
@@ -104,19 +132,31 @@ def _attribute(number: float, form: Form) -> int:
     return int(_value(np.asarray(int(number)), 16, signed=form.signed))
 
 
-def _display(file: DicomFile, scale: _Scale) -> Reals:
-    """Give 0 for black to 1 for white."""
+def _declared_view(file: DicomFile, values: Reals) -> Reals | None:
+    """Give 0 for black to 1 for white, by the VOI LUT or else the window; None where there is neither."""
     lut = file.luts.get("VOILUTSequence")
-    if lut:
-        table = _read_lut(lut, scale.black < 0, file.syntax.big_endian)
-        return np.asarray(table(scale.values) / table.white)
+    if lut is None:
+        return _windowed(file, values)
+    try:
+        table = _read_lut(lut, bool(values.min() < 0), file.syntax.big_endian)
+    except DecodeError:
+        shown = _windowed(file, values)
+        if shown is None:
+            raise
+        log.debug("a VOI LUT that is broken is passed over for the window")
+        return shown
+    return np.asarray(table(values) / table.white)
+
+
+def _windowed(file: DicomFile, values: Reals) -> Reals | None:
     centres, widths = file.numbers("WindowCenter"), file.numbers("WindowWidth")
-    if centres and widths:
-        function = file.text("VOILUTFunction").upper() or "LINEAR"
-        if _is_window(function, centres[0], widths[0]):
-            return _window(function, scale.values, centres[0], widths[0])
+    if not (centres and widths):
+        return None
+    function = file.text("VOILUTFunction") or "LINEAR"
+    if not _is_window(function, centres[0], widths[0]):
         log.debug("a window of centre %g and width %g is not used", centres[0], widths[0])
-    return _ramp(scale.values, (scale.black + scale.white) / 2, scale.white - scale.black)
+        return None
+    return _window(function, values, centres[0], widths[0])
 
 
 def _is_window(function: str, centre: float, width: float) -> bool:
@@ -152,11 +192,13 @@ class _Lut:
 
     def __call__(self, values: Integers | Reals) -> Reals:
         index = np.clip(np.rint(values) - self.first, 0, len(self.entries) - 1).astype(np.int64)
-        return np.asarray(np.minimum(self.entries[index], self.white), np.float64)
+        return np.asarray(self.entries[index], np.float64)
 
 
 def _read_lut(lut: LutElement, signed: bool, big_endian: bool) -> _Lut:
     """Read a look-up table (PS3.3, C.11.1.1 and C.11.2.1.1)."""
+    if len(lut.descriptor) != 3:
+        raise DecodeError("a DICOM file with a look-up table that is not described; export it again")
     count, first, bits = lut.descriptor
     count = count or 1 << 16
     if isinstance(lut.data, bytes):
@@ -165,13 +207,23 @@ def _read_lut(lut: LutElement, signed: bool, big_endian: bool) -> _Lut:
         entries = words.astype("<u2").view(np.uint8)[:count] if packed else words
     else:
         entries = np.asarray(lut.data)
-    if len(entries) != count or not 1 <= bits <= 16:
+    if len(entries) < count or not 1 <= bits <= 16:
         raise DecodeError(
             f"a DICOM file with a look-up table of {len(entries)} entries where {count} of {bits} bits are "
             "declared; export it again"
         )
     start = int(_value(np.asarray(first), 16, signed=signed))
-    return _Lut(start, entries.astype(np.int64), (1 << bits) - 1)
+    entries = entries[:count].astype(np.int64)
+    return _Lut(start, entries, (1 << _bits_in_use(entries, bits)) - 1)
+
+
+def _bits_in_use(entries: Integers, declared: int) -> int:
+    """Give the bits of an entry; those of the largest where it needs more than declared, or two fewer.
+
+    Writers declare the bits of the cell, or of the pixels. Up to one fewer is a table that stays grey.
+    """
+    needed = int(entries.max()).bit_length()
+    return needed if needed > declared or 0 < needed <= declared - 2 else declared
 
 
 def _is_padding(file: DicomFile, form: Form, stored: Integers, whole: Integers) -> npt.NDArray[np.bool_]:

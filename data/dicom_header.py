@@ -29,6 +29,12 @@ _LONGEST_DEFLATED_HEADER = 1 << 22
 _LONGEST_SEQUENCE = 1 << 20  # a look-up table has 128 KiB at most
 
 # All that is ever looked at: nothing else of a header, names of people above all, is taken up.
+_SPACINGS = (
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "EstimatedRadiographicMagnificationFactor",
+    "NominalScannedPixelSpacing",
+)
 _NUMBERS = (
     "NumberOfFrames",
     "SamplesPerPixel",
@@ -46,21 +52,19 @@ _NUMBERS = (
     "RescaleIntercept",
     "WindowCenter",
     "WindowWidth",
-    "PixelSpacing",
-    "ImagerPixelSpacing",
-    "EstimatedRadiographicMagnificationFactor",
-    "NominalScannedPixelSpacing",
+    *_SPACINGS,
 )
-_TEXTS = (
-    "SOPClassUID",
-    "PatientID",
-    "IssuerOfPatientID",
+_CODES = (
     "PhotometricInterpretation",
+    "PresentationIntentType",
     "PresentationLUTShape",
     "VOILUTFunction",
     "PixelSpacingCalibrationType",
 )
+_TEXTS = ("SOPClassUID", "PatientID", "IssuerOfPatientID", *_CODES)
 _LUTS = ("ModalityLUTSequence", "VOILUTSequence")
+
+log = logging.getLogger(__name__)
 
 # The filters of warnings belong to the whole process.
 _lock = threading.Lock()
@@ -72,8 +76,8 @@ def parse(data: bytes) -> DicomFile:
     Raises
     ------
     DecodeError
-        If it is no DICOM file, its transfer syntax is not read, or its header has too many elements or is
-        nested too deep.
+        If it is no DICOM file, its transfer syntax is not read, or its header has too many elements, is
+        nested too deep, or has text where a number belongs.
     Exception
         Of any kind, where pydicom meets bytes that are damaged.
     """
@@ -111,7 +115,7 @@ def _parse(data: bytes) -> DicomFile:
         data, start = data[start:], 0
         reader = _Reader(inflate(data, _LONGEST_DEFLATED_HEADER), start)
     dataset = _dataset(reader, syntax)
-    texts = {keyword: str(dataset.get(keyword) or "").strip() for keyword in _TEXTS}
+    texts = {keyword: _text(dataset, keyword) for keyword in _TEXTS}
     kind = UID(texts["SOPClassUID"] or str(meta.get("MediaStorageSOPClassUID") or ""))
     return DicomFile(
         data,
@@ -189,12 +193,24 @@ def _tags() -> list[BaseTag | int]:
     return [Tag(keyword) for keyword in (*_NUMBERS, *_TEXTS, *_LUTS)]
 
 
+def _text(dataset: Dataset, keyword: str) -> str:
+    text = str(dataset.get(keyword) or "").strip()
+    return text.upper() if keyword in _CODES else text
+
+
 def _numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
-    value = dataset.get(keyword)
-    if value is None or value == "":
+    """Read numbers; a spacing that is none counts as missing, for a film is read without it."""
+    try:
+        value = dataset.get(keyword)
+        if value is None or value == "":
+            return ()
+        many = isinstance(value, Sequence) and not isinstance(value, str)
+        return tuple(float(number) for number in (value if many else [value]))
+    except (ValueError, TypeError) as error:
+        if keyword not in _SPACINGS:
+            raise DecodeError(f"a DICOM file whose {keyword} is no number; correct it") from error
+        log.debug("%s is no number, and is passed over", keyword)
         return ()
-    many = isinstance(value, Sequence) and not isinstance(value, str)
-    return tuple(float(number) for number in (value if many else [value]))
 
 
 def _lut(dataset: Dataset, keyword: str) -> LutElement | None:
@@ -207,10 +223,15 @@ def _lut(dataset: Dataset, keyword: str) -> LutElement | None:
     items = dataset[keyword].value
     if not items:
         return None
-    data = items[0].LUTData
+    descriptor, data = items[0].get("LUTDescriptor"), items[0].get("LUTData")
     if isinstance(data, int):
         data = [data]
+    if not descriptor or not data:
+        # Beside a window a VOI LUT is one of several views; what a modality LUT does nothing else says.
+        if keyword == "ModalityLUTSequence":
+            raise DecodeError(f"a DICOM file whose {keyword} has no entries; export it again")
+        log.debug("a look-up table of %s has no entries, and is passed over", keyword)
+        return None
     return LutElement(
-        tuple(int(number) for number in items[0].LUTDescriptor),
-        data if isinstance(data, bytes) else tuple(data),
+        tuple(int(number) for number in descriptor), data if isinstance(data, bytes) else tuple(data)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import struct
 from dataclasses import dataclass
 from types import ModuleType
@@ -17,7 +18,11 @@ from .dicom_file import DicomFile
 from .dicom_form import Form
 from .dicom_syntax import Syntax
 
+log = logging.getLogger(__name__)
+
 Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+_RLE_HEADER = struct.Struct("<16I")  # number of segments, and where each begins
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,8 @@ def read_cells(file: DicomFile, form: Form) -> Cells:
     Raises
     ------
     DecodeError
-        If there are fewer or more than the header says, or a codestream is damaged or of another size.
+        If there are fewer than the header says or twice as many, or a codestream is damaged, of another
+        size or sign, or of fewer bits.
     """
     if file.syntax.native:
         return Cells(_native(file, form), form.stored)
@@ -61,10 +67,13 @@ def _native(file: DicomFile, form: Form) -> Samples:
     count = form.rows * form.columns
     size = (count * form.allocated + 7) // 8
     even = size + size % 2
-    if pixels.length not in {size, even}:
+    # Twice as many are a second frame, or samples of other bits than the header says.
+    if pixels.length is None or not (size <= pixels.length < 2 * size or pixels.length == even):
         found = "fragments" if pixels.length is None else f"{pixels.length} bytes"
         raise DecodeError(f"a DICOM file with {found} of pixels where {size} bytes are due; export it again")
-    raw = file.value(pixels, pixels.length or size)
+    if pixels.length > even:
+        log.debug("%d bytes after the pixels are passed over", pixels.length - size)
+    raw = file.value(pixels, min(pixels.length, even))
     if len(raw) < size:
         raise DecodeError("a DICOM file that is cut off inside its pixels; copy or download it again")
     samples: Samples
@@ -102,15 +111,33 @@ def _codestream(data: bytes, start: int) -> bytes:
 def _run_lengths(stream: bytes, form: Form) -> Samples:
     if form.allocated == 1:
         raise DecodeError("a DICOM file with 1-bit pixels in run lengths, which are not read; decompress it")
-    kind = np.uint8 if form.allocated == 8 else np.uint16
-    samples = np.empty((form.rows, form.columns), kind)
-    try:
-        filled = _imagecodecs().dicomrle_decode(stream, kind, out=samples.reshape(-1).view(np.uint8))
-    except (RuntimeError, ValueError) as error:
-        raise _damaged("RLE", error) from error
-    if len(filled) != samples.nbytes:
-        raise DecodeError("a DICOM file whose RLE pixels are fewer than its header says; copy it again")
-    return samples
+    count, size = form.rows * form.columns, form.allocated // 8
+    planes = np.empty((count, size), np.uint8)
+    # Segments may be followed by zeros, or overrun the picture; as much as another picture is a second frame.
+    segment = np.empty(2 * count, np.uint8)
+    for plane, packed in enumerate(_segments(stream, size)):
+        try:
+            filled = _imagecodecs().packbits_decode(packed, out=segment[:-1])
+        except (RuntimeError, ValueError) as error:
+            raise _damaged("RLE", error) from error
+        if len(filled) < count:
+            raise DecodeError("a DICOM file whose RLE pixels are fewer than its header says; copy it again")
+        planes[:, plane] = filled[:count]
+    samples: Samples = planes.view(f">u{size}").astype(f"u{size}", copy=False)
+    return samples.reshape(form.rows, form.columns)
+
+
+def _segments(stream: bytes, due: int) -> list[bytes]:
+    """Cut run lengths by the offsets before them: one segment for each byte of a sample, the highest first."""
+    if len(stream) < _RLE_HEADER.size:
+        raise DecodeError("a DICOM file whose RLE pixels are cut off; copy or download it again")
+    found, *offsets = _RLE_HEADER.unpack_from(stream)
+    ends = [*offsets[1:due], len(stream)]
+    if found != due or not all(
+        _RLE_HEADER.size <= start <= end for start, end in zip(offsets, ends, strict=False)
+    ):
+        raise DecodeError(f"a DICOM file whose RLE pixels are not in {due} segments; export it again")
+    return [stream[start:end] for start, end in zip(offsets, ends, strict=False)]
 
 
 def _decompress(stream: bytes, form: Form, *, lossy: bool) -> Cells:
@@ -146,6 +173,17 @@ def _frame_header(stream: bytes, form: Form) -> Frame:
         raise DecodeError(
             f"a DICOM file whose header says {form.columns} x {form.rows} grey pixels, its compressed pixels "
             f"{frame.width} x {frame.height} in {frame.components} of {frame.bits} bits; export it again"
+        )
+    if frame.bits < form.stored:
+        raise DecodeError(
+            f"a DICOM file whose header says {form.stored} stored bits, its compressed pixels {frame.bits}; "
+            "export it again"
+        )
+    # Only JPEG 2000 tells the sign.
+    if stream.startswith(JPEG_2000_START) and frame.signed != form.signed:
+        said, found = (("signed" if sign else "unsigned") for sign in (form.signed, frame.signed))
+        raise DecodeError(
+            f"a DICOM file whose header says {said} pixels, its compressed pixels are {found}; export it again"
         )
     return frame
 

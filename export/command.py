@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from ..cli import cxr_command
 from ..infer.providers import NAMES
@@ -46,6 +47,8 @@ def command(
     """
     if int8 and fp16:
         raise click.UsageError("choose one of --int8 and --fp16; a file has one precision")
+    if not int8 and not fp16:
+        refuse_options_of_lower_precision()
     from ..models.card import Precision
     from .gate import GateError
     from .run import export_model
@@ -59,6 +62,22 @@ def command(
         report_trials(error.trials, f"{precision}, not written")
         raise
     report(summary)
+
+
+def refuse_options_of_lower_precision() -> None:
+    """Refuse what an fp32 export would pass over in silence.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    context = click.get_current_context()
+    for name in ("provider", "max_dice_drop"):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            option = "--" + name.replace("_", "-")
+            raise click.UsageError(
+                f"{option} goes with --int8 or --fp16; fp32 is compared with PyTorch alone"
+            )
 
 
 def report(summary: ExportSummary) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data.picture import Grey
+from ..infer.processor import saturates_bytes
 
 if TYPE_CHECKING:
     import onnx
@@ -100,20 +101,8 @@ def recipes(provider: str) -> tuple[Recipe, ...]:
     arm = platform.machine().lower() in ("arm64", "aarch64")
     signed = (provider, "arm" if arm else "x86") in _SIGNED
     activations = Activations.SIGNED if signed else Activations.UNSIGNED
-    bits = 8 if signed or arm or has_vnni() else 7
+    bits = 7 if saturates_bytes() and not signed else 8
     return tuple(Recipe(calibration, floats, activations, bits) for calibration, floats in _ORDER)
-
-
-def has_vnni() -> bool:
-    """Say whether this x86 processor adds products of bytes without saturating.
-
-    One that does not lets unsigned activations overflow unless weights have seven bits (onnxruntime,
-    docstring of `quantize_static`).
-    """
-    try:
-        return "vnni" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False  # not Linux: the careful choice costs one bit
 
 
 def quantise(source: Path, target: Path, pictures: Sequence[Grey], recipe: Recipe) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +16,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError, ModelError, ProviderError
+from ..data.decode import read_picture
+from ..errors import CxrError, InputError, ModelError, OutputError, ProviderError
 from ..files import write_text
 from ..models.card import Precision
 from .caches import graphics_cards, processor
@@ -24,7 +27,7 @@ from .providers import CPU, PROVIDERS, check_available
 from .records import Item
 from .remembered import Best, remember
 from .session import Session
-from .trial import Outcome, Trial
+from .trial import MASKS, OUTCOME, Outcome, Trial
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,9 @@ SAMPLE_SIZE = 1024
 
 BATCHES = (1, 2, 8)
 DEVICE_BATCHES = (1, 8, 32)
+
+TIMEOUT_S = 600
+"""TensorRT takes some minutes to build an engine; what takes longer than this hangs."""
 
 SAME_MASKS = {Precision.FP32: 0.9999, Precision.FP16: 0.999, Precision.INT8: 0.995}
 """A provider that agrees with the CPU on a smaller share of pixels is never what `auto` takes.
@@ -48,15 +54,18 @@ class Line:
 
     Attributes
     ----------
+    model, hash : str
+        The path as it was given, and sha256 of the file.
     rate, latency, peak_memory
         As `Outcome` has them.
     agreement : float
-        Share of pixels decided as the first model (the reference, on the CPU) decides them.
+        Share of pixels decided as the reference, on the CPU, decides them.
     same : float
         Share of pixels decided as this model decides them on the CPU.
     """
 
     model: str
+    hash: str
     precision: Precision
     provider: str
     batch_size: int
@@ -70,20 +79,35 @@ class Line:
 
 @dataclass(frozen=True)
 class BenchReport:
-    """All lines, the best of each model, and what could not be tried, with its cause."""
+    """What was measured, and on what.
+
+    Attributes
+    ----------
+    reference : str
+        The model with whose masks on the CPU all are compared: the fp32 file, else the first.
+    best : tuple of Line
+        The quickest line of each model among those that use all cores, as `auto` does, and whose masks are
+        those of the CPU.
+    remembered : tuple of str
+        Hashes of the models whose best line `auto` will take.
+    left_out : dict
+        What could not be tried or read, with its cause.
+    """
 
     processor: str
     cores: int
     cards: tuple[str, ...]
     pictures: int
+    reference: str
     lines: tuple[Line, ...]
     best: tuple[Line, ...]
+    remembered: tuple[str, ...]
     left_out: dict[str, str]
 
 
 @dataclass(frozen=True)
 class _Model:
-    path: Path
+    path: str
     hash: str
     precision: Precision
 
@@ -101,13 +125,13 @@ def bench_models(
     Parameters
     ----------
     models : sequence of Path or str
-        Files of one model in one or more precisions; the first is what the masks of all are compared with.
+        Files of one model in one or more precisions.
     folder : Path or str, optional
         Radiographs, of which some are taken; by default films of the synthetic sample.
     providers : sequence of str
         Only these; by default every one of the table.
     out : Path or str, optional
-        Where the report is written as JSON.
+        Where the report is written as JSON; a file that is there is replaced.
     progress : callable, optional
         Called with a line before each trial.
 
@@ -129,17 +153,28 @@ def bench_models(
         raise ModelError(
             "these models differ in classes or input size: bench one model's precisions at a time"
         )
-    known = [_Model(one.path, one.model_hash, one.card.precision) for one in opened]
+    known = [_Model(str(one.path), one.model_hash, one.card.precision) for one in opened]
     del opened
+    reference = next((model for model in known if model.precision is Precision.FP32), known[0])
     usable, left_out = _usable(providers)
     with TemporaryDirectory(prefix="cxr-") as scratch:
-        pictures = _pictures(folder, Path(scratch))
+        pictures = _pictures(folder, Path(scratch), left_out)
         work = _Bench(Path(scratch), pictures, progress or (lambda _line: None), left_out)
-        lines = tuple(work.lines(known, usable))
+        lines = tuple(work.lines(known, usable, reference))
     if not lines:
         raise ProviderError("nothing could be measured: " + "; ".join(left_out.values()))
-    best = tuple(line for model in known if (line := _remember(model, lines)))
-    report = BenchReport(processor(), usable_cores(), graphics_cards(), len(pictures), lines, best, left_out)
+    best = tuple(line for model in known if (line := _best(model, lines)))
+    report = BenchReport(
+        processor(),
+        usable_cores(),
+        graphics_cards(),
+        len(pictures),
+        reference.path,
+        lines,
+        best,
+        tuple(line.hash for line in best if _remember(line)),
+        left_out,
+    )
     if out is not None:
         text = msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
         write_text(Path(out), text + "\n")
@@ -162,15 +197,29 @@ def _usable(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     return usable, left_out
 
 
-def _pictures(folder: Path | str | None, scratch: Path) -> tuple[str, ...]:
-    """Take pictures spread over a folder, or draw some."""
+def _pictures(folder: Path | str | None, scratch: Path, left_out: dict[str, str]) -> tuple[str, ...]:
+    """Take pictures that can be read, spread over a folder, or draw some."""
     if folder is None:
         from ..data.sample import make_sample
 
         make_sample(scratch / "sample", patients=PICTURES // 2, size=SAMPLE_SIZE)
         folder = scratch / "sample"
-    items = [item for item in list_folder(Path(folder)) if isinstance(item, Item)]
-    return tuple(str(item.path) for item in items[:: max(1, len(items) // PICTURES)][:PICTURES])
+    paths = [item.path for item in list_folder(Path(folder)) if isinstance(item, Item)]
+    step = math.ceil(len(paths) / PICTURES)
+    spread = (path for start in range(step) for path in paths[start::step])
+    readable = tuple(islice((str(path) for path in spread if _is_readable(path, left_out)), PICTURES))
+    if not readable:
+        raise InputError(f"{folder}: no picture can be read: {next(reversed(left_out.values()))}")
+    return readable
+
+
+def _is_readable(path: Path, left_out: dict[str, str]) -> bool:
+    try:
+        read_picture(path)
+    except CxrError as error:
+        left_out[str(path)] = str(error)
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -180,18 +229,17 @@ class _Bench:
     progress: Callable[[str], None]
     left_out: dict[str, str]
 
-    def lines(self, models: Sequence[_Model], providers: Sequence[str]) -> Iterator[Line]:
+    def lines(self, models: Sequence[_Model], providers: Sequence[str], reference: _Model) -> Iterator[Line]:
         """Measure model by model; what fails is left out, and said."""
         cores = usable_cores()
-        reference: npt.NDArray[np.uint8] | None = None
+        expected = self._masks_on_cpu(reference, cores)
         for model in models:
-            own = self._masks_on_cpu(model, cores)
-            reference = own if reference is None else reference
+            own = expected if model is reference else self._masks_on_cpu(model, cores)
             for provider in providers:
                 device = PROVIDERS[provider].device is not None
                 for threads in sorted({1, cores}, reverse=True):
                     for batch_size in DEVICE_BATCHES if device else BATCHES:
-                        name = f"{model.path.name}, {provider}, batch {batch_size}, {threads} threads"
+                        name = f"{model.path}, {provider}, batch {batch_size}, {threads} threads"
                         self.progress(name)
                         tried = self._try(model, provider, batch_size, threads)
                         if isinstance(tried, str):
@@ -199,7 +247,8 @@ class _Bench:
                             continue
                         outcome, masks = tried
                         yield Line(
-                            model.path.name,
+                            model.path,
+                            model.hash,
                             model.precision,
                             provider,
                             batch_size,
@@ -207,12 +256,12 @@ class _Bench:
                             outcome.rate,
                             outcome.latency,
                             outcome.peak_memory,
-                            _agreement(masks, reference),
+                            _agreement(masks, expected),
                             _agreement(masks, own),
                         )
 
     def _masks_on_cpu(self, model: _Model, cores: int) -> npt.NDArray[np.uint8]:
-        self.progress(f"{model.path.name}, masks on the CPU")
+        self.progress(f"{model.path}, masks on the CPU")
         tried = self._try(model, CPU, 1, cores)
         if isinstance(tried, str):
             raise ModelError(f"{model.path}: does not run on the CPU, so nothing can be compared: {tried}")
@@ -222,19 +271,25 @@ class _Bench:
         self, model: _Model, provider: str, batch_size: int, threads: int
     ) -> tuple[Outcome, npt.NDArray[np.uint8]] | str:
         """Run one trial; its outcome and masks, or the last line of what it said when it failed."""
-        masks = self.scratch / "masks.npy"
-        masks.unlink(missing_ok=True)
-        trial = Trial(str(model.path), provider, batch_size, threads, self.pictures, str(masks))
-        ran = subprocess.run(
-            [sys.executable, "-m", f"{__package__}.trial"],
-            input=msgspec.json.encode(trial),
-            capture_output=True,
-            check=False,
-        )
-        if ran.returncode:
-            said = ran.stderr.decode(errors="replace").strip().splitlines()
-            return said[-1] if said else f"ended by signal {-ran.returncode}"
-        return msgspec.json.decode(ran.stdout, type=Outcome), np.load(masks)
+        with TemporaryDirectory(dir=self.scratch) as out:
+            trial = Trial(model.path, provider, batch_size, threads, self.pictures, out)
+            try:
+                ran = subprocess.run(
+                    # -P: no module of the working directory stands in for one that is installed.
+                    [sys.executable, "-P", "-m", f"{__package__}.trial"],
+                    input=msgspec.json.encode(trial),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    timeout=TIMEOUT_S,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                return f"not done within {TIMEOUT_S} seconds"
+            if ran.returncode:
+                said = ran.stderr.decode(errors="replace").strip().splitlines()
+                return said[-1] if said else f"ended by signal {-ran.returncode}"
+            outcome = msgspec.json.decode((Path(out) / OUTCOME).read_bytes(), type=Outcome)
+            return outcome, np.load(Path(out) / MASKS)
 
 
 def _agreement(masks: npt.NDArray[np.uint8], reference: npt.NDArray[np.uint8]) -> float:
@@ -242,13 +297,22 @@ def _agreement(masks: npt.NDArray[np.uint8], reference: npt.NDArray[np.uint8]) -
     return 1 - int(np.bitwise_count(masks ^ reference).sum()) / (8 * masks.size)
 
 
-def _remember(model: _Model, lines: Sequence[Line]) -> Line | None:
-    """Keep the quickest line of a model whose masks are those of the CPU; None where no line's are."""
-    fit = [
-        line for line in lines if line.model == model.path.name and line.same >= SAME_MASKS[line.precision]
-    ]
-    if not fit:
-        return None
-    best = max(fit, key=lambda line: line.rate)
-    remember(model.hash, Best(best.provider, best.batch_size, best.rate))
-    return best
+def _best(model: _Model, lines: Sequence[Line]) -> Line | None:
+    """Give the quickest line of a model that `auto` could take; None where there is none.
+
+    `auto` uses all cores, so a line of fewer threads is no candidate; neither is one whose masks are not the
+    CPU's.
+    """
+    own = [line for line in lines if line.hash == model.hash and line.threads == usable_cores()]
+    fit = [line for line in own if line.same >= SAME_MASKS[line.precision]]
+    return max(fit, key=lambda line: line.rate, default=None)
+
+
+def _remember(best: Line) -> bool:
+    """Keep a line for `auto`; where that fails, what was measured is still worth reporting."""
+    try:
+        remember(best.hash, Best(best.provider, best.batch_size, best.rate))
+    except (OutputError, OSError) as error:
+        log.warning("%s; not remembered for --provider auto", error)
+        return False
+    return True

@@ -11,7 +11,7 @@ from ..cli import cxr_command
 from ..errors import InputError
 from .providers import PROVIDERS
 
-TABLE_WIDTH = 100
+TABLE_WIDTH = 120
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,18 +30,23 @@ if TYPE_CHECKING:
     multiple=True,
     help="Try only this one (may be repeated).  [default: every one that works here]",
 )
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default="bench.json", help="Report.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), default="bench.json", help="Report; replaced."
+)
 def command(paths: tuple[Path, ...], providers: tuple[str, ...], out: Path) -> None:
     """Measure MODEL, an ONNX file, with every provider, batch and number of threads.
 
-    Give the same model in several precisions to compare them: all masks are compared with the first file's.
-    The pictures are taken from FOLDER, else drawn. The best setting of each file is remembered on this
-    machine, and `--provider auto` uses it.
+    Give the same model in several precisions to compare them: all masks are compared with those of the fp32
+    file. The pictures are taken from FOLDER, else drawn. The best setting of each file that uses all cores is
+    remembered on this machine, and `--provider auto` uses it.
     """
     from rich.console import Console
 
     from .bench import bench_models
 
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: neither a model file nor a folder")
     folders = [path for path in paths if path.is_dir()]
     if len(folders) > 1:
         raise InputError(f"one folder of pictures at most, got {', '.join(map(str, folders))}")
@@ -51,16 +56,16 @@ def command(paths: tuple[Path, ...], providers: tuple[str, ...], out: Path) -> N
         report = bench_models(
             models, *folders, providers=providers, out=out, progress=lambda line: shown.update(line)
         )
-    console = Console(highlight=False, markup=False)
-    console.print(table(report), width=max(console.width, TABLE_WIDTH), soft_wrap=True)
+    Console(width=max(status.width, TABLE_WIDTH), highlight=False, markup=False).print(table(report))
     for name, cause in report.left_out.items():
         click.echo(f"not measured: {name}: {cause.removeprefix(f'{name}: ')}")
     for line in report.best:
         click.echo(
             f"best for {line.model}: {line.provider}, batch {line.batch_size}, {line.threads} threads: "
             f"{line.rate:.1f} pictures a second"
+            + (", remembered for --provider auto" if line.hash in report.remembered else "")
         )
-    click.echo(f"remembered for --provider auto; all figures in {out}")
+    click.echo(f"all figures in {out}")
 
 
 def table(report: BenchReport) -> Table:
@@ -70,12 +75,13 @@ def table(report: BenchReport) -> Table:
 
     title = f"{report.pictures} pictures, {report.cores} cores of {report.processor or 'this machine'}"
     title += "".join(f", {card}" for card in report.cards)
+    title += f"; same pixels: as {report.reference} on the CPU"
     shown = Table(title=title, box=SIMPLE)
-    shown.add_column("model")
-    shown.add_column("precision")
-    shown.add_column("provider")
+    shown.add_column("model", overflow="fold")
+    for name in ("precision", "provider"):
+        shown.add_column(name, no_wrap=True)
     for name in ("batch", "threads", "pictures/s", "ms a pass", "peak MB", "same pixels"):
-        shown.add_column(name, justify="right")
+        shown.add_column(name, justify="right", no_wrap=True)
     for line in report.lines:
         shown.add_row(
             line.model,

@@ -63,7 +63,7 @@ class Finding:
 
 def check_provider(name: str) -> Finding:
     """Run a small model by a provider of the table."""
-    _, cause = _run("-m", f"{__package__}.probe", name)
+    _, cause = _run("-P", "-m", f"{__package__}.probe", name)
     if cause is None:
         return Finding(name, True)
     detail = cause.removeprefix(f"{name}: ")

@@ -214,20 +214,20 @@ def choose(
     attempt: Callable[[Provider], T],
     *,
     allow_fallback: bool = False,
-    automatic: Sequence[str] = AUTOMATIC,
+    best: str | None = None,
 ) -> tuple[Provider, T]:
     """Give the provider in use for `name` and what `attempt` made with it.
 
     Parameters
     ----------
     name : str
-        A provider's name, or `auto`: the first of `automatic` that works.
+        A provider's name, or `auto`: the first that works of `best` and `AUTOMATIC`.
     attempt : callable
         Makes something with one provider; `ProviderError` where that cannot run here.
     allow_fallback : bool
         Use the CPU, and say so, where the provider asked for cannot run.
-    automatic : sequence of str
-        What `auto` tries, in this order.
+    best : str, optional
+        What a benchmark found the quickest.
 
     Raises
     ------
@@ -236,12 +236,20 @@ def choose(
     """
     if name != AUTO and name not in PROVIDERS:
         raise ProviderError(f"provider {name!r} is not known; choose from {', '.join(NAMES)}")
-    names = automatic if name == AUTO else (name, CPU) if allow_fallback and name != CPU else (name,)
+    if name == AUTO:
+        names = _without_repeats((best, *AUTOMATIC) if best else AUTOMATIC)
+    else:
+        names = _without_repeats((name, CPU) if allow_fallback else (name,))
     for candidate in names[:-1]:
         try:
             return PROVIDERS[candidate], attempt(PROVIDERS[candidate])
         except ProviderError as error:
             # `auto` on a machine without that hardware is the usual case, and no news.
-            log.log(logging.DEBUG if name == AUTO else logging.WARNING, "falling back from %s", error)
+            usual = name == AUTO and candidate != best
+            log.log(logging.DEBUG if usual else logging.WARNING, "falling back from %s", error)
     last = PROVIDERS[names[-1]]
     return last, attempt(last)
+
+
+def _without_repeats(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))

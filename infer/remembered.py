@@ -10,6 +10,7 @@ import msgspec
 
 from ..files import make_folder, write_text
 from .caches import cache_folder, machine_key
+from .providers import PROVIDERS
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +23,22 @@ class Best:
     batch_size: int
     rate: float
 
+    def __post_init__(self) -> None:
+        """Refuse what no run could use.
+
+        Raises
+        ------
+        ValueError
+        """
+        if self.provider not in PROVIDERS:
+            raise ValueError(f"provider {self.provider!r} is not known")
+        if self.batch_size < 1:
+            raise ValueError(f"batch size {self.batch_size} is below 1")
+
 
 def remember(model_hash: str, best: Best) -> Path:
     """Keep what is best for a model on this machine; give the file that holds it."""
-    path = _path(model_hash)
+    path = _folder() / f"{_stem(model_hash)}{machine_key()}.json"
     make_folder(path.parent)
     write_text(path, msgspec.json.encode(best).decode())
     return path
@@ -33,15 +46,22 @@ def remember(model_hash: str, best: Best) -> Path:
 
 def recall(model_hash: str) -> Best | None:
     """Give what was found best for a model on this machine, or None where nothing was measured."""
-    path = _path(model_hash)
+    # Telling which machine this is may take a second or more of nvidia-smi.
+    if not any(_folder().glob(f"{_stem(model_hash)}*.json")):
+        return None
+    path = _folder() / f"{_stem(model_hash)}{machine_key()}.json"
     try:
         return msgspec.json.decode(path.read_bytes(), type=Best)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
         log.warning("%s: cannot be used and is left aside (%s); run cxr bench again", path, error)
         return None
 
 
-def _path(model_hash: str) -> Path:
-    return cache_folder("best") / f"{model_hash[:32]}-{machine_key()}.json"
+def _folder() -> Path:
+    return cache_folder("best")
+
+
+def _stem(model_hash: str) -> str:
+    return f"{model_hash[:32]}-"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,14 +12,17 @@ import numpy.typing as npt
 
 from ..data.picture import Grey
 from ..errors import ModelError, ProviderError
-from ..models.card import METADATA_KEY, ModelCard
+from ..models.card import METADATA_KEY, ModelCard, Precision
 from .cores import usable_cores
 from .engine import INPUT, OUTPUT, Engine, EngineError, Tensor
 from .engine_openvino import open_openvino
 from .engine_ort import open_ort
 from .onnx_file import OnnxFile, read_onnx
-from .providers import AUTO, AUTOMATIC, CPU, Provider, check_available, choose, ort_providers, refusal
+from .processor import saturates_bytes
+from .providers import AUTO, CPU, Provider, check_available, choose, ort_providers, refusal
 from .remembered import recall
+
+log = logging.getLogger(__name__)
 
 # A class's name becomes a column's and a folder's.
 _CLASS_NAME = re.compile(r"\w[\w -]*")
@@ -79,8 +83,8 @@ class Session:
         path : Path or str
             The ONNX file.
         provider : str
-            A name of the providers' table, or `auto`: what `cxr bench` found best for this model here, else
-            the first that works of CUDA and the CPU.
+            A name of the providers' table, or `auto`: what `cxr bench` found best for this model here; where
+            that is nothing or does not work, the first that works of CUDA and the CPU.
         card : Path, optional
             A card's JSON file, for a model that carries none; it goes before one that is carried.
         threads : int, optional
@@ -113,9 +117,10 @@ class Session:
             provider,
             lambda row: _build(file, row, model_card, model_hash, count),
             allow_fallback=allow_fallback,
-            automatic=(best.provider, CPU) if best else AUTOMATIC,
+            best=best.provider if best else None,
         )
         _check_fit(file.path, engine, model_card)
+        _warn_of_saturation(file.path, used, model_card)
         batch_size = best.batch_size if best and best.provider == used.name else used.batch_size
         return cls(model_card, file.path, model_hash, used.name, count, batch_size, engine)
 
@@ -194,6 +199,20 @@ def _check_fit(path: Path, engine: Engine, card: ModelCard) -> None:
     height, width = card.pixels.height, card.pixels.width
     _check_tensor(path, inputs[INPUT], "uint8", (1, height, width))
     _check_tensor(path, outputs[OUTPUT], "float32", (len(card.classes), height, width))
+
+
+def _warn_of_saturation(path: Path, provider: Provider, card: ModelCard) -> None:
+    """Say that masks may differ, where sums of this file's bytes do not fit this processor's instructions."""
+    made = card.quantisation
+    if card.precision is not Precision.INT8 or made is None or provider.name != CPU:
+        return
+    if "s7" not in made.method and saturates_bytes():
+        log.warning(
+            "%s: has weights of 8 bits (%s), whose sums may overflow on this processor without VNNI, so "
+            "masks may differ; use --provider openvino, or export it with --int8 on this machine",
+            path,
+            made.method,
+        )
 
 
 def _check_tensor(path: Path, tensor: Tensor, dtype: str, shape: tuple[int, int, int]) -> None:

@@ -1,6 +1,7 @@
 """One setting of `cxr bench`, in a process of its own: its peak memory is its own, and a crash ends only it.
 
-Run as `python -m cxr.infer.trial`; it reads a `Trial` as JSON and writes an `Outcome` as JSON.
+Run as `python -m cxr.infer.trial`; it reads a `Trial` as JSON. What it found goes to files, since runtimes
+print on the terminal.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +21,7 @@ import numpy as np
 from ..data.decode import read_picture
 from ..data.picture import Grey
 from ..errors import CxrError, InputError
+from ..files import write_text
 from ..models.preprocess import prepare
 from .pipeline import Pipeline, Settings
 from .records import Failure, Item
@@ -26,17 +30,23 @@ from .session import Session
 ROUNDS = 3
 PASSES = 5
 
+MASKS = "masks.npy"
+OUTCOME = "outcome.json"
+
+FULL_BATCHES = 8
+"""Passes of each stream in a round: with fewer, filling and emptying the pipeline is most of the time."""
+
 
 @dataclass(frozen=True)
 class Trial:
-    """What to try, and on which pictures; `masks` is the .npy file to which the cut masks go."""
+    """What to try, and on which pictures; `out` is the folder to which `MASKS` and `OUTCOME` go."""
 
     model: str
     provider: str
     batch_size: int
     threads: int
     pictures: tuple[str, ...]
-    masks: str
+    out: str
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,7 @@ class Outcome:
     Attributes
     ----------
     rate : float
-        Pictures a second from file to row: the median of some rounds over all the pictures.
+        Pictures a second from file to row: the median of some rounds.
     latency : float
         Median seconds of one pass of the model with nothing else running.
     peak_memory : int or None
@@ -59,7 +69,7 @@ class Outcome:
 
 
 def measure(trial: Trial) -> Outcome:
-    """Measure one setting, and write the masks at the model's size, packed to bits.
+    """Measure one setting, and write the masks of all pictures at the model's size, packed to bits.
 
     Raises
     ------
@@ -71,7 +81,7 @@ def measure(trial: Trial) -> Outcome:
     cuts = np.asarray(session.card.thresholds, np.float32)[:, None, None]
     batches = list(_batches(ready[:, None], trial.batch_size))
     masks = np.concatenate([session.run(batch) >= cuts for batch in batches])[: len(ready)]
-    np.save(trial.masks, np.packbits(masks))
+    np.save(Path(trial.out) / MASKS, np.packbits(masks))
     latency = statistics.median(_seconds(session, batches[0]) for _ in range(PASSES))
     return Outcome(_rate(session, trial), latency, _peak_memory())
 
@@ -89,19 +99,25 @@ def _seconds(session: Session, batch: Grey) -> float:
 
 
 def _rate(session: Session, trial: Trial) -> float:
-    items = [Item(Path(path).name, Path(path)) for path in trial.pictures]
-    with TemporaryDirectory(prefix="cxr-") as scratch:
+    items = round_of(trial.pictures, trial.batch_size, session.streams)
+    with TemporaryDirectory(dir=trial.out) as scratch:
         work = Pipeline(session, Settings(Path(scratch)), trial.batch_size)
 
-        def rate() -> float:
+        def rate(items: Sequence[Item]) -> float:
             started = time.perf_counter()
             failed = [outcome for outcome in work.run(items) if isinstance(outcome, Failure)]
             if failed:
                 raise InputError(f"{failed[0].key}: {failed[0].error}")
             return len(items) / (time.perf_counter() - started)
 
-        rate()  # loads kernels, fills caches
-        return statistics.median(rate() for _ in range(ROUNDS))
+        rate(items[: trial.batch_size * session.streams])  # loads kernels, fills caches
+        return statistics.median(rate(items) for _ in range(ROUNDS))
+
+
+def round_of(pictures: Sequence[str], batch_size: int, streams: int) -> list[Item]:
+    """Repeat the pictures until every stream has `FULL_BATCHES` to do; each is there at least once."""
+    items = [Item(Path(path).name, Path(path)) for path in pictures]
+    return list(islice(cycle(items), max(len(items), FULL_BATCHES * streams * batch_size)))
 
 
 def _peak_memory() -> int | None:
@@ -115,7 +131,7 @@ def _peak_memory() -> int | None:
 
 if __name__ == "__main__":
     try:
-        outcome = measure(msgspec.json.decode(sys.stdin.buffer.read(), type=Trial))
+        trial = msgspec.json.decode(sys.stdin.buffer.read(), type=Trial)
+        write_text(Path(trial.out) / OUTCOME, msgspec.json.encode(measure(trial)).decode())
     except CxrError as error:
         sys.exit(str(error))
-    sys.stdout.write(msgspec.json.encode(outcome).decode())

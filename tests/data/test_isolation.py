@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +15,7 @@ import pytest
 from PIL import Image
 
 from cxr.data import isolation
+from cxr.data.decode import read_picture
 from cxr.data.isolation import Isolation
 from cxr.data.picture import Picture
 from cxr.data.reading import Reading
@@ -43,7 +49,7 @@ def test_formats_with_fragile_decoders_are_read_in_another_process(kind: str, tm
 
 
 def test_png_and_jpeg_need_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Isolation, "_started", lambda _: pytest.fail("a process was started"))
+    monkeypatch.setattr(isolation._Worker, "_start", lambda _: pytest.fail("a process was started"))
     with Isolation(1, Reading()) as files:
         np.testing.assert_array_equal(files.read(write(tmp_path / "film.png")).pixels, GREY)
         assert files.read(write(tmp_path / "film.jpg")).pixels.shape == GREY.shape
@@ -81,3 +87,116 @@ def test_a_decoder_that_crashes_or_hangs_costs_its_file_alone(
     assert said.pop("hang.tif").endswith("not decoded within 3 seconds; is it damaged?")
     assert set(said.values()) == {"(1, 1)"}
     assert len(said) == 6
+
+
+def children() -> set[int]:
+    tasks = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    return {int(pid) for task in tasks for pid in task.read_text().split()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes as Linux lists them")
+def test_a_process_that_is_killed_while_idle_is_made_anew(tmp_path: Path) -> None:
+    path = write(tmp_path / "film.tif")
+    before = children()
+    with Isolation(1, Reading()) as files:
+        files.read(path)
+        (worker,) = workers_of(before)
+        os.kill(worker, signal.SIGKILL)
+        time.sleep(1)
+        np.testing.assert_array_equal(files.read(path).pixels, GREY)
+
+
+def workers_of(before: set[int]) -> list[int]:
+    """Leave out what multiprocessing itself starts to track resources."""
+    return [pid for pid in children() - before if "spawn_main" in of_process(pid, "cmdline")]
+
+
+def of_process(pid: int, what: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/{what}").read_text()
+    except OSError:
+        return ""  # it has ended
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes as Linux lists them")
+def test_a_process_that_is_killed_while_it_hands_its_picture_over_costs_its_file_alone(
+    tmp_path: Path,
+) -> None:
+    large, small = tmp_path / "large.tif", write(tmp_path / "small.tif")
+    Image.fromarray(np.zeros((9000, 9000), np.uint8)).save(large)
+    before = children()
+    with Isolation(2, Reading(seconds=20)) as files:
+        files.read(small)
+        with ThreadPoolExecutor(1) as thread:
+            reading = thread.submit(files.read, large)
+            deadline = time.monotonic() + 15
+            while time.monotonic() < deadline and not reading.done():
+                for pid in workers_of(before):
+                    if "pipe_write" in of_process(pid, "wchan"):
+                        os.kill(pid, signal.SIGKILL)
+            started = time.monotonic()
+            for _ in range(4):
+                np.testing.assert_array_equal(files.read(small).pixels, GREY)
+            assert time.monotonic() - started < 20
+            with suppress(DecodeError):
+                reading.result()
+
+
+def test_dicom_is_never_read_at_once_whatever_its_preamble(tmp_path: Path) -> None:
+    path = tmp_path / "film"
+    path.write_bytes(b"\xff\xd8\xff" + bytes(125) + b"DICM" + bytes(20))
+    assert not isolation._is_read_at_once(path)
+
+
+def greedy(path: Path, reading: Reading) -> Picture:
+    if path.name == "greedy.tif":
+        return Picture(np.ones((40_000, 40_000), np.uint8))
+    return read_picture(path, reading)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its memory")
+def test_a_decoder_that_takes_all_memory_costs_its_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "read_picture", greedy)
+    with Isolation(1, Reading(max_pixels=1_000_000)) as files:
+        with pytest.raises(DecodeError, match="takes more memory than its pixels explain"):
+            files.read(write(tmp_path / "greedy.tif"))
+        np.testing.assert_array_equal(files.read(write(tmp_path / "film.tif")).pixels, GREY)
+
+
+_HANGS = """
+import sys, time
+from pathlib import Path
+from cxr.data import isolation
+from cxr.data.reading import Reading
+sys.path.insert(0, sys.argv[2])
+from hanging import hang
+if __name__ == "__main__":
+    isolation.read_picture = hang
+    isolation.Isolation(1, Reading()).read(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes as Linux lists them")
+def test_a_hanging_decoder_does_not_outlive_a_killed_run(tmp_path: Path) -> None:
+    path = write(tmp_path / "film.tif")
+    told = tmp_path / "pid"
+    (tmp_path / "hanging.py").write_text(
+        "import os, time\ndef hang(*_):\n"
+        f"    open({str(told)!r}, 'w').write(str(os.getpid()))\n    time.sleep(60)\n"
+    )
+    (tmp_path / "script.py").write_text(_HANGS)
+    run = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py", path, tmp_path],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    while not (told.exists() and told.read_text()):
+        assert run.poll() is None
+        time.sleep(0.05)
+    run.kill()
+    run.wait()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{told.read_text()}").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not Path(f"/proc/{told.read_text()}").exists()

@@ -70,3 +70,14 @@ def test_a_file_has_one_precision(tmp_path: Path) -> None:
     result = CliRunner().invoke(command, [str(tmp_path / "x.onnx"), "--int8", "--fp16"])
     assert result.exit_code == 2
     assert "choose one of --int8 and --fp16" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "option", [("--provider", "cuda"), ("--provider", "cpu"), ("--max-dice-drop", "0.1")]
+)
+def test_what_only_a_lower_precision_heeds_is_refused_without_it(
+    option: tuple[str, str], tmp_path: Path
+) -> None:
+    result = CliRunner().invoke(command, [str(tmp_path / "x.onnx"), *option])
+    assert result.exit_code == 2
+    assert f"{option[0]} goes with --int8 or --fp16" in result.stderr

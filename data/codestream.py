@@ -14,7 +14,9 @@ JPEG_2000_START = b"\xff\x4f\xff\x51"
 _SOF_JPEG_LS = 0xF7
 _FRAMES = frozenset({*range(0xC0, 0xD0), _SOF_JPEG_LS} - {0xC4, 0xC8, 0xCC})
 _BARE = frozenset({0x01, *range(0xD0, 0xD8)})
+_SCAN = 0xDA
 _END = 0xD9
+_MOST_SCANS = 100  # usual progressive files have about 10, and each scan takes a pass over all pixels
 # Entropy-coded data escape 0xFF by a zero byte; those of JPEG-LS by a zero bit.
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _NEXT_MARKER_LS = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
@@ -56,12 +58,13 @@ def read_jpeg(data: bytes) -> Frame:
     Raises
     ------
     DecodeError
-        If there is no end or not one frame.
+        If there is no end, not one frame, or too many scans.
     struct.error
         If it ends inside a segment's header.
     """
     frame: Frame | None = None
     next_marker = _NEXT_MARKER
+    scans = 0
     position = 2
     while position < len(data):
         found = next_marker.search(data, position)
@@ -71,6 +74,10 @@ def read_jpeg(data: bytes) -> Frame:
         if marker == _END:
             if frame is None:
                 raise DecodeError("a JPEG without a picture in it")
+            if scans > _MOST_SCANS:
+                raise DecodeError(
+                    f"a JPEG of {scans} scans, more than the limit of {_MOST_SCANS}; save it as PNG"
+                )
             return frame
         if marker in _BARE:
             continue
@@ -80,6 +87,7 @@ def read_jpeg(data: bytes) -> Frame:
             bits, height, width, components = struct.unpack_from(">BHHB", data, position + 2)
             frame = Frame(width, height, bits, components, jpeg_ls=marker == _SOF_JPEG_LS)
             next_marker = _NEXT_MARKER_LS if frame.jpeg_ls else _NEXT_MARKER
+        scans += marker == _SCAN
         position += int(struct.unpack_from(">H", data, position)[0])
     raise cut_off("JPEG")
 

@@ -1,6 +1,7 @@
-"""Bytes of a file to one grey picture, by rules that depend on what the file declares, never on its values.
+"""Bytes of a file to one grey picture, by rules that depend on what the file declares.
 
-- 8-bit samples are taken as they are; deeper ones are scaled from their declared depth to 0..255.
+- 8-bit samples are taken as they are; deeper ones are scaled from their declared depth to 0..255, and
+  refused where they use less than an eighth of it: 12 bits stored as 16 would be a dark picture.
 - Colour becomes grey by ITU-R 601 luma (equal channels stay as they are); alpha is left out.
 - Floating-point samples are read where all of them lie in 0..1, and become 0..255.
 - A turning that the file asks for (EXIF, TIFF) is done.
@@ -24,6 +25,7 @@ from .formats import Format, is_dicom, recognise
 from .headers import Header, read_header
 from .picture import Grey, Picture
 from .reading import Reading
+from .strips import check_strips
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".jp2", ".j2k", ".bmp", ".webp", ".dcm"}
@@ -31,6 +33,9 @@ SUFFIXES = frozenset(
 """Endings, in lower case, of the files that a folder listing takes; the content decides what they are."""
 
 _USUAL = Reading()
+
+# The part of the declared range that deep samples must reach: 12 bits of content in 16 reach a sixteenth.
+_DARKEST = 8
 
 # Keeps depth and colour, leaves out alpha and turns the picture upright.
 _FLAGS = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
@@ -161,11 +166,18 @@ def _pixels(data: bytes, kind: Format) -> npt.NDArray[Any]:
     """Decode with the channels and the depth of the file."""
     if kind is Format.PNG:
         # numba is heavy: whoever reads no PNG never loads it.
-        from .png import decode_plain_grey
+        from .png import decode_plain_grey, keep_essential
 
         grey = decode_plain_grey(data)
-        if grey is not None:
-            return grey
+        return _opencv(keep_essential(data), kind) if grey is None else grey
+    if kind is Format.TIFF:
+        check_strips(data)
+    if kind is Format.JPEG:
+        from .jpeg import decode_strictly
+
+        pixels = decode_strictly(data)
+        if pixels is not None:
+            return pixels
     return _opencv(data, kind)
 
 
@@ -201,6 +213,11 @@ def _to_8_bit(grey: npt.NDArray[Any], header: Header) -> Grey:
 
 def _scale(grey: npt.NDArray[np.uint16], white: int) -> Grey:
     """Scale 0..white to 0..255, to the nearest: 8-bit content times 257 comes back as it was."""
+    if 0 < (largest := int(grey.max())) < white / _DARKEST:
+        raise DecodeError(
+            f"samples up to {largest} where the file declares {white.bit_length()} bits: "
+            "scale them, or save as 8 bits"
+        )
     table = (np.arange(white + 1, dtype=np.uint32) * 255 + white // 2) // white
     return np.asarray(table.astype(np.uint8)[np.minimum(grey, white)], np.uint8)
 

@@ -106,8 +106,8 @@ def _modality(file: DicomFile, form: Form) -> _Rescale | _Lut:
 def _range_in_use(file: DicomFile, form: Form, used: Integers) -> tuple[int, int]:
     """Give the range of stored values that the header says is in use, where those of the picture agree.
 
-    The smallest and largest value must hold all of them: writers leave behind those of another picture. Of the
-    stored bits they must fill an eighth: else the header names the cell's bits, and the picture were black.
+    The smallest and largest value must hold all of them: writers leave behind those of another picture. Of
+    the stored bits they must fill an eighth: else the header names the cell's bits, and all would be black.
     """
     if form.stored <= 8 or not used.size:
         return form.range
@@ -213,14 +213,14 @@ def _read_lut(lut: LutElement, signed: bool, big_endian: bool) -> _Lut:
             "declared; export it again"
         )
     start = int(_value(np.asarray(first), 16, signed=signed))
-    entries = entries[:count].astype(np.int64)
-    return _Lut(start, entries, (1 << _bits_in_use(entries, bits)) - 1)
+    in_use: Integers = entries[:count].astype(np.int64)
+    return _Lut(start, in_use, (1 << _bits_in_use(in_use, bits)) - 1)
 
 
 def _bits_in_use(entries: Integers, declared: int) -> int:
     """Give the bits of an entry; those of the largest where it needs more than declared, or two fewer.
 
-    Writers declare the bits of the cell, or of the pixels. Up to one fewer is a table that stays grey.
+    Writers declare the bits of the cell, or of the pixels; one bit fewer may be a table that stays grey.
     """
     needed = int(entries.max()).bit_length()
     return needed if needed > declared or 0 < needed <= declared - 2 else declared

@@ -128,7 +128,7 @@ def _run_lengths(stream: bytes, form: Form) -> Samples:
 
 
 def _segments(stream: bytes, due: int) -> list[bytes]:
-    """Cut run lengths by the offsets before them: one segment for each byte of a sample, the highest first."""
+    """Cut run lengths by the offsets before them: a segment for each byte of a sample, the highest first."""
     if len(stream) < _RLE_HEADER.size:
         raise DecodeError("a DICOM file whose RLE pixels are cut off; copy or download it again")
     found, *offsets = _RLE_HEADER.unpack_from(stream)
@@ -136,7 +136,9 @@ def _segments(stream: bytes, due: int) -> list[bytes]:
     if found != due or not all(
         _RLE_HEADER.size <= start <= end for start, end in zip(offsets, ends, strict=False)
     ):
-        raise DecodeError(f"a DICOM file whose RLE pixels are not in {due} segments; export it again")
+        raise DecodeError(
+            "a DICOM file whose RLE pixels are not in segments, one for each byte of a sample; export again"
+        )
     return [stream[start:end] for start, end in zip(offsets, ends, strict=False)]
 
 
@@ -183,7 +185,8 @@ def _frame_header(stream: bytes, form: Form) -> Frame:
     if stream.startswith(JPEG_2000_START) and frame.signed != form.signed:
         said, found = (("signed" if sign else "unsigned") for sign in (form.signed, frame.signed))
         raise DecodeError(
-            f"a DICOM file whose header says {said} pixels, its compressed pixels are {found}; export it again"
+            f"a DICOM file whose header says {said} pixels, its compressed pixels are {found}; "
+            "export it again"
         )
     return frame
 

@@ -9,7 +9,24 @@ from dataclasses import dataclass
 from ..errors import DecodeError
 from .codestream import cut_off, read_jpeg, read_jpeg_2000
 from .formats import Format
-from .tiff import read_directories
+from .tiff import Compression, Tag, Tags, read_directories
+
+_MOST_CHUNKS = 10_000
+_SMALL_CHUNK = 64  # bytes; writers of PNG cut their pixels into pieces of kilobytes
+
+_COMPRESSIONS = {
+    6: "old JPEG",
+    33003: "JPEG 2000",
+    34712: "JPEG 2000",
+    34887: "LERC",
+    34925: "LZMA",
+    50000: "Zstandard",
+    50001: "WebP",
+    50002: "JPEG XL",
+}
+_CMYK = 5
+_OS2_HEADER = 12  # bytes
+_FLOAT = 3
 
 
 @dataclass(frozen=True)
@@ -50,12 +67,19 @@ def _png(data: bytes) -> Header:
     """Walk the chunks to the last, which a file that was cut lacks."""
     width, height, bits = struct.unpack_from(">IIB", data, 16)
     position = 8
-    while data[position + 4 : position + 8] != b"IEND":
+    small = 0
+    while (kind := data[position + 4 : position + 8]) != b"IEND":
         if position + 12 > len(data):
             raise cut_off("PNG")
-        if data[position + 4 : position + 8] == b"acTL":
+        if kind == b"acTL":
             raise DecodeError("an animated PNG; save one frame as a still picture")
-        position += 12 + int(struct.unpack_from(">I", data, position)[0])
+        size = int(struct.unpack_from(">I", data, position)[0])
+        small += kind != b"IDAT" or size < _SMALL_CHUNK
+        if small > _MOST_CHUNKS:
+            raise DecodeError(
+                f"a PNG with more than {_MOST_CHUNKS:,} chunks beside its pixels; save it again"
+            )
+        position += 12 + size
     return Header(width, height, bits)
 
 
@@ -71,16 +95,37 @@ def _tiff(data: bytes) -> Header:
     tags, pages = read_directories(data)
     if pages > 1:
         raise DecodeError(f"a TIFF with {pages} pages; save each as a file of its own")
-    bits = tags.first(258, 1)
+    _check_samples(tags)
+    width, height, bits = tags.first(Tag.WIDTH, 0), tags.first(Tag.HEIGHT, 0), tags.first(Tag.BITS, 1)
+    inverted = tags.first(Tag.PHOTOMETRIC, 1) == 0 and bits > 8
+    return Header(width, height, bits, inverted)
+
+
+def _check_samples(tags: Tags) -> None:
+    """Refuse kinds of samples and compressions that are not read, by their name."""
+    bits, samples = tags.first(Tag.BITS, 1), tags.first(Tag.SAMPLES, 1)
+    compression = tags.first(Tag.COMPRESSION, Compression.NONE)
+    if compression not in set(Compression):
+        name = _COMPRESSIONS.get(compression, "unknown")
+        raise _not_read(f"compression {compression} ({name})", "with another compression or as PNG")
+    if not (tags.first(Tag.WIDTH, 0) and tags.first(Tag.HEIGHT, 0) and samples):
+        raise DecodeError("a TIFF without pixels; is it damaged?")
     if bits not in {1, 8, 16, 32, 64}:
-        raise DecodeError(f"a TIFF with {bits} bits a sample, which is not read; save it as PNG")
-    if tags.first(277, 1) > 1 and bits > 8 and tags.first(284, 1) == 2:
-        raise DecodeError(
-            "a TIFF with separate planes of more than 8 bits, which is not read; save it as PNG"
-        )
-    if tags.first(277, 1) == 4 and bits == 8 and tags.first(338, 0) == 2:
+        raise _not_read(f"{bits} bits a sample")
+    if bits == 16 and tags.first(Tag.SAMPLE_FORMAT, 1) == _FLOAT:
+        raise _not_read("16-bit floating-point samples")
+    if bits > 8 and tags.first(Tag.PHOTOMETRIC, 1) == _CMYK:
+        raise _not_read(f"CMYK of {bits} bits a sample")
+    if bits == 64 and samples > 1:
+        raise _not_read(f"{samples} samples of 64 bits a pixel")
+    if samples > 1 and bits > 8 and tags.first(Tag.PLANAR, 1) == 2:
+        raise _not_read("separate planes of more than 8 bits")
+    if samples == 4 and bits == 8 and tags.first(Tag.EXTRA_SAMPLES, 0) == 2:
         raise DecodeError("a TIFF whose colours would be mixed with its alpha channel; save it without alpha")
-    return Header(tags.first(256, 0), tags.first(257, 0), bits, tags.first(262, 1) == 0 and bits > 8)
+
+
+def _not_read(what: str, instead: str = "as PNG") -> DecodeError:
+    return DecodeError(f"a TIFF with {what}, which is not read; save it {instead}")
 
 
 def _jpeg2000(data: bytes) -> Header:
@@ -91,8 +136,11 @@ def _jpeg2000(data: bytes) -> Header:
 
 
 def _bmp(data: bytes) -> Header:
-    width, height = struct.unpack_from("<ii", data, 18)
-    return Header(width, abs(height))
+    of_os2 = struct.unpack_from("<I", data, 14)[0] == _OS2_HEADER
+    width, height = struct.unpack_from("<HH" if of_os2 else "<ii", data, 18)
+    if width <= 0 or height == 0:
+        raise DecodeError(f"a BMP of {width} x {height} pixels; is it damaged?")
+    return Header(width, abs(height))  # a negative height: the top line comes first
 
 
 def _webp(data: bytes) -> Header:

@@ -26,6 +26,9 @@ _HARMLESS = frozenset(
     {b"bKGD", b"cHRM", b"gAMA", b"iCCP", b"iTXt", b"pHYs", b"sBIT", b"sRGB", b"tEXt", b"tIME", b"zTXt"}
 )
 
+# Beside the critical ones, whose names begin with a capital.
+_KEPT = frozenset({b"tRNS", b"eXIf"})
+
 _ISAL_ERROR = cast("type[Exception]", IsalError)  # its stub calls the class an instance
 
 
@@ -55,6 +58,30 @@ def decode_plain_grey(data: bytes) -> Grey | None:
     pixels = np.empty((height, width), np.uint8)
     lines = np.frombuffer(raw, np.uint8).reshape(height, width + 1)
     return pixels if unfilter(lines, pixels) else None
+
+
+def keep_essential(data: bytes) -> bytes:
+    """Leave out the chunks that change no pixel, which may be very large or unfold to very much.
+
+    Parameters
+    ----------
+    data : bytes
+        A PNG that was walked to its end.
+
+    Returns
+    -------
+    bytes
+        With the critical chunks, transparency and EXIF, by which a picture may be turned.
+    """
+    pieces = [PNG_SIGNATURE]
+    place = len(PNG_SIGNATURE)
+    kind = b""
+    while kind != b"IEND":
+        size, kind = struct.unpack_from(">I4s", data, place)
+        if kind[:1].isupper() or kind in _KEPT:
+            pieces.append(data[place : place + 12 + size])
+        place += 12 + size
+    return b"".join(pieces)
 
 
 def _plain_grey(data: bytes) -> tuple[int, int, bytes] | None:

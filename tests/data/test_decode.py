@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from cxr.data.decode import SUFFIXES, decode_picture, read_picture
+from cxr.data.decode import SUFFIXES, decode_picture, read_mask, read_picture
+from cxr.data.png import keep_essential
 from cxr.data.reading import Reading
 from cxr.errors import DecodeError
 
@@ -49,6 +50,11 @@ def tiff(pixels: Pixels, **options: Any) -> bytes:
 
 def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def with_chunks(png: bytes, chunks: bytes) -> bytes:
+    """Put chunks behind the header of a PNG."""
+    return png[:33] + chunks + png[33:]
 
 
 def interlaced_png(pixels: Pixels) -> bytes:
@@ -89,6 +95,19 @@ def twelve_bits(pixels: npt.NDArray[np.uint16]) -> bytes:
     return bytes(data)
 
 
+def bmp_of_os2(width: int, height: int, lines: bytes = b"") -> bytes:
+    """A BMP with the 12-byte header of OS/2: a palette of greys, lines from the bottom."""
+    palette = bytes(value for grey in range(256) for value in (grey,) * 3)
+    start = 26 + len(palette)
+    head = b"BM" + struct.pack("<IHHI", start + len(lines), 0, 0, start)
+    return head + struct.pack("<IHHHH", 12, width, height, 1, 8) + palette + lines
+
+
+def bmp_from_the_top() -> bytes:
+    data = pillow(GREY[::-1], "BMP")
+    return data[:22] + struct.pack("<i", -60) + data[26:]
+
+
 SAME_PICTURE: dict[str, bytes] = {
     "png": pillow(GREY, "PNG"),
     "png, interlaced": interlaced_png(GREY),
@@ -113,6 +132,8 @@ SAME_PICTURE: dict[str, bytes] = {
     "tiff, double": tiff(GREY / 255),
     "tiff, grey and alpha": pillow(Image.fromarray(np.dstack([GREY, ALPHA]), "LA"), "TIFF"),
     "bmp": pillow(GREY, "BMP"),
+    "bmp of OS/2": bmp_of_os2(90, 60, np.pad(GREY[::-1], ((0, 0), (0, 2))).tobytes()),
+    "bmp, top line first": bmp_from_the_top(),
     "webp": pillow(GREY, "WEBP", lossless=True),
     "webp, equal colours and alpha": pillow(
         np.dstack([GREY, GREY, GREY, ALPHA]), "WEBP", lossless=True, exact=True
@@ -186,9 +207,23 @@ def test_16_bits_are_scaled_to_the_nearest() -> None:
     np.testing.assert_array_equal(pixels, np.rint(values.astype(np.float64) * 255 / 65535))
 
 
-def test_a_dark_16_bit_film_stays_dark() -> None:
-    """No guess by the largest value: 12-bit content that is not declared as such is not stretched."""
-    assert decode_picture(pillow(np.full((9, 9), 4095, np.uint16), "PNG"), "x").pixels.max() == 16
+@pytest.mark.parametrize("data", [pillow(GREY.astype(np.uint16) * 16, "PNG"), tiff(GREY.astype(np.uint16))])
+def test_samples_that_use_little_of_the_declared_depth_are_refused(data: bytes) -> None:
+    """12 or 8 bits stored as 16 would be a picture nearly black, and stretching it would be a guess."""
+    with pytest.raises(DecodeError, match="where the file declares 16 bits: scale them, or save as 8 bits"):
+        decode_picture(data, "x")
+
+
+def test_deep_samples_may_be_wholly_black_or_reach_an_eighth_of_their_depth() -> None:
+    for value, grey in ((0, 0), (8192, 32)):
+        pixels = decode_picture(pillow(np.full((9, 9), value, np.uint16), "PNG"), "x").pixels
+        np.testing.assert_array_equal(pixels, np.full((9, 9), grey))
+
+
+def test_a_mask_of_few_of_its_16_bits_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "mask.png"
+    path.write_bytes(pillow((GREY > 90).astype(np.uint16), "PNG"))
+    np.testing.assert_array_equal(read_mask(path, GREY.shape), GREY > 90)
 
 
 def test_a_declared_depth_of_12_bits_is_scaled_from_12_bits() -> None:
@@ -310,7 +345,15 @@ def test_what_is_not_a_picture_is_named(data: bytes, found: str) -> None:
         (tiff(GREY.astype(np.uint32)), "uint32"),
         (tiff(GREY.astype(np.float32)), "0..1"),
         (tiff(np.where(GREY > 30, np.nan, 0.5).astype(np.float32)), "0..1"),
-        (tiff(GREY.astype(np.float16)), "TIFF"),
+        (tiff(GREY.astype(np.float16)), "16-bit floating-point"),
+        (tiff(np.dstack([GREY] * 4).astype(np.uint16), photometric="separated"), "CMYK of 16 bits"),
+        (tiff(COLOUR / 255, photometric="rgb"), "3 samples of 64 bits"),
+        (tiff(GREY, compression="zstd"), r"compression 50000 \(Zstandard\)"),
+        (tiff(GREY, compression="lzma"), r"compression 34925 \(LZMA\)"),
+        (tiff(GREY, compression="jpeg2000"), r"compression 34712 \(JPEG 2000\)"),
+        (tiff(GREY, compression="png"), r"compression 34933 \(unknown\)"),
+        (bmp_of_os2(0, 9), "0 x 9 pixels"),
+        (pillow(GREY, "BMP")[:18] + struct.pack("<ii", -90, 60) + pillow(GREY, "BMP")[26:], "-90 x 60"),
         (tiff(np.dstack([COLOUR, ALPHA]), photometric="rgb", extrasamples=["unassalpha"]), "alpha"),
         (
             tiff(np.moveaxis(COLOUR.astype(np.uint16), -1, 0), photometric="rgb", planarconfig="separate"),
@@ -340,6 +383,47 @@ def test_a_header_that_claims_too_many_pixels_is_refused_before_decoding(
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
     with pytest.raises(DecodeError, match="60000 x 60000 pixels"):
         decode_picture(bomb, "x")
+
+
+@pytest.mark.parametrize("body", [(b"tEXt", b""), (b"IDAT", b"")])
+def test_a_png_with_a_flood_of_chunks_is_refused(body: tuple[bytes, bytes]) -> None:
+    with pytest.raises(DecodeError, match="more than 10,000 chunks beside its pixels"):
+        decode_picture(with_chunks(SAME_PICTURE["png"], chunk(*body) * 10_001), "x")
+
+
+OTHER_PNGS = {
+    "colour": pillow(COLOUR, "PNG"),
+    "alpha": pillow(np.dstack([COLOUR, ALPHA]), "PNG"),
+    "palette": pillow(Image.fromarray(COLOUR).quantize(64), "PNG"),
+    "palette, transparent": pillow(
+        Image.fromarray(COLOUR).quantize(64), "PNG", transparency=bytes(range(64))
+    ),
+    "16 bits": pillow(GREY.astype(np.uint16) * 257, "PNG"),
+    "1 bit": pillow(Image.fromarray(GREY).convert("1"), "PNG"),
+}
+BESIDE = {
+    "gamma": chunk(b"gAMA", struct.pack(">I", 100000)),
+    "private, 20 MB": chunk(b"prVt", bytes(20_000_000)),
+    "bomb": chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(5_000_000))) * 20,
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("kind", OTHER_PNGS)
+def test_chunks_beside_the_picture_never_reach_the_decoder(kind: str, beside: str) -> None:
+    plain = OTHER_PNGS[kind]
+    with_more = decode_picture(with_chunks(plain, BESIDE[beside]), "x").pixels
+    np.testing.assert_array_equal(with_more, decode_picture(plain, "x").pixels)
+
+
+@pytest.mark.parametrize("kind", OTHER_PNGS)
+def test_only_chunks_that_change_no_pixel_are_left_out(kind: str) -> None:
+    data = OTHER_PNGS[kind]
+    whole, less = (
+        cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
+        for file in (data, keep_essential(with_chunks(data, BESIDE["gamma"])))
+    )
+    np.testing.assert_array_equal(less, whole)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SAME_PICTURE if "float" not in kind])

@@ -96,9 +96,15 @@ def test_no_error_quotes_a_header(make_dicom: MakeDicom) -> None:
         except DecodeError as error:
             assert "DOE" not in str(error)  # noqa: PT017
     broken = make_dicom(FILM, NumberOfFrames=1).replace(b"IS\x02\x001 ", b"IS\x02\x00JD")
-    with pytest.raises(DecodeError, match=r"header is damaged \(\w+\)") as caught:
+    with pytest.raises(DecodeError, match="NumberOfFrames is no number") as caught:
         read_dicom(broken, max_pixels=FILM.size)
     assert "JD" not in str(caught.value)
+
+
+def test_damage_of_any_other_kind_is_one_line(make_dicom: MakeDicom) -> None:
+    broken = make_dicom(FILM).replace(b"\x28\x00\x10\x00US", b"\x28\x00\x10\x00ZZ")
+    with pytest.raises(DecodeError, match=r"header is damaged \(\w+\); copy or export it again$"):
+        read_dicom(broken, max_pixels=FILM.size)
 
 
 def test_many_threads_read_as_one(make_dicom: MakeDicom) -> None:

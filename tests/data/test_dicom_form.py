@@ -19,7 +19,6 @@ FILM = np.arange(12, dtype=np.uint8).reshape(3, 4)
     [
         uid.ComputedRadiographyImageStorage,
         uid.DigitalXRayImageStorageForPresentation,
-        uid.DigitalXRayImageStorageForProcessing,
         uid.SecondaryCaptureImageStorage,
         uid.XRayRadiofluoroscopicImageStorage,
         uid.UID("1.2.826.0.1.3680043.2.9999.1"),
@@ -27,6 +26,27 @@ FILM = np.arange(12, dtype=np.uint8).reshape(3, 4)
 )
 def test_a_grey_picture_is_taken_whatever_its_class(make_dicom: MakeDicom, kind: str) -> None:
     data = make_dicom(FILM, SOPClassUID=kind)
+    np.testing.assert_array_equal(read_dicom(data, max_pixels=12).pixels, FILM)
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"SOPClassUID": uid.DigitalXRayImageStorageForProcessing},
+        {"SOPClassUID": uid.DigitalMammographyXRayImageStorageForProcessing},
+        {"SOPClassUID": uid.DigitalIntraOralXRayImageStorageForProcessing},
+        {"PresentationIntentType": "FOR PROCESSING"},
+        {"PresentationIntentType": "for processing "},
+    ],
+)
+def test_raw_data_of_a_detector_are_refused(make_dicom: MakeDicom, elements: dict[str, str]) -> None:
+    with pytest.raises(DecodeError, match="for processing, not for presentation; export the image for"):
+        read_dicom(make_dicom(FILM, **elements), max_pixels=12)
+
+
+def test_what_is_for_presentation_is_taken(make_dicom: MakeDicom) -> None:
+    data = make_dicom(FILM, PresentationIntentType="FOR PRESENTATION")
     np.testing.assert_array_equal(read_dicom(data, max_pixels=12).pixels, FILM)
 
 
@@ -89,6 +109,20 @@ def test_what_is_not_one_grey_picture_is_refused_with_a_reason(
 ) -> None:
     with pytest.raises(DecodeError, match=why):
         read_dicom(make_dicom(FILM, **elements), max_pixels=12)
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"PhotometricInterpretation": "monochrome1"},
+        {"PhotometricInterpretation": " Monochrome1 "},
+        {"PresentationLUTShape": "inverse"},
+        {"PresentationLUTShape": " Inverse "},
+    ],
+)
+def test_the_case_and_blanks_of_a_code_do_not_count(make_dicom: MakeDicom, elements: dict[str, str]) -> None:
+    np.testing.assert_array_equal(read_dicom(make_dicom(FILM, **elements), max_pixels=12).pixels, 255 - FILM)
 
 
 @pytest.mark.parametrize("frames", [None, "", 0, 1])

@@ -21,12 +21,13 @@ MakeDicom = Callable[..., bytes]
 Pixels = npt.NDArray[Any]
 
 ALL_8 = np.arange(256, dtype=np.uint8).reshape(16, 16)
+ALL_16 = np.arange(65536, dtype=np.uint16).reshape(256, 256)
 ALL_12 = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 ENDS = {False: (0, 4095), True: (-2048, 2047)}
 
 
 def grey(data: bytes) -> npt.NDArray[np.int64]:
-    pixels = read_dicom(data, max_pixels=10_000).pixels
+    pixels = read_dicom(data, max_pixels=65536).pixels
     assert pixels.dtype == np.uint8
     return pixels.astype(np.int64)
 
@@ -53,14 +54,50 @@ def test_more_bits_without_a_window_are_scaled_from_the_stored_bits(make_dicom: 
     np.testing.assert_array_equal(
         grey(make_dicom(ALL_12, BitsStored=12)), np.rint(ALL_12.astype(float) * 255 / 4095)
     )
-    assert grey(make_dicom(ALL_12)).max() == 16  # 16 bits are declared: nothing is guessed from the pixels
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_stored_bits_of_which_less_than_an_eighth_is_in_use_are_refused(
+    make_dicom: MakeDicom, photometric: str
+) -> None:
+    form = {"PhotometricInterpretation": photometric}
+    why = "samples up to 4095 where BitsStored 16 declares 65535: set BitsStored or a window"
+    for more in ({}, {"RescaleSlope": 2, "RescaleIntercept": -1024}):
+        with pytest.raises(DecodeError, match=why):
+            grey(make_dicom(ALL_12, **form, **more))
+    with pytest.raises(DecodeError, match="samples up to 2048 where BitsStored 16 declares 32767"):
+        grey(make_dicom(ALL_12.astype(np.int16) - 2048, **form))
+
+
+def test_what_fills_an_eighth_or_shows_nothing_is_taken_as_declared(make_dicom: MakeDicom) -> None:
+    for pixels in (ALL_12 * 2 + 2, ALL_12 * 0):
+        assert is_rounded(grey(make_dicom(pixels)), pixels.astype(float) * 255 / 65535)
+    padded = ALL_12 | np.where(ALL_12 < 9, 65535, 0).astype(np.uint16)
+    with pytest.raises(DecodeError, match="samples up to 4095"):
+        grey(make_dicom(padded, PixelPaddingValue=65535))
+    assert not grey(make_dicom(ALL_12 * 0 + 9, PixelPaddingValue=9)).any()
 
 
 def test_the_declared_smallest_and_largest_value_are_black_and_white(make_dicom: MakeDicom) -> None:
-    data = make_dicom(ALL_12, SmallestImagePixelValue=1000, LargestImagePixelValue=3000)
-    assert is_rounded(grey(data), np.clip((ALL_12.astype(float) - 1000) / 2000 * 255, 0, 255))
-    signed = make_dicom(ALL_12.astype(np.int16) - 2048, SmallestImagePixelValue=0, LargestImagePixelValue=0)
-    assert is_rounded(grey(signed), (ALL_12.astype(float) - 2048 + 32768) * 255 / 65535)
+    pixels = ALL_12.clip(1000, 3000)
+    data = make_dicom(pixels, SmallestImagePixelValue=1000, LargestImagePixelValue=3000)
+    assert is_rounded(grey(data), (pixels.astype(float) - 1000) / 2000 * 255)
+
+
+def test_a_smallest_and_largest_value_of_another_picture_do_not_count(make_dicom: MakeDicom) -> None:
+    plain = grey(make_dicom(ALL_12, BitsStored=12))
+    for low, high in ((0, 100), (1000, 4095), (0, 0)):
+        stale = {"SmallestImagePixelValue": low, "LargestImagePixelValue": high}
+        np.testing.assert_array_equal(grey(make_dicom(ALL_12, BitsStored=12, **stale)), plain)
+
+
+def test_padding_may_lie_outside_the_smallest_and_largest_value(make_dicom: MakeDicom) -> None:
+    pixels = ALL_12.clip(1000, 3000)
+    pixels[0] = 4095
+    ends = {"SmallestImagePixelValue": 1000, "LargestImagePixelValue": 3000, "PixelPaddingValue": 4095}
+    shown = grey(make_dicom(pixels, BitsStored=12, **ends))
+    assert not shown[0].any()
+    assert is_rounded(shown[1:], (pixels[1:].astype(float) - 1000) / 2000 * 255)
 
 
 def test_8_bits_are_not_stretched(make_dicom: MakeDicom) -> None:
@@ -179,10 +216,23 @@ def test_a_voi_lut_may_pack_its_bytes_have_65536_entries_or_begin_below_zero(mak
     entries = np.random.default_rng(0).integers(0, 256, 4096)
     packed = make_dicom(ALL_12, VOILUTSequence=[lut(entries, 0, 8, words=False)])
     np.testing.assert_array_equal(grey(packed), entries[ALL_12])
-    whole = make_dicom(ALL_12, VOILUTSequence=[lut(np.arange(65536), 0, 16)])
-    np.testing.assert_array_equal(grey(whole), grey(make_dicom(ALL_12)))
+    whole = make_dicom(ALL_16, VOILUTSequence=[lut(np.arange(65536), 0, 16)])
+    np.testing.assert_array_equal(grey(whole), grey(make_dicom(ALL_16)))
     signed = make_dicom(ALL_12.astype(np.int16) - 2048, VOILUTSequence=[lut(entries, -2048, 8)])
     np.testing.assert_array_equal(grey(signed), entries[ALL_12])
+
+
+@pytest.mark.parametrize(("declared", "white"), [(16, 4095), (14, 4095), (10, 4095), (12, 4095), (13, 8191)])
+@pytest.mark.parametrize("keyword", ["VOILUTSequence", "ModalityLUTSequence"])
+def test_white_of_a_look_up_table_is_that_of_its_entries_where_they_contradict_its_bits(
+    make_dicom: MakeDicom, keyword: str, declared: int, white: int
+) -> None:
+    data = make_dicom(ALL_12, **{keyword: [lut(np.arange(4096), 0, declared)]})
+    assert is_rounded(grey(data), ALL_12.astype(float) * 255 / white)
+
+
+def test_a_look_up_table_of_nothing_but_zeros_is_black(make_dicom: MakeDicom) -> None:
+    assert not grey(make_dicom(ALL_12, VOILUTSequence=[lut(np.zeros(4096, int), 0, 12)])).any()
 
 
 def test_a_modality_lut_comes_before_the_window(make_dicom: MakeDicom) -> None:
@@ -240,8 +290,42 @@ def test_greys_that_are_not_known_are_refused(
         grey(make_dicom(ALL_12, **elements))
 
 
-def test_a_look_up_table_that_is_cut_is_refused(make_dicom: MakeDicom) -> None:
+def test_a_look_up_table_that_is_cut_is_refused_unless_there_is_a_window(make_dicom: MakeDicom) -> None:
     short = lut(np.arange(100), 0, 12)
     short.LUTData = short.LUTData[:-2]
     with pytest.raises(DecodeError, match="99 entries where 100 of 12 bits are declared"):
         grey(make_dicom(ALL_12, VOILUTSequence=[short]))
+    window = {"WindowCenter": 1000, "WindowWidth": 900}
+    plain = grey(make_dicom(ALL_12, **window))
+    np.testing.assert_array_equal(grey(make_dicom(ALL_12, VOILUTSequence=[short], **window)), plain)
+    with pytest.raises(DecodeError, match="99 entries"):
+        grey(make_dicom(ALL_12, ModalityLUTSequence=[short], **window))
+
+
+def test_entries_beyond_those_declared_are_left_out(make_dicom: MakeDicom) -> None:
+    long = lut(np.append(np.arange(4096), [9, 65535]), 0, 12)
+    long.LUTDescriptor = [4096, 0, 12]
+    data = make_dicom(ALL_12, VOILUTSequence=[long])
+    np.testing.assert_array_equal(grey(data), grey(make_dicom(ALL_12, BitsStored=12)))
+
+
+@pytest.mark.parametrize("missing", ["LUTData", "LUTDescriptor"])
+def test_a_voi_lut_without_its_entries_is_none_and_a_modality_lut_refused(
+    make_dicom: MakeDicom, missing: str
+) -> None:
+    item = lut(np.arange(100), 0, 12)
+    delattr(item, missing)
+    for window in ({"WindowCenter": 1000, "WindowWidth": 900}, {"BitsStored": 12}):
+        plain = grey(make_dicom(ALL_12, **window))
+        np.testing.assert_array_equal(grey(make_dicom(ALL_12, VOILUTSequence=[item], **window)), plain)
+        with pytest.raises(DecodeError, match="ModalityLUTSequence has no entries"):
+            grey(make_dicom(ALL_12, ModalityLUTSequence=[item], **window))
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+def test_the_case_and_blanks_of_a_windows_function_do_not_count(make_dicom: MakeDicom) -> None:
+    window = {"WindowCenter": 1000, "WindowWidth": 900}
+    for function in ("SIGMOID", "LINEAR_EXACT"):
+        plain = grey(make_dicom(ALL_12, VOILUTFunction=function, **window))
+        lax = make_dicom(ALL_12, VOILUTFunction=f" {function.lower()} ", **window)
+        np.testing.assert_array_equal(grey(lax), plain)

@@ -155,6 +155,16 @@ def test_a_transfer_syntax_that_is_not_read_is_named(make_dicom: MakeDicom, synt
         read(data.replace(old, b"UI" + struct.pack("<H", len(value)) + value))
 
 
+@pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"])
+def test_text_where_a_number_of_the_greys_belongs_is_refused_by_its_keyword(
+    make_dicom: MakeDicom, keyword: str
+) -> None:
+    numbers = {"RescaleSlope": 1, "RescaleIntercept": 0, "WindowCenter": 8, "WindowWidth": 16}
+    data = make_dicom(FILM, **(numbers | {keyword: "7777"})).replace(b"7777", b"1,14")
+    with pytest.raises(DecodeError, match=f"a DICOM file whose {keyword} is no number; correct it"):
+        read(data)
+
+
 def test_without_a_transfer_syntax_the_default_counts_and_the_data_set_tells_its_vr() -> None:
     path = get_testdata_file("meta_missing_tsyntax.dcm", download=False)
     with pytest.raises(DecodeError, match="neither MONOCHROME1 nor MONOCHROME2"):

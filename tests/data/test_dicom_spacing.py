@@ -53,3 +53,24 @@ def test_spacing_is_down_and_across_as_near_to_the_patient_as_the_header_allows(
 ) -> None:
     spacing = read_dicom(make_dicom(FILM, **elements), max_pixels=6).spacing_mm
     assert spacing == (expected and pytest.approx(expected))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "good", "bad"),
+    [
+        ("PixelSpacing", "0.15\\0.15", "0,14\\0,14"),
+        ("ImagerPixelSpacing", "0.15\\0.1", "unknown "),
+        ("NominalScannedPixelSpacing", "0.15\\0.15", "0,14\\0,14"),
+        ("EstimatedRadiographicMagnificationFactor", "1.25", "1,25"),
+    ],
+)
+def test_a_spacing_that_is_no_number_is_missing_and_the_film_is_read(
+    make_dicom: MakeDicom, keyword: str, good: str, bad: str
+) -> None:
+    detector = {"ImagerPixelSpacing": [0.2, 0.3]} if keyword.startswith("Estimated") else {}
+    whole = make_dicom(FILM, **detector, **{keyword: good})
+    damaged = whole.replace(good.encode(), bad.encode())
+    assert damaged != whole
+    picture = read_dicom(damaged, max_pixels=6)
+    assert picture.spacing_mm == ((0.2, 0.3) if detector else None)
+    np.testing.assert_array_equal(picture.pixels, FILM)

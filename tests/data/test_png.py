@@ -314,7 +314,7 @@ OTHER = plain(255 - film(9, 14))
 def test_two_files_run_together_give_none_or_one_of_the_two(first: int, second: int, back: bool) -> None:
     spliced = OTHER[:second] + FILE[first:] if back else FILE[:first] + OTHER[second:]
     decoded = decode_plain_grey(spliced)
-    assert decoded is None or spliced in {FILE, OTHER}
+    assert decoded is None or any(np.array_equal(decoded, whole) for whole in (GREY, 255 - film(9, 14)))
 
 
 @settings(max_examples=500, deadline=None)

@@ -36,6 +36,9 @@ START_SECONDS = 60.0
 BYTES_A_PIXEL = 16
 """Memory that a process may take for each pixel of the limit: colours in 32 bits, and once more to copy."""
 
+SPARE_BYTES = 1 << 30
+"""Memory that it may take besides, for the decoders themselves."""
+
 
 class Isolation:
     """A reader for many threads; its processes are started when a file first needs one.
@@ -194,5 +197,5 @@ def _begin(max_pixels: int) -> None:
         import resource
 
         held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
-        most = held + BYTES_A_PIXEL * max_pixels
+        most = held + SPARE_BYTES + BYTES_A_PIXEL * max_pixels
         resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))

@@ -12,20 +12,17 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib
-import os
-import platform
-import shlex
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from setting import print_setting
 
+from cxr.infer.cores import usable_cores
 from cxr.infer.features import measure
 from cxr.infer.features.parts import components
 
@@ -36,6 +33,14 @@ OPENCV, OPENCV_THREADS, SKIMAGE, SCIPY, CC3D = (
     "scikit-image",
     "SciPy",
     "cc3d",
+)
+PACKAGES = (
+    "numba",
+    "numpy",
+    "opencv-python-headless",
+    "scikit-image",
+    "scipy",
+    "connected-components-3d",
 )
 FIELDS = ["label", "area", "bbox", "centroid", "perimeter", "eccentricity", "orientation"]
 FIELDS += ["axis_major_length", "axis_minor_length", "extent"]
@@ -103,7 +108,7 @@ def ways(size: int) -> dict[str, Way]:
         PROBABILITY: lambda mask: measure(mask, probability),
         SAME: lambda mask: components(mask, diagonal=True),
         OPENCV: lambda mask: opencv(mask, 1),
-        OPENCV_THREADS: lambda mask: opencv(mask, os.cpu_count() or 1),
+        OPENCV_THREADS: lambda mask: opencv(mask, usable_cores()),
     }
     # scikit-image and SciPy are quickest with numpy's bool.
     if sk := peer("skimage.measure"):
@@ -190,35 +195,6 @@ def print_targets(usual: dict[str, dict[str, float]], hard: dict[str, dict[str, 
     print(f"| OpenCV / OpenCV's fields, the worst of all masks ({name}) | 1 x | {ratio:.2f} x |")
 
 
-def print_setting() -> None:
-    packages = [
-        "numba",
-        "numpy",
-        "opencv-python-headless",
-        "scikit-image",
-        "scipy",
-        "connected-components-3d",
-    ]
-    versions = [f"{package} {version(package)}" for package in packages]
-    print(
-        f"{len(os.sched_getaffinity(0))} cores of {processor()}, load {os.getloadavg()[0]:.1f} when it began;"
-    )
-    print(f"Python {platform.python_version()}, {', '.join(versions)};")
-    print(f"`python {shlex.join(sys.argv)}`; 8-connectivity, milliseconds, on one thread unless it says so.")
-
-
-def version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def processor() -> str:
-    with Path("/proc/cpuinfo").open() as lines:
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -226,7 +202,8 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024, 2048, 4096])
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    print_setting()
+    print_setting(PACKAGES)
+    print("8-connectivity, milliseconds, on one thread unless it says so.")
     usual = {
         size: print_table(
             f"{size} x {size}", [(name, make(size)) for name, make in TEXTURES.items()], options.rounds

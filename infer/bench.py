@@ -23,7 +23,7 @@ from ..models.card import Precision
 from .caches import graphics_cards, processor
 from .cores import usable_cores
 from .folder import list_folder
-from .providers import CPU, PROVIDERS, check_available
+from .providers import CPU, PROVIDERS, Provider, check_available
 from .records import Item
 from .remembered import Best, remember
 from .session import Session
@@ -33,9 +33,6 @@ log = logging.getLogger(__name__)
 
 PICTURES = 24
 SAMPLE_SIZE = 1024
-
-BATCHES = (1, 2, 8)
-DEVICE_BATCHES = (1, 8, 32)
 
 TIMEOUT_S = 600
 """TensorRT takes some minutes to build an engine; what takes longer than this hangs."""
@@ -181,6 +178,11 @@ def bench_models(
     return report
 
 
+def batch_sizes(provider: Provider) -> tuple[int, ...]:
+    """Give the batches that are tried: one picture, what a run takes where nobody says, and twice that."""
+    return tuple(sorted({1, provider.batch_size, 2 * provider.batch_size}))
+
+
 def _usable(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Give the providers that work here, and why the others do not."""
     usable, left_out = [], {}
@@ -236,9 +238,8 @@ class _Bench:
         for model in models:
             own = expected if model is reference else self._masks_on_cpu(model, cores)
             for provider in providers:
-                device = PROVIDERS[provider].device is not None
                 for threads in sorted({1, cores}, reverse=True):
-                    for batch_size in DEVICE_BATCHES if device else BATCHES:
+                    for batch_size in batch_sizes(PROVIDERS[provider]):
                         name = f"{model.path}, {provider}, batch {batch_size}, {threads} threads"
                         self.progress(name)
                         tried = self._try(model, provider, batch_size, threads)

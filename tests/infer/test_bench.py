@@ -12,6 +12,7 @@ from cxr.errors import InputError, ModelError, ProviderError
 from cxr.infer import bench
 from cxr.infer.bench import Line, bench_models
 from cxr.infer.bench_command import table
+from cxr.infer.providers import PROVIDERS
 from cxr.infer.remembered import recall
 from cxr.infer.session import Session
 from cxr.models.card import ModelCard, Precision
@@ -20,7 +21,7 @@ from cxr.models.card import ModelCard, Precision
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """One batch, one number of threads: each trial is a process of its own."""
-    monkeypatch.setattr(bench, "BATCHES", (3,))
+    monkeypatch.setattr(bench, "batch_sizes", lambda _provider: (3,))
     monkeypatch.setattr(bench, "usable_cores", lambda: 1)
 
 
@@ -197,3 +198,14 @@ def test_only_lines_of_all_cores_compete_for_what_auto_takes(monkeypatch: pytest
     lines = [make_line(threads=1, rate=30), make_line(threads=4, rate=20), make_line(threads=4, rate=10)]
     assert bench._best(KNOWN, lines) == lines[1]
     assert bench._best(KNOWN, lines[:1]) is None
+
+
+def test_what_a_run_takes_where_nobody_says_is_among_what_is_tried() -> None:
+    assert {name: bench.batch_sizes(row) for name, row in PROVIDERS.items()} == {
+        "cpu": (1, 4, 8),
+        "openvino": (1, 4, 8),
+        "cuda": (1, 16, 32),
+        "tensorrt": (1, 16, 32),
+        "coreml": (1, 8, 16),
+        "directml": (1, 8, 16),
+    }

@@ -16,30 +16,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .analysis.run import analyze_features
-    from .data.dataset import open_dataset
-    from .data.decode import read_picture
-    from .data.sample import make_sample
+    from .data.datasets.open import open_dataset
+    from .data.decode.reader import read_picture
+    from .data.sample.write import make_sample
     from .errors import CxrError
     from .export.run import export_model
-    from .infer.bench import bench_models
+    from .infer.bench.compare import bench_models
     from .infer.features import measure
     from .infer.run import infer_folder
-    from .infer.session import Session
+    from .infer.runtime.session import Session
     from .models.card import ModelCard
     from .train.run import train_model
 
 _HOME = {
     "CxrError": ".errors",
     "ModelCard": ".models.card",
-    "Session": ".infer.session",
+    "Session": ".infer.runtime.session",
     "analyze_features": ".analysis.run",
-    "bench_models": ".infer.bench",
+    "bench_models": ".infer.bench.compare",
     "export_model": ".export.run",
     "infer_folder": ".infer.run",
-    "make_sample": ".data.sample",
+    "make_sample": ".data.sample.write",
     "measure": ".infer.features",
-    "open_dataset": ".data.dataset",
-    "read_picture": ".data.decode",
+    "open_dataset": ".data.datasets.open",
+    "read_picture": ".data.decode.reader",
     "train_model": ".train.run",
 }
 

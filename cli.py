@@ -17,10 +17,10 @@ COMMANDS = {
     "export": ".export.command",
     "infer": ".infer.command",
     "analyze": ".analysis.command",
-    "sample": ".data.command",
+    "sample": ".data.sample.command",
     "models": ".models.command",
-    "bench": ".infer.bench_command",
-    "doctor": ".infer.doctor_command",
+    "bench": ".infer.bench.command",
+    "doctor": ".infer.doctor.command",
 }
 
 

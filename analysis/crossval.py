@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
-from ..extras import require
+from ..machine.extras import require
 from .explain import contributions
-from .models import BASELINES, Floats, baseline, build, regressor
 from .records import Family
+from .regressors import BASELINES, Floats, baseline, build, regressor
 from .tuning import INNER_FOLDS, Tuned, tune
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..extras import require
-from .columns import is_number
-from .models import Floats
+from ..machine.extras import require
 from .records import Family
+from .regressors import Floats
+from .selection import is_number
 
 if TYPE_CHECKING:
     import pandas as pd

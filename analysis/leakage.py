@@ -12,20 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..data.columns import SIZE_FAMILY
+
 if TYPE_CHECKING:
     import pandas as pd
 
 Floats = npt.NDArray[np.float64]
 
-SIZE_FAMILY = (
-    "lesion_ratio",
-    "num_lesions",
-    "mean_area",
-    "total_area",
-    "max_area",
-    "total_area_mm2",
-    "lesion_lung_ratio",
-)
 _EXACT = 1e-6
 """Share of the variance that an exact relation may leave: files round to six or more digits."""
 _SPARE_ROWS = 6

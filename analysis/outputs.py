@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +17,27 @@ import numpy as np
 
 from ..data.spreadsheet import guard
 from ..errors import OutputError
-from ..extras import require
-from ..files import make_folder, write_json
+from ..machine.extras import require
+from ..machine.files import make_folder, write_json, write_text
+from ..machine.packages import versions
+from . import plots
 from .crossval import Fitted
-from .explain import encoded_sources
-from .records import Family
+from .explain import correlations, encoded_sources
+from .records import AnalysisSummary, Family
+from .regressors import Floats
+from .results import Results
+from .scores import fold_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RECORD = "analysis.json"
+_PACKAGES = ("cxr", "pandas", "scikit-learn", "xgboost", "lightgbm", "optuna", "shap")
+
+
+def used_versions() -> dict[str, str]:
+    """Give the versions of Python and of the packages that computed the results."""
+    return {"python": platform.python_version(), **versions(_PACKAGES)}
 
 
 @contextmanager
@@ -122,14 +135,6 @@ def shap_table(
     return left.join(right)
 
 
-def versions() -> dict[str, str]:
-    """Give the versions of what computed the results."""
-    from importlib.metadata import version
-
-    packages = ("cxr", "pandas", "scikit-learn", "xgboost", "lightgbm", "optuna", "shap")
-    return {"python": sys.version.split()[0], **{name: version(name) for name in packages}}
-
-
 def _files_of(record: Path) -> list[str]:
     if not record.is_file():
         return []
@@ -154,3 +159,82 @@ def import_skops() -> Any:
     finally:
         if barred:
             del sys.modules["torch"]
+
+
+def write_results(folder: Path, summary: AnalysisSummary, results: Results) -> list[str]:
+    """Write every file of the analysis into an empty folder, and give their names."""
+    from .report import render
+
+    frame, features = results.table.frame, results.problem.features
+    keys = ["image", "patient_id"]
+    learnt = frame[[*keys, *features.columns, results.target]]
+    write_csv(folder / "features_and_target.csv", learnt)
+    write_csv(folder / "cv_metrics.csv", fold_metrics(results))
+    held_out = frame[keys].assign(
+        fold=results.fold_of, **{results.target: results.problem.target}, **_predicted(results)
+    )
+    write_csv(folder / "cv_predictions.csv", held_out)
+    write_csv(folder / "best_hyperparams.csv", best_hyperparams(list(results.finals.values())))
+    related = correlations(features.assign(**{results.target: results.problem.target}), results.target)
+    write_csv(folder / "feature_correlations.csv", related, index=True)
+    for family in results.finals:
+        _write_family(folder, family, results)
+    write_text(folder / "report.html", render(summary, results, related, folder))
+    names = sorted([*(path.name for path in folder.iterdir()), RECORD])
+    write_json(folder / RECORD, _record(summary, names))
+    return names
+
+
+def _write_family(folder: Path, family: Family, results: Results) -> None:
+    frame, problem, pooled = results.table.frame, results.problem, results.pooled[family]
+    score = results.score_of(family)
+    patients = len(np.unique(problem.patients))
+    write_model(folder, results.finals[family], problem.features)
+    table = shap_table(
+        frame["image"].tolist(),
+        results.fold_of.tolist(),
+        pooled.shap_base,
+        [str(name) for name in problem.features.columns],
+        pooled.shap_values,
+    )
+    write_csv(folder / f"shap_values_best_{family}.csv", table)
+    plots.scatter(
+        folder / f"cv_scatter_{family}.png",
+        score,
+        results.target,
+        problem.target,
+        pooled.prediction,
+        patients=patients,
+        views=results.views,
+    )
+    plots.importance(
+        folder / f"shap_importance_{family}.png",
+        score,
+        results.target,
+        problem.features,
+        pooled.shap_values,
+        patients=patients,
+    )
+
+
+def _predicted(results: Results) -> dict[str, Floats]:
+    return {f"predicted_{model}": predicted for model, predicted in results.predictions.items()}
+
+
+def _record(summary: AnalysisSummary, names: Sequence[str]) -> dict[str, Any]:
+    record: dict[str, Any] = asdict(summary) | {"files": list(names), "versions": used_versions()}
+    record["out"] = str(summary.out)
+    if summary.merge is not None:
+        record["merge"] = asdict(summary.merge) | {"table": str(summary.merge.table)}
+    return {name: _plain(value) for name, value in record.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Make a record strict JSON: text for keys, null for the numbers that JSON lacks."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

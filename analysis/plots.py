@@ -9,43 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..extras import require
-from .columns import is_number
+from ..data.columns import UNITS, with_unit
+from ..machine.extras import require
 from .explain import KIND
-from .models import UNKNOWN, Floats
 from .records import Score
+from .regressors import UNKNOWN, Floats
+from .selection import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-UNITS = {
-    "lesion_ratio": "share of the picture",
-    "lesion_lung_ratio": "share of the lung",
-    "total_area": "pixels",
-    "max_area": "pixels",
-    "mean_area": "pixels",
-    "mean_centroid_dist": "pixels",
-    "total_area_mm2": "mm²",
-    "num_lesions": "lesions",
-    "age": "years",
-}
 _COLOURS = ("#2b6ca3", "#d1742b", "#4c9a62", "#8b62a8", "#7a7a7a")
 _NEUTRAL = "#8a8a8a"
 _MOST_SHOWN = 15
 _LEGIBLE = 0.04
 """How far apart two names must be, as a share of the axis."""
 _DPI = 150
-
-
-def with_unit(column: str) -> str:
-    """Give a column's name and, where it is known, its unit.
-
-    Examples
-    --------
-    >>> with_unit("mean_area")
-    'mean_area (pixels)'
-    """
-    return f"{column} ({UNITS[column]})" if column in UNITS else column
 
 
 def scatter(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..data.columns import with_unit
+from ..report.page import _image
 from .explain import KIND
-from .models import LABELS
-from .outputs import versions
-from .plots import with_unit
+from .outputs import used_versions
 from .records import AnalysisSummary, Family, Score
-from .results import Results, view_metrics
+from .regressors import LABELS
+from .results import Results
+from .scores import view_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,10 +47,15 @@ def render(summary: AnalysisSummary, results: Results, related: pd.DataFrame, fo
         _explained(summary, folder),
         _correlated(related),
         _columns(summary),
-        f"<p class='use'>{escape(', '.join(f'{name} {number}' for name, number in versions().items()))}</p>",
+        _versions(),
     ]
     head = f"<meta charset='utf-8'><title>{escape(title)}</title><style>{_STYLE}</style>"
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>\n"
+
+
+def _versions() -> str:
+    listed = ", ".join(f"{name} {number}" for name, number in used_versions().items())
+    return f"<p class='use'>{escape(listed)}</p>"
 
 
 def shuffle_line(summary: AnalysisSummary) -> str:
@@ -199,8 +205,3 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0)
     top = f"<tr>{line(head, 'th')}</tr>" if head else ""
     body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
     return f"<table>{top}{body}</table>"
-
-
-def _image(path: Path, text: str) -> str:
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    return f"<p><img alt='{escape(text)}' src='data:image/png;base64,{data}'></p>"

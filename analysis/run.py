@@ -9,16 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.columns import ALIASES
 from ..errors import InputError
-from .columns import Role, choose_features, is_number, role_of
 from .crossval import Fitted, Problem, Split, baseline_predictions, make_tasks, outer_folds, run_tasks
 from .leakage import repeated_measurements
-from .models import LABELS, build, model_frame, regressor
-from .outputs import staged
+from .outputs import staged, write_results
 from .records import AnalysisSummary, Family, FeatureMode, Score, Selection, ShuffleCheck, Table
-from .results import Results, pool, top_features, write_results
+from .regressors import LABELS, build, model_frame, regressor
+from .results import Results, pool, top_features
 from .scores import check_shuffled, score
-from .table import ALIASES, load_table
+from .selection import Role, choose_features, is_number, role_of
+from .table import load_table
 
 TARGET = "lesion_ratio"
 _FEWEST_ROWS = 10

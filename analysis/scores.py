@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from ..machine.extras import require
+from ..metrics.bootstrap import RESAMPLES, patient_bootstrap
 from .crossval import Problem, Split, held_out_predictions
-from .models import Floats
 from .records import Score, ShuffleCheck
+from .regressors import LABELS, Floats
+from .results import Results
 
-RESAMPLES = 1000
 SHUFFLES = 3
 
 
@@ -72,23 +75,15 @@ def r2_interval(
     tuple of float
         Low and high end; NaN where no resample has a target that varies.
     """
-    _, index = np.unique(patients, return_inverse=True)
-    centred = target - target.mean()
-    parts = (np.ones_like(centred), centred, centred**2, (target - predicted) ** 2)
-    sums = np.stack([np.bincount(index, weights=part) for part in parts])
-    count = sums.shape[1]
-    rng = np.random.default_rng(seed)
-    draws = np.empty(resamples)
-    for turn in range(resamples):
-        times = np.bincount(rng.integers(count, size=count), minlength=count)
-        rows, total, squares, error = sums @ times
-        spread = squares - total**2 / rows
-        draws[turn] = 1 - error / spread if spread > 0 else np.nan
-    known = draws[~np.isnan(draws)]
-    if len(known) == 0:
-        return float("nan"), float("nan")
-    low, high = np.percentile(known, [2.5, 97.5])
-    return float(low), float(high)
+    centered = target - target.mean()
+    columns = (np.ones_like(centered), centered, centered**2, (target - predicted) ** 2)
+    return patient_bootstrap(columns, patients, _r_squared_of_sums, seed=seed, resamples=resamples)
+
+
+def _r_squared_of_sums(sums: Floats) -> float:
+    rows, total, squares, error = sums
+    spread = squares - total**2 / rows
+    return float(1 - error / spread) if spread > 0 else float("nan")
 
 
 def shuffle_between_patients(
@@ -116,3 +111,44 @@ def check_shuffled(
         target = shuffle_between_patients(problem.target, problem.patients, rng)
         found.append(r_squared(target, held_out_predictions(make, problem, splits, target)))
     return ShuffleCheck(model, tuple(found))
+
+
+def fold_metrics(results: Results) -> pd.DataFrame:
+    """Score each held-out fold: `fold`, `r2`, `rmse` as the demo did, then the rest."""
+    pandas = require("pandas", extra="analysis")
+    problem = results.problem
+    rows: list[dict[str, Any]] = []
+    for model, predicted in results.predictions.items():
+        for fold, (_, test) in enumerate(results.splits, start=1):
+            goal, guess = problem.target[test], predicted[test]
+            rows.append(
+                {
+                    "fold": fold,
+                    "r2": r_squared(goal, guess),
+                    "rmse": rmse(goal, guess),
+                    "mae": mae(goal, guess),
+                    "model": model,
+                    "pictures": len(test),
+                    "patients": len(np.unique(problem.patients[test])),
+                }
+            )
+    table: pd.DataFrame = pandas.DataFrame(rows)
+    return table
+
+
+def view_metrics(results: Results) -> pd.DataFrame | None:
+    """Score the held-out pictures of each view apart, or give None where there is but one view."""
+    pandas = require("pandas", extra="analysis")
+    views = results.views
+    if views is None:
+        return None
+    rows: list[dict[str, Any]] = []
+    for view in np.unique(views):
+        at = views == view
+        goal = results.problem.target[at]
+        for model, predicted in results.predictions.items():
+            guess = predicted[at]
+            errors = {"r2": r_squared(goal, guess), "rmse": rmse(goal, guess), "mae": mae(goal, guess)}
+            rows.append({"view": view, "pictures": len(goal), "model": LABELS[model], **errors})
+    table: pd.DataFrame = pandas.DataFrame(rows)
+    return table

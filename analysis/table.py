@@ -8,22 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..data.columns import ALIASES
 from ..data.spreadsheet import free
 from ..errors import InputError
-from ..extras import require
+from ..machine.extras import require
 from .merge import merge_clinical
 from .records import Grouping, Merge, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ALIASES = {
-    "ImageIndex": "image",
-    "LesionRatio": "lesion_ratio",
-    "NumLesions": "num_lesions",
-    "MeanArea": "mean_area",
-    "MeanCentroidDist": "mean_centroid_dist",
-}
 _NIH_NAME = re.compile(r"(?:.*/)?0*(\d+)_\d{3}\.[^/.]+")
 _OLDEST = 120
 
@@ -106,13 +100,13 @@ def pictures_folder(features: Path) -> Path | None:
 def _beside(folder: Path | None) -> Path | None:
     if folder is None or not folder.is_dir():
         return None
-    from ..data.clinical import find_clinical
+    from ..data.datasets.clinical import find_clinical
 
     return find_clinical(folder)
 
 
 def _read_clinical(path: Path) -> pd.DataFrame:
-    from ..data.clinical import read_clinical
+    from ..data.datasets.clinical import read_clinical
 
     if not path.is_file():
         raise InputError(f"{path}: there is no such clinical table")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..extras import require
-from .models import Floats, build, final_params, first_params, preprocessor, suggest
+from ..machine.extras import require
 from .records import Family
+from .regressors import Floats, build, final_params, first_params, preprocessor, suggest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,9 +22,9 @@ import cv2
 import numpy as np
 from setting import print_setting
 
-from cxr.infer.cores import usable_cores
 from cxr.infer.features import measure
-from cxr.infer.features.parts import components
+from cxr.infer.features.components import components
+from cxr.machine.cores import usable_cores
 
 ALL, PROBABILITY, SAME = "cxr, all fields", "cxr, with probability", "cxr, OpenCV's fields"
 OPENCV, OPENCV_THREADS, SKIMAGE, SCIPY, CC3D = (

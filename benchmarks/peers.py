@@ -17,7 +17,7 @@ from skimage.measure import label, regionprops
 from torch import nn
 from torch.nn import functional
 
-from cxr.export.run import load_network
+from cxr.export.run import load_segmenter
 from cxr.models.card import ModelCard
 
 BATCH = 8
@@ -28,7 +28,9 @@ class Demo:
 
     def __init__(self, run: Path) -> None:
         self.card = ModelCard.read(run / "model_card.json")
-        self.network: nn.Module = load_network(run, self.card).eval()
+        # Contiguous, as a network is built; `cxr` itself trains channels-last.
+        network = load_segmenter(run, self.card).network
+        self.network: nn.Module = network.to(memory_format=torch.contiguous_format)
 
     def run(self, paths: Sequence[Path]) -> list[tuple[float, ...]]:
         rows = []

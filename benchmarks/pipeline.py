@@ -25,11 +25,11 @@ from peers import Demo, OneByOne
 from setting import print_setting
 from work import INPUT, LITE, RESNET, archive, films, network
 
-from cxr.data.decode import read_picture
-from cxr.infer.cores import usable_cores
-from cxr.infer.rows import measure_picture
+from cxr.data.decode.reader import read_picture
+from cxr.infer.image_features import measure_picture
 from cxr.infer.run import infer_folder
-from cxr.infer.session import Session
+from cxr.infer.runtime.session import Session
+from cxr.machine.cores import usable_cores
 from cxr.models.preprocess import prepare
 
 CORES = usable_cores()

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 
-from cxr.infer.caches import processor
-from cxr.infer.cores import usable_cores
+from cxr.machine.cores import usable_cores
+from cxr.machine.hardware import processor
 
 
 def print_setting(packages: Sequence[str]) -> None:

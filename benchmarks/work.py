@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr.data.sample import make_sample
+from cxr.data.sample.write import make_sample
 from cxr.export.run import export_model
 from cxr.models.card import Precision
 from cxr.train.run import TrainConfig, train_model

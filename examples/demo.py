@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cxr.infer.session import read_card
+from cxr.models.onnx_file import read_card
 
 SAMPLE = "NIH-Chest-X-ray-dataset"
 STEPS = (

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from ..cli import cxr_command
-from ..infer.providers import NAMES
+from ..infer.runtime.providers import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.dataset import Record
-from ..data.picture import Grey
+from ..data.datasets.records import Record
+from ..data.image import Grey
 from ..errors import ModelError
-from ..infer.session import Session
-from ..models.card import ClassMetrics, ModelCard, Precision, Quantisation
+from ..infer.runtime.session import Session
+from ..metrics.overlap import ClassMetrics, PictureScore, class_metrics
+from ..models.card import ModelCard, Precision, Quantisation
 from ..models.evaluate import evaluate, mean_dice
-from ..models.metrics import PictureScore, class_metrics
 from .graph import attach_card
 
 MAX_DICE_DROP = 0.01

@@ -9,52 +9,20 @@ from ..models.card import METADATA_KEY, ModelCard
 
 if TYPE_CHECKING:
     import onnx
-    from torch import nn
+
+    from ..models.segmenter import Segmenter
 
 OPSET = 20
 EXAMPLE_BATCH = 2  # with an example of one, the batch axis would be baked in as 1
 
 
-def deployable(model: nn.Module, card: ModelCard) -> nn.Module:
-    """Wrap a network so that it takes raw pixels and gives probabilities.
+def write_onnx(segmenter: Segmenter, card: ModelCard, path: Path) -> None:
+    """Export a segmenter to one ONNX file with a dynamic batch, and put the card in it.
 
     Parameters
     ----------
-    model : torch.nn.Module
-        Float `[N,1,H,W]`, normalised, to logits `[N,C,H,W]`.
-    card : ModelCard
-        Gives the normalisation.
-
-    Returns
-    -------
-    torch.nn.Module
-        uint8 `[N,1,H,W]` to float32 `[N,C,H,W]` between 0 and 1; in evaluation mode.
-    """
-    import torch
-    from torch import nn
-
-    class Deployable(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = model
-            # One multiplication and one addition, so that a runtime can fold them into the first layer.
-            self.scale = 1 / (255 * card.normalisation.std)
-            self.shift = -card.normalisation.mean / card.normalisation.std
-
-        def forward(self, image: torch.Tensor) -> torch.Tensor:
-            logits: torch.Tensor = self.network(image.to(torch.float32) * self.scale + self.shift)
-            return torch.sigmoid(logits)
-
-    return Deployable().eval()
-
-
-def write_onnx(network: nn.Module, card: ModelCard, path: Path) -> None:
-    """Export a deployable network to one ONNX file with a dynamic batch, and put the card in it.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        As `deployable` gives it.
+    segmenter : Segmenter
+        In evaluation mode.
     card : ModelCard
     path : Path
         Where to write; nothing is written beside it.
@@ -66,7 +34,7 @@ def write_onnx(network: nn.Module, card: ModelCard, path: Path) -> None:
 
     example = torch.zeros((EXAMPLE_BATCH, 1, card.pixels.height, card.pixels.width), dtype=torch.uint8)
     torch.onnx.export(
-        network,
+        segmenter,
         (example,),
         path,
         input_names=["image"],

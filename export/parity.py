@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..data.decode import read_picture
-from ..data.picture import Grey
+from ..data.decode.reader import read_picture
+from ..data.image import Grey
 from ..errors import ModelError
-from ..infer.rows import measure_picture
+from ..infer.image_features import measure_picture
 from ..models.card import ModelCard, Parity
 from ..models.evaluate import Predict
 from ..models.preprocess import Placement, prepare

@@ -8,26 +8,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from ..data.picture import Grey
 from ..errors import ModelError
-from ..extras import require
-from ..files import replacing
-from ..infer.session import Session
+from ..infer.runtime.session import Session
+from ..machine.extras import require
+from ..machine.files import replacing
 from ..models.card import ModelCard, Parity, Precision
-from ..models.evaluate import Predict
-from ..train.runs import WEIGHTS, Run, read_run
+from ..train.run_folder import WEIGHTS, Run, read_run
 from .gate import MAX_DICE_DROP, Candidate, Gate, Trial
-from .graph import attach_card, deployable, write_onnx
+from .graph import attach_card, write_onnx
 from .half import halve
 from .parity import Limits, check, compare
-from .pictures import Sides, calibration_pictures, parity_pictures, read_sides
-from .quantise import quantise, recipes
+from .quantize import quantise, recipes
+from .split_images import Sides, calibration_pictures, parity_pictures, read_sides
 
 if TYPE_CHECKING:
-    from torch import nn
+    from ..models.segmenter import Segmenter
 
 
 @dataclass(frozen=True)
@@ -115,11 +110,13 @@ def export_model(
 
 def _write_checked(run: Run, path: Path, limits: Limits) -> tuple[ModelCard, Parity]:
     """Write the fp32 model, compare it with PyTorch, and put the figures into its card."""
-    network = deployable(load_network(run.path, run.card), run.card)
-    write_onnx(network, run.card, path)
+    from ..models.segmenter import predictor
+
+    segmenter = load_segmenter(run.path, run.card)
+    write_onnx(segmenter, run.card, path)
     session = Session.open(path, provider="cpu")
     parity = compare(
-        torch_predict(network),
+        predictor(segmenter),
         session.run,
         run.card,
         parity_pictures(run),
@@ -144,11 +141,12 @@ def _lower(gate: Gate, source: Path, target: Path, sides: Sides) -> tuple[ModelC
     return gate.first_that_passes(candidates, target, calibration_pictures=len(pictures))
 
 
-def load_network(folder: Path, card: ModelCard) -> nn.Module:
-    """Build the network that a card names and give it the run's best weights."""
+def load_segmenter(folder: Path, card: ModelCard) -> Segmenter:
+    """Build the network that a card names, with the run's best weights, in evaluation mode."""
     import torch
 
-    from ..models.unet import build_unet
+    from ..models.network import build_unet
+    from ..models.segmenter import Segmenter
 
     network = build_unet(
         card.architecture, card.encoder, len(card.classes), decoder_channels=card.decoder_channels
@@ -160,15 +158,4 @@ def load_network(folder: Path, card: ModelCard) -> nn.Module:
         raise ModelError(f"{path}: not there; did this run finish an epoch?") from error
     except RuntimeError as error:
         raise ModelError(f"{path}: does not fit {card.architecture}/{card.encoder}: {error}") from error
-    return network
-
-
-def torch_predict(network: nn.Module) -> Predict:
-    """Run a deployable network in PyTorch on numpy batches."""
-    import torch
-
-    def predict(batch: Grey) -> npt.NDArray[np.float32]:
-        with torch.inference_mode():
-            return np.asarray(network(torch.from_numpy(batch)).numpy(), np.float32)
-
-    return predict
+    return Segmenter(network, card.normalisation).eval()

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..cli import cxr_command
-from ..data.reading import MAX_PIXELS
+from ..data.decode.options import MAX_PIXELS
 from ..errors import CxrError, ExitCode
-from .providers import NAMES
-from .records import MaskFormat
+from .runtime.providers import NAMES
+from .settings import MaskFormat
 
 if TYPE_CHECKING:
-    from .summary import RunSummary
+    from .outputs.summary import RunSummary
 
 _FILE = click.Path(path_type=Path)
 

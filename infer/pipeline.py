@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from threading import Lock
 from time import perf_counter
 from typing import ParamSpec, TypeVar
@@ -24,16 +23,16 @@ from typing import ParamSpec, TypeVar
 import cv2
 import numpy as np
 
-from ..data.isolation import Isolation
-from ..data.picture import Grey, Picture
-from ..data.reading import Reading
+from ..data.decode.isolation import Isolation
+from ..data.image import Grey, Picture
 from ..errors import CxrError, MachineError, ModelError, OutputError
 from ..models.preprocess import Placement, Probability, prepare
-from .records import Failure, Item, MaskFormat, Row, Stage
-from .rows import Measured, measure_picture, patient_of
-from .session import Session
-from .sinks import mask_path, overlay_path, segmentation_path, write_mask, write_overlay
-from .tables import feature_line, lesion_lines, mask_lines
+from .image_features import Measured, measure_picture, patient_of
+from .items import Failure, Item, Row, Stage
+from .outputs.images import mask_path, overlay_path, segmentation_path, write_mask, write_overlay
+from .outputs.tables import feature_line, lesion_lines, mask_lines
+from .runtime.session import Session
+from .settings import MaskFormat, Settings
 
 # Out of memory, out of file handles, a network drive that went away.
 _LACKING = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE)
@@ -41,32 +40,6 @@ _LACKING = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE)
 P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run does with each picture, beside the model.
-
-    Attributes
-    ----------
-    threshold : float or None
-        In place of the card's, for every class.
-    min_area : int
-        Parts of fewer pixels are dropped.
-    masks : MaskFormat or None
-        How masks are written; None: they are not.
-    overlays : bool
-        Whether the pictures are written with outlines on them.
-    reading : Reading
-        How files are read.
-    """
-
-    out: Path
-    threshold: float | None = None
-    min_area: int = 0
-    masks: MaskFormat | None = None
-    overlays: bool = False
-    reading: Reading = field(default_factory=Reading)
 
 
 @dataclass
@@ -206,7 +179,7 @@ class Pipeline:
             for name, mask in measured.masks.items():
                 write_mask(mask_path(out, name, key), mask)
         elif form is MaskFormat.DICOM_SEG:
-            from .segmentation import write_segmentation
+            from .outputs.dicom_seg import write_segmentation
 
             session, path = self.session, segmentation_path(out, key)
             write_segmentation(path, item.path, measured.masks, session.card, model_hash=session.model_hash)

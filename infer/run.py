@@ -11,24 +11,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..data.columns import LESION_COLUMNS
+from ..data.decode.options import MAX_PIXELS, Reading
 from ..data.pseudonym import salt_key
-from ..data.reading import MAX_PIXELS, Reading
 from ..errors import InputError, OutputError
-from ..files import write_json, write_text
+from ..machine.files import write_json, write_text
 from ..models.shipped import find_model
-from .folder import list_folder
-from .journal import Journal
-from .manifest import MANIFEST, REPORT, Identity, describe, earlier_provider, earlier_run
-from .parquet import parquet_path, write_parquet
-from .pipeline import Pipeline, Settings
-from .providers import AUTO, PROVIDERS
-from .records import Failure, Item, MaskFormat, Row
-from .report import render
-from .rows import LESION_COLUMNS, feature_columns
-from .session import Session
-from .sinks import MASKS, OVERLAYS, check_names, overlay_path, remove_pictures, remove_unfinished
-from .summary import RunSummary, summarise
-from .tables import (
+from .image_features import feature_columns
+from .items import Failure, Item, Row
+from .listing import list_folder
+from .outputs.images import MASKS, OVERLAYS, check_names, overlay_path, remove_pictures, remove_unfinished
+from .outputs.journal import Journal
+from .outputs.manifest import MANIFEST, REPORT, Identity, describe, earlier_provider, earlier_run
+from .outputs.parquet import parquet_path, write_parquet
+from .outputs.report import render
+from .outputs.summary import RunSummary, summarise
+from .outputs.tables import (
     FAILURE_COLUMNS,
     FAILURES,
     FEATURES,
@@ -38,6 +36,10 @@ from .tables import (
     failure_line,
     read_rows,
 )
+from .pipeline import Pipeline
+from .runtime.providers import AUTO, PROVIDERS
+from .runtime.session import Session
+from .settings import MaskFormat, Settings
 from .warm import kernels_beside
 
 log = logging.getLogger(__name__)
@@ -145,7 +147,7 @@ def infer_folder(
         )
     log.info("model: %s (%s); provider: %s", session.path, session.card.name, session.provider)
     if form is MaskFormat.DICOM_SEG:
-        from .segmentation import check_card
+        from .outputs.dicom_seg import check_card
 
         check_card(session.card)
     reading = Reading(max_pixels, salt=salt_key(salt))

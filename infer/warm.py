@@ -23,7 +23,7 @@ def kernels_beside() -> Iterator[None]:
 
 def _load() -> None:
     """Use each kernel once, on arrays of the kinds that a run has."""
-    from ..data.png import decode_plain_grey
+    from ..data.decode.png import decode_plain_grey
     from .features import measure
 
     mask = np.zeros((SIZE, SIZE), np.uint8)

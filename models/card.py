@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import ModelError
+from ..metrics.overlap import ClassMetrics
 
 SCHEMA = 1
 METADATA_KEY = "cxr.card"
@@ -48,30 +49,6 @@ class Normalisation:
 
     mean: float
     std: float
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A figure with its 95 % interval (bootstrap over patients)."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class ClassMetrics:
-    """How well one class is found on the validation split, at the pictures' own resolution.
-
-    Dice and IoU are means over the pictures where the class is present (`positives`); specificity is the
-    share of pictures without it (`empties`) on which nothing was found. None: there were no such pictures.
-    """
-
-    positives: int
-    empties: int
-    dice: Interval | None = None
-    iou: Interval | None = None
-    specificity: Interval | None = None
 
 
 @dataclass(frozen=True)

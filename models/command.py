@@ -41,14 +41,14 @@ def read_model_card(path: Path) -> ModelCard:
 
     if path.suffix.lower() == ".json":
         return ModelCard.read(path)
-    from ..infer.session import read_card
+    from .onnx_file import read_card
 
     return read_card(path)
 
 
 def card_lines(card: ModelCard) -> list[str]:
     """Put a card into lines for a reader."""
-    from .metrics import describe
+    from ..metrics.overlap import describe
 
     pixels = card.pixels
     cuts = (f"{name} at {cut:g}" for name, cut in zip(card.classes, card.thresholds, strict=True))

@@ -9,7 +9,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError
-from ..extras import require
+from ..machine.extras import require
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..data.dataset import Record, load_masks
-from ..data.decode import read_picture
-from ..data.picture import Grey
+from ..data.datasets.masks import load_masks
+from ..data.datasets.records import Record
+from ..data.decode.reader import read_picture
+from ..data.image import Grey
+from ..metrics.overlap import PictureScore, score
 from .card import PixelSpec
-from .metrics import PictureScore, score
 from .preprocess import Probability, prepare, restore
 
 Predict = Callable[[Grey], npt.NDArray[np.float32]]

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..data.picture import Grey
+from ..data.image import Grey
 from .card import PixelSpec, ResizeRule
 
 Probability = npt.NDArray[np.float32]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cxr.errors import MissingExtraError, OutputError
-from cxr.extras import require
-from cxr.files import make_folder, replacing, write_json
+from cxr.machine.extras import require
+from cxr.machine.files import make_folder, replacing, write_json
 
 
 def test_replaced_only_when_all_went_well(tmp_path: Path) -> None:

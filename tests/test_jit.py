@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cxr.jit import kernel
+from cxr.machine.kernels import kernel
 
 
 def test_a_kernel_that_cannot_be_cached_runs_all_the_same(caplog: pytest.LogCaptureFixture) -> None:

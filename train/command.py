@@ -44,7 +44,7 @@ def command(context: click.Context, /, resume: Path | None, **settings: Any) -> 
     """Fit a segmentation network on DATASET (NIH layout or index.csv layout)."""
     if resume is not None:
         _refuse_others(context)
-    from ..models.metrics import describe
+    from ..metrics.overlap import describe
     from .run import TrainConfig, resume_training, train_model
 
     progress = sys.stderr.isatty()

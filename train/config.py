@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ..errors import InputError, ModelError
-from ..files import write_json
+from ..machine.files import write_json
 
 FILE = "training.json"
 _STRIDE = 32

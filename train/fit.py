@@ -18,12 +18,11 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from torch.utils.data import DataLoader, RandomSampler
 
-from .finish import finish
-from .network import SegmentationTask
+from .evaluation import finish
 from .plan import Plan
-from .record import Recorder, read_history
-from .run import TrainResult
-from .runs import LAST, SPLITS, new_run_folder
+from .recorder import Recorder, read_history
+from .run_folder import LAST, SPLITS, TrainResult, new_run_folder
+from .task import SegmentationTask
 
 PATIENCE = 5
 _MOST_WORKERS = 8

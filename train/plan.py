@@ -9,16 +9,17 @@ from pathlib import Path
 
 import lightning
 
-from ..data.dataset import Dataset, Record, open_dataset
-from ..data.splits import Part, Split, split_by_patient
+from ..data.datasets.open import open_dataset
+from ..data.datasets.records import Dataset, Record
+from ..data.datasets.splits import Part, Split, split_by_patient
 from ..errors import InputError
 from ..models.card import PixelSpec
-from ..models.unet import GREY_NORMALISATION, build_unet, default_decoder
+from ..models.network import GREY_NORMALISATION, build_unet, default_decoder
+from ..models.segmenter import Segmenter
 from .augment import augmentation
 from .config import TrainConfig
-from .network import Segmenter
-from .pictures import CACHE_BYTES, PictureSet, check_classes
-from .runs import SPLITS
+from .dataset import CACHE_BYTES, PictureSet, check_classes
+from .run_folder import SPLITS
 
 logger = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..data.dataset import load_masks
-from ..data.picture import Grey
-from ..files import replacing
+from ..data.datasets.masks import load_masks
+from ..data.image import Grey
+from ..machine.files import replacing
+from ..metrics.overlap import PictureScore
 from ..models.evaluate import Prediction
-from ..models.metrics import PictureScore
-from .record import Epoch
+from .recorder import Epoch
 
 _COLOURS = ((255, 196, 0), (0, 200, 255), (255, 90, 160), (120, 255, 120), (200, 150, 255), (255, 140, 60))
 _SIDE = 512

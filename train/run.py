@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InputError
-from ..extras import require
-from ..models.card import ClassMetrics
+from ..machine.extras import require
 from .config import TrainConfig
-from .runs import LAST, is_finished
+from .run_folder import LAST, TrainResult, is_finished
 
 __all__ = ["TrainConfig", "TrainResult", "resume_training", "train_model"]
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a run made.
-
-    Attributes
-    ----------
-    run : Path
-        The run's folder.
-    metrics : mapping of str to ClassMetrics
-        For each class, on the validation split at the pictures' own resolution; empty in every process but
-        the first of a distributed run.
-    """
-
-    run: Path
-    epochs: int
-    best_epoch: int
-    seconds: float
-    metrics: Mapping[str, ClassMetrics] = field(default_factory=dict)
 
 
 def train_model(config: TrainConfig, *, progress: bool = False) -> TrainResult:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from .table import LESION_DTYPE, Table
+from .fields import LESION_DTYPE, Table
 
 __all__ = ["LESION_DTYPE", "measure"]
 
@@ -52,6 +52,6 @@ def measure(
         If mask or probability has another type or shape, or more than 40,000 pixels on a side.
     """
     # numba is heavy: whoever only asks for help never loads it.
-    from .passes import measure_mask
+    from .measuring import measure_mask
 
     return measure_mask(mask, probability, min_area, connectivity)

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ...jit import helper, kernel
+from ...machine.kernels import helper, kernel
+from .labels import Labels
 from .runs import Columns, Counts
-from .union import Labels
 
 Map = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]

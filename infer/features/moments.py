@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ...jit import helper, kernel
+from ...machine.kernels import helper, kernel
+from .labels import Labels
 from .runs import Columns, Counts
-from .union import Labels
 
 Boxes = npt.NDArray[np.int32]
 Sums = npt.NDArray[np.int64]

@@ -14,10 +14,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ...jit import helper, kernel
+from ...machine.kernels import helper, kernel
+from .bits import ALL, BITS, NONE, ONE, Words, left_of, popcount, right_of
+from .labels import Labels
 from .runs import Columns, Counts
-from .union import Labels
-from .words import ALL, BITS, NONE, ONE, Words, left_of, popcount, right_of
 
 Edges = npt.NDArray[np.int32]
 Three = tuple[np.uint64, np.uint64, np.uint64]

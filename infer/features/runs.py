@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ...jit import helper, kernel
-from .words import BITS, NONE, ONE, Words, left_of, lowest_bit, pack64, popcount, right_of
+from ...machine.kernels import helper, kernel
+from .bits import BITS, NONE, ONE, Words, left_of, lowest_bit, pack64, popcount, right_of
 
 Counts = npt.NDArray[np.int64]
 Columns = npt.NDArray[np.int32]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ...jit import helper, kernel
+from ...machine.kernels import helper, kernel
 from .intensity import Values
 from .moments import Boxes, Sums
 from .perimeter import Edges

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr.analysis.columns import Role, choose_features, role_of
 from cxr.analysis.records import FeatureMode, Grouping, Table
+from cxr.analysis.selection import Role, choose_features, role_of
 from cxr.errors import InputError
 
 N = 60

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from cxr.analysis import tuning
 from cxr.analysis.crossval import Problem, assert_apart, make_tasks, outer_folds, run_task
-from cxr.analysis.models import build, final_params, first_params, model_frame, regressor
 from cxr.analysis.records import Family
+from cxr.analysis.regressors import build, final_params, first_params, model_frame, regressor
 from cxr.errors import InputError
 
 

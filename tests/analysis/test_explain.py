@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from cxr.analysis.explain import OTHER, contributions, encoded_sources
-from cxr.analysis.models import build, first_params, model_frame, regressor
 from cxr.analysis.records import Family
+from cxr.analysis.regressors import build, first_params, model_frame, regressor
 
 
 @pytest.fixture

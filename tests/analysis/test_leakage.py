@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr.analysis.leakage import SIZE_FAMILY, find_carriers, repeated_measurements
+from cxr.analysis.leakage import find_carriers, repeated_measurements
+from cxr.data.columns import SIZE_FAMILY
 
 N = 80
 

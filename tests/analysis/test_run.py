@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr.analysis.models import model_frame
 from cxr.analysis.outputs import import_skops
 from cxr.analysis.records import AnalysisSummary, Family
+from cxr.analysis.regressors import model_frame
 from cxr.analysis.run import analyze_features
 from cxr.errors import InputError, OutputError
 

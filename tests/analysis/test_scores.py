@@ -14,8 +14,8 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from sklearn.model_selection import KFold
 
 from cxr.analysis.crossval import Problem, outer_folds
-from cxr.analysis.models import build, first_params, regressor
 from cxr.analysis.records import Family
+from cxr.analysis.regressors import build, first_params, regressor
 from cxr.analysis.scores import check_shuffled, mae, r2_interval, r_squared, rmse, shuffle_between_patients
 
 numbers = hnp.arrays(np.float64, st.integers(3, 30), elements=st.floats(-100, 100, width=16))

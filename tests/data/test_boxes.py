@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.data.boxes import draw_boxes
-from cxr.data.dataset import Box
+from cxr.data.datasets.masks import draw_boxes
+from cxr.data.datasets.records import Box
 
 
 def test_a_box_covers_the_pixels_whose_centres_it_holds() -> None:

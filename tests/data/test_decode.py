@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from cxr.data.decode import SUFFIXES, decode_picture, read_mask, read_picture
-from cxr.data.png import keep_essential
-from cxr.data.reading import Reading
+from cxr.data.decode.options import Reading
+from cxr.data.decode.png import keep_essential
+from cxr.data.decode.reader import SUFFIXES, decode_picture, read_mask, read_picture
 from cxr.errors import DecodeError
 
 Pixels = npt.NDArray[Any]

@@ -12,9 +12,9 @@ import pytest
 from pydicom import uid
 from pydicom.data import get_testdata_file
 
-from cxr.data.decode import decode_picture
-from cxr.data.dicom import read_dicom
-from cxr.data.formats import is_dicom, recognise
+from cxr.data.decode.dicom.reader import read_dicom
+from cxr.data.decode.formats import is_dicom, recognise
+from cxr.data.decode.reader import decode_picture
 from cxr.data.pseudonym import pseudonym
 from cxr.errors import DecodeError, InputError, MissingExtraError
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydicom import uid
 
-from cxr.data.dicom import read_dicom
+from cxr.data.decode.dicom.reader import read_dicom
 from cxr.errors import DecodeError
 
 MakeDicom = Callable[..., bytes]

@@ -14,7 +14,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_windowing
 
-from cxr.data.dicom import read_dicom
+from cxr.data.decode.dicom.reader import read_dicom
 from cxr.errors import DecodeError
 
 MakeDicom = Callable[..., bytes]

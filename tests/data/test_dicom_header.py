@@ -13,7 +13,7 @@ from pydicom import uid
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
-from cxr.data.dicom import read_dicom
+from cxr.data.decode.dicom.reader import read_dicom
 from cxr.errors import DecodeError
 
 MakeDicom = Callable[..., bytes]

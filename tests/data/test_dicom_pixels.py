@@ -20,12 +20,12 @@ from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
 from pydicom.pixels import get_encoder
 
-from cxr.data.codestream import read_jpeg, read_jpeg_2000
-from cxr.data.dicom import read_dicom
-from cxr.data.dicom_form import read_form
-from cxr.data.dicom_header import parse
-from cxr.data.dicom_pixels import read_cells
-from cxr.data.dicom_syntax import Syntax
+from cxr.data.decode.codestream import read_jpeg, read_jpeg_2000
+from cxr.data.decode.dicom.parse import parse
+from cxr.data.decode.dicom.pixel_format import read_form
+from cxr.data.decode.dicom.pixels import read_cells
+from cxr.data.decode.dicom.reader import read_dicom
+from cxr.data.decode.dicom.syntax import Syntax
 from cxr.errors import DecodeError
 
 MakeDicom = Callable[..., bytes]

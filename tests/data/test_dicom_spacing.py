@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cxr.data.dicom import read_dicom
+from cxr.data.decode.dicom.reader import read_dicom
 
 MakeDicom = Callable[..., bytes]
 FILM = np.zeros((2, 3), np.uint8)

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydicom import uid
 
-from cxr.data.isolation import Isolation
-from cxr.data.reading import Reading
+from cxr.data.decode.isolation import Isolation
+from cxr.data.decode.options import Reading
 from cxr.errors import DecodeError
 
 ROWS, COLUMNS = np.mgrid[:40, :56]

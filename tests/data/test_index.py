@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cxr.data.clinical import find_clinical, read_clinical
-from cxr.data.dataset import load_masks, open_dataset
+from cxr.data.datasets.clinical import find_clinical, read_clinical
+from cxr.data.datasets.masks import load_masks
+from cxr.data.datasets.open import open_dataset
 from cxr.errors import InputError
 
 SavePng = Callable[[Path, npt.NDArray[Any]], Path]

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr.data import isolation
-from cxr.data.decode import read_picture
-from cxr.data.isolation import Isolation
-from cxr.data.picture import Picture
-from cxr.data.reading import Reading
+from cxr.data.decode import isolation
+from cxr.data.decode.isolation import Isolation
+from cxr.data.decode.options import Reading
+from cxr.data.decode.reader import read_picture
+from cxr.data.image import Picture
 from cxr.errors import DecodeError
 
 GREY = np.random.default_rng(0).integers(0, 256, (40, 30), np.uint8)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr.data.codestream import read_jpeg
-from cxr.data.decode import decode_picture
-from cxr.data.jpeg import decode_strictly
+from cxr.data.decode.codestream import read_jpeg
+from cxr.data.decode.jpeg import decode_strictly
+from cxr.data.decode.reader import decode_picture
 from cxr.errors import DecodeError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (203, 301, 3), np.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cxr.data.decode import read_mask
+from cxr.data.decode.reader import read_mask
 from cxr.errors import InputError
 
 Pixels = npt.NDArray[Any]

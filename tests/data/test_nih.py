@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cxr.data.dataset import Box, Dataset, load_masks, open_dataset
-from cxr.data.nih import FINDINGS, find_pictures, read_boxes, read_entries
+from cxr.data.datasets.masks import load_masks
+from cxr.data.datasets.nih_files import FINDINGS, find_pictures, read_boxes, read_entries
+from cxr.data.datasets.open import open_dataset
+from cxr.data.datasets.records import Box, Dataset
 from cxr.errors import InputError
 
 SavePng = Callable[[Path, npt.NDArray[Any]], Path]

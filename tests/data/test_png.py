@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from cxr.data.decode import decode_picture
-from cxr.data.png import decode_plain_grey
+from cxr.data.decode.png import decode_plain_grey
+from cxr.data.decode.reader import decode_picture
 from cxr.errors import DecodeError
 
 Grey = npt.NDArray[np.uint8]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cxr.data.dataset import open_dataset
-from cxr.data.decode import read_picture
-from cxr.data.nih import read_boxes, read_entries
+from cxr.data.datasets.nih_files import read_boxes, read_entries
+from cxr.data.datasets.open import open_dataset
+from cxr.data.decode.reader import read_picture
 from cxr.errors import DecodeError
 
 PACK = Path(__file__).resolve().parents[3] / "shared" / "data" / "cxr_dev"

@@ -12,12 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from cxr.cli import main
-from cxr.data import sample
-from cxr.data.cohort import EFFECTS, Film, draw_cohort
-from cxr.data.dataset import load_masks, open_dataset
-from cxr.data.decode import read_picture
-from cxr.data.nih import FINDINGS, read_boxes, read_entries
-from cxr.data.sample import make_sample
+from cxr.data.datasets.masks import load_masks
+from cxr.data.datasets.nih_files import FINDINGS, read_boxes, read_entries
+from cxr.data.datasets.open import open_dataset
+from cxr.data.decode.reader import read_picture
+from cxr.data.sample import write as sample
+from cxr.data.sample.cohort import EFFECTS, Film, draw_cohort
+from cxr.data.sample.write import make_sample
 from cxr.errors import InputError, OutputError
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.data.dataset import Dataset, Record
-from cxr.data.splits import Part, Split, split_by_patient
+from cxr.data.datasets.records import Dataset, Record
+from cxr.data.datasets.splits import Part, Split, split_by_patient
 from cxr.errors import InputError
 
 

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cxr.data.decode import decode_picture
-from cxr.data.lzw import unfolded_size
-from cxr.data.reading import Reading
+from cxr.data.decode.options import Reading
+from cxr.data.decode.reader import decode_picture
+from cxr.data.decode.tiff.lzw import unfolded_size
 from cxr.errors import DecodeError
 
 ROWS, COLUMNS = np.mgrid[:150, :203]

@@ -15,15 +15,15 @@ import pytest
 import torch
 from torch import nn
 
-from cxr.data.dataset import Record
-from cxr.data.splits import Part, Split
-from cxr.export.graph import deployable
-from cxr.export.run import ExportSummary, export_model, torch_predict
-from cxr.files import write_text
+from cxr.data.datasets.records import Record
+from cxr.data.datasets.splits import Part, Split
+from cxr.export.run import ExportSummary, export_model
+from cxr.machine.files import write_text
 from cxr.models.card import ModelCard, Normalisation, PixelSpec
 from cxr.models.evaluate import predictions
+from cxr.models.network import build_unet
 from cxr.models.preprocess import prepare
-from cxr.models.unet import build_unet
+from cxr.models.segmenter import Segmenter, predictor
 from cxr.train.config import TrainConfig
 
 SIZE = 64
@@ -101,7 +101,7 @@ def _write_truth(folder: Path, network: nn.Module, card: ModelCard, records: lis
     with (folder / "index.csv").open("w", encoding="utf-8", newline="") as handle:
         table = csv.writer(handle)
         table.writerow(["image", *(f"mask_{name}" for name in card.classes), "patient_id"])
-        for found in predictions(torch_predict(deployable(network, card)), records, card.pixels):
+        for found in predictions(predictor(Segmenter(network, card.normalisation)), records, card.pixels):
             names = [f"{name}-{found.record.key}" for name in card.classes]
             for name, probability in zip(names, found.probability, strict=True):
                 cv2.imwrite(str(folder / name), (probability >= 0.5).astype(np.uint8) * 255)

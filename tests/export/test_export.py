@@ -14,11 +14,11 @@ from click.testing import CliRunner
 
 from cxr.errors import ModelError
 from cxr.export.command import command
-from cxr.export.graph import deployable
 from cxr.export.parity import BATCHES, Limits, check, compare
-from cxr.export.run import ExportSummary, export_model, load_network, torch_predict
-from cxr.infer.session import Session
+from cxr.export.run import ExportSummary, export_model, load_segmenter
+from cxr.infer.runtime.session import Session
 from cxr.models.card import ModelCard, Parity
+from cxr.models.segmenter import predictor
 
 
 def test_is_one_file_with_the_card_inside(exported: ExportSummary) -> None:
@@ -48,12 +48,12 @@ def test_takes_raw_pixels_and_gives_probabilities_at_any_batch(exported: ExportS
 
 def test_normalisation_in_the_graph_is_the_card_s(run_folder: Path) -> None:
     card = ModelCard.read(run_folder / "model_card.json")
-    network = load_network(run_folder, card)
+    segmenter = load_segmenter(run_folder, card)
     pixels = torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8)
     normal = (pixels / 255 - card.normalisation.mean) / card.normalisation.std
     with torch.inference_mode():
-        wrapped = deployable(network, card)(pixels)
-        expected = network.eval()(normal).sigmoid()
+        wrapped = segmenter(pixels)
+        expected = segmenter.network(normal).sigmoid()
     torch.testing.assert_close(wrapped, expected, atol=1e-5, rtol=1e-4)
 
 
@@ -66,8 +66,7 @@ def test_parity_is_measured_on_noise_and_on_every_validation_picture(exported: E
 
 def test_parity_tells_a_wrong_model(run_folder: Path) -> None:
     card = ModelCard.read(run_folder / "model_card.json")
-    network = deployable(load_network(run_folder, card), card)
-    predict = torch_predict(network)
+    predict = predictor(load_segmenter(run_folder, card))
     pictures = sorted((run_folder / "pictures").glob("*.png"))
 
     def darker(batch: np.ndarray) -> np.ndarray:

@@ -15,13 +15,14 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from cxr.data.dataset import Record
+from cxr.data.datasets.records import Record
 from cxr.errors import ModelError
 from cxr.export.gate import Candidate, Gate, GateError, Verdict, verdict
 from cxr.export.graph import save_with_card
 from cxr.export.run import ExportSummary
-from cxr.infer.session import Session, read_card
+from cxr.infer.runtime.session import Session
 from cxr.models.card import ModelCard, Precision
+from cxr.models.onnx_file import read_card
 
 SIZE = 64
 

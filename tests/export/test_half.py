@@ -10,7 +10,7 @@ from onnx import TensorProto
 
 from cxr.export.half import halve
 from cxr.export.run import ExportSummary
-from cxr.infer.session import Session
+from cxr.infer.runtime.session import Session
 
 
 @pytest.fixture(scope="module")

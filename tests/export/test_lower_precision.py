@@ -10,8 +10,8 @@ import torch
 from click.testing import CliRunner
 
 from cxr.export.command import command
-from cxr.infer.session import read_card
 from cxr.models.card import Precision
+from cxr.models.onnx_file import read_card
 
 
 @pytest.fixture(scope="module")

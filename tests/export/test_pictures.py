@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.data.splits import Part, Split
+from cxr.data.datasets.splits import Part, Split
 from cxr.errors import ModelError
-from cxr.export.pictures import calibration_pictures, parity_pictures, read_sides, spread
+from cxr.export.split_images import calibration_pictures, parity_pictures, read_sides, spread
 from cxr.models.card import PixelSpec
-from cxr.train.runs import read_run
+from cxr.train.run_folder import read_run
 
 
 @given(st.integers(0, 500), st.integers(1, 120))

@@ -11,14 +11,14 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from cxr.data.picture import Grey
-from cxr.export import quantise as module
-from cxr.export.pictures import calibration_pictures, read_sides
-from cxr.export.quantise import Activations, Calibration, Floats, Recipe, quantise, recipes
+from cxr.data.image import Grey
+from cxr.export import quantize as module
+from cxr.export.quantize import Activations, Calibration, Floats, Recipe, quantise, recipes
 from cxr.export.run import ExportSummary
-from cxr.infer.providers import PROVIDERS
-from cxr.infer.session import Session
-from cxr.train.runs import read_run
+from cxr.export.split_images import calibration_pictures, read_sides
+from cxr.infer.runtime.providers import PROVIDERS
+from cxr.infer.runtime.session import Session
+from cxr.train.run_folder import read_run
 
 
 @pytest.fixture(scope="module")

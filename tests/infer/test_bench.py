@@ -9,12 +9,12 @@ from click.testing import CliRunner
 
 from cxr.cli import main
 from cxr.errors import InputError, ModelError, ProviderError
-from cxr.infer import bench
-from cxr.infer.bench import Line, bench_models
-from cxr.infer.bench_command import table
-from cxr.infer.providers import PROVIDERS
-from cxr.infer.remembered import recall
-from cxr.infer.session import Session
+from cxr.infer.bench import compare as bench
+from cxr.infer.bench.command import table
+from cxr.infer.bench.compare import Line, bench_models
+from cxr.infer.runtime.providers import PROVIDERS
+from cxr.infer.runtime.selection import recall
+from cxr.infer.runtime.session import Session
 from cxr.models.card import ModelCard, Precision
 
 

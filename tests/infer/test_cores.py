@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr.infer import cores
+from cxr.machine import cores
 
 
 @pytest.mark.parametrize(

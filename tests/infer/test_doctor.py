@@ -14,11 +14,11 @@ from click.testing import CliRunner
 
 from cxr.cli import main
 from cxr.errors import ProviderError
-from cxr.infer.checks import Finding, check_cache, check_extra, check_kernels, check_provider
-from cxr.infer.doctor import Report, examine
-from cxr.infer.doctor_command import _told
-from cxr.infer.installed import distributions_of
-from cxr.infer.providers import PROVIDERS
+from cxr.infer.doctor.checks import Finding, check_cache, check_extra, check_kernels, check_provider
+from cxr.infer.doctor.command import _told
+from cxr.infer.doctor.examine import Report, examine
+from cxr.infer.runtime.providers import PROVIDERS
+from cxr.machine.packages import distributions_of
 
 HAS_CUDA = "CUDAExecutionProvider" in import_module("onnxruntime").get_available_providers()
 

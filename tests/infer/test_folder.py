@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cxr.errors import InputError
-from cxr.infer.folder import list_folder
-from cxr.infer.records import Failure, Item
+from cxr.infer.items import Failure, Item
+from cxr.infer.listing import list_folder
 
 
 def touch(root: Path, *names: str) -> None:

@@ -18,12 +18,12 @@ from click.testing import CliRunner
 from PIL import Image
 
 from cxr.cli import main
-from cxr.data import isolation
-from cxr.data.picture import Picture
-from cxr.data.reading import Reading
+from cxr.data.decode import isolation
+from cxr.data.decode.options import Reading
+from cxr.data.image import Picture
 from cxr.errors import InputError, MachineError
-from cxr.infer.parquet import write_parquet
-from cxr.infer.rle import decode
+from cxr.infer.outputs.parquet import write_parquet
+from cxr.infer.outputs.rle import decode
 from cxr.infer.run import infer_folder
 
 Draw = Callable[..., Path]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cxr.infer.installed import distributions_of, extras, installed_version, missing, versions
+from cxr.machine.packages import all_versions, distributions_of, extras, installed_version, missing
 
 Install = Callable[..., None]
 
@@ -46,7 +46,7 @@ def test_extras_for_developers_are_left_out(install: Install) -> None:
 
 def test_versions_are_those_of_all_packages_that_are_named_and_there(install: Install) -> None:
     _install_cxr(install)
-    found = versions()
+    found = all_versions()
     assert next(iter(found.items())) == ("cxr", "9")
     assert (found["here"], found["early"]) == ("1.5", "2.0rc1")
     assert "nowhere-at-all" not in found

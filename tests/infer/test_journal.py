@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cxr.errors import OutputError
-from cxr.infer.journal import JOURNAL, Journal
+from cxr.infer.outputs.journal import JOURNAL, Journal
 
 TABLES = {"a.csv": ("x", "y"), "b.csv": ("z",)}
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cxr.infer import cores, machine
-from cxr.infer.machine import cuda_libraries, examine_machine
+from cxr.infer.doctor import survey as machine
+from cxr.infer.doctor.survey import cuda_libraries, examine_machine
+from cxr.machine import cores
 
 GIB = 2**30
 

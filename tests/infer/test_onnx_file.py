@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from cxr.errors import ModelError
-from cxr.infer.onnx_file import read_onnx
+from cxr.models.onnx_file import read_onnx
 
 MakeModel = Callable[..., Path]
 

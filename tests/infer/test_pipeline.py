@@ -10,15 +10,16 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr.data import isolation
-from cxr.data.decode import read_picture
-from cxr.data.picture import Picture
-from cxr.data.reading import Reading
+from cxr.data.decode import isolation
+from cxr.data.decode.options import Reading
+from cxr.data.decode.reader import read_picture
+from cxr.data.image import Picture
 from cxr.errors import ModelError, OutputError
 from cxr.infer import pipeline
-from cxr.infer.pipeline import Pipeline, Settings
-from cxr.infer.records import Failure, Item, MaskFormat, Row, Stage
-from cxr.infer.session import Session
+from cxr.infer.items import Failure, Item, Row, Stage
+from cxr.infer.pipeline import Pipeline
+from cxr.infer.runtime.session import Session
+from cxr.infer.settings import MaskFormat, Settings
 
 
 @pytest.fixture

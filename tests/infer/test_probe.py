@@ -6,8 +6,8 @@ import pytest
 from onnx import numpy_helper
 
 from cxr.errors import ProviderError
-from cxr.infer import probe
-from cxr.infer.probe import MODEL, run_probe
+from cxr.infer.doctor import probe
+from cxr.infer.doctor.probe import MODEL, run_probe
 
 
 def test_the_small_model_is_a_cast_and_a_convolution_of_ones() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cxr.infer.processor import saturates_bytes
-from cxr.infer.session import Session
+from cxr.infer.runtime.session import Session
+from cxr.machine.hardware import saturates_bytes
 from cxr.models.card import ModelCard, Precision, Quantisation
 
 
@@ -20,7 +20,7 @@ def test_bytes_saturate_on_x86_without_vnni(
     machine: str, vnni: bool, saturates: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(platform, "machine", lambda: machine)
-    monkeypatch.setattr("cxr.infer.processor.has_vnni", lambda: vnni)
+    monkeypatch.setattr("cxr.machine.hardware.has_vnni", lambda: vnni)
     assert saturates_bytes() is saturates
 
 
@@ -43,7 +43,7 @@ def test_a_file_whose_sums_may_overflow_here_is_warned_of(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(import_module("cxr.infer.session"), "saturates_bytes", lambda: saturates)
+    monkeypatch.setattr(import_module("cxr.infer.runtime.session"), "saturates_bytes", lambda: saturates)
     made = Quantisation(method, 100, 0.0, 2.0, "cpu")
     Session.open(make_model(card=card_of(precision=precision, quantisation=made)))
     assert ("without VNNI, so masks may differ" in caplog.text) is warned

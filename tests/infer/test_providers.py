@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from cxr.errors import ProviderError
-from cxr.infer import providers
-from cxr.infer.caches import machine_key
-from cxr.infer.engine_ort import open_ort
-from cxr.infer.onnx_file import read_onnx
-from cxr.infer.providers import PROVIDERS, ort_providers
-from cxr.infer.remembered import Best, recall, remember
-from cxr.infer.session import Session
+from cxr.infer.runtime import providers
+from cxr.infer.runtime.engine_ort import open_ort
+from cxr.infer.runtime.providers import PROVIDERS, ort_providers
+from cxr.infer.runtime.selection import Best, recall, remember
+from cxr.infer.runtime.session import Session
+from cxr.machine.cache import machine_key
 from cxr.models.card import Precision
+from cxr.models.onnx_file import read_onnx
 
 HASH = "ab" * 32
 
@@ -121,7 +121,7 @@ def test_tensorrt_keeps_engines_by_model_versions_and_card(monkeypatch: pytest.M
 
 
 def test_the_key_of_a_machine_changes_with_its_cards(monkeypatch: pytest.MonkeyPatch) -> None:
-    caches = import_module("cxr.infer.caches")
+    caches = import_module("cxr.machine.cache")
     before = machine_key()
     assert machine_key() == before
     monkeypatch.setattr(caches, "graphics_cards", lambda: ("NVIDIA L4, 580.1",))
@@ -132,7 +132,7 @@ def test_a_bound_session_gives_what_a_plain_one_gives(model: Path) -> None:
     """Memory of the processor stands in for a card's: the calls are the same."""
     plain = Session.open(model)
     runtime = open_ort(read_onnx(model), [("CPUExecutionProvider", {})], device=None, threads=1).runtime
-    bound = import_module("cxr.infer.engine_ort").BoundEngine(runtime, 1, "cpu")
+    bound = import_module("cxr.infer.runtime.engine_ort").BoundEngine(runtime, 1, "cpu")
     rng = np.random.default_rng(0)
     batches = [rng.integers(0, 256, (size, 1, 64, 64), np.uint8) for size in (2, 2, 5, 2)]
     outputs = [bound.run(batch) for batch in batches]
@@ -189,7 +189,7 @@ def test_a_spoilt_memory_is_left_aside_and_said(model: Path, caplog: pytest.LogC
 
 
 def test_the_card_of_a_machine_without_nvidia_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    caches = import_module("cxr.infer.caches")
+    caches = import_module("cxr.machine.cache")
     monkeypatch.setattr(caches, "shutil", SimpleNamespace(which=lambda _name: None))
     assert caches.graphics_cards() == ()
 
@@ -202,4 +202,4 @@ def test_an_input_that_openvino_fused_with_the_layer_after_it_keeps_its_name() -
         partial_shape=[],
         element_type=SimpleNamespace(to_dtype=lambda: np.uint8),
     )
-    assert import_module("cxr.infer.engine_openvino")._tensor(port, "image").name == "image"
+    assert import_module("cxr.infer.runtime.engine_openvino")._tensor(port, "image").name == "image"

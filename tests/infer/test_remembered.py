@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cxr.errors import ProviderError
-from cxr.infer.providers import PROVIDERS, Provider, choose
-from cxr.infer.remembered import Best, recall, remember
-from cxr.infer.session import Session
+from cxr.infer.runtime.providers import PROVIDERS, Provider, choose
+from cxr.infer.runtime.selection import Best, recall, remember
+from cxr.infer.runtime.session import Session
 from cxr.models.card import ModelCard
 
 HASH = "cd" * 32

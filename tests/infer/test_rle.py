@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco
 
 from cxr.errors import InputError
-from cxr.infer.rle import decode, encode
+from cxr.infer.outputs.rle import decode, encode
 
 # pycocotools 2.0.11 hands its arrays to NumPy 2 in the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cxr.data.columns import LESION_COLUMNS
 from cxr.errors import ModelError
-from cxr.infer.rows import LESION_COLUMNS, feature_columns, measure_picture, patient_of
-from cxr.infer.tables import csv_line, feature_line, lesion_lines, spacing_text
+from cxr.infer.image_features import feature_columns, measure_picture, patient_of
+from cxr.infer.outputs.tables import csv_line, feature_line, lesion_lines, spacing_text
 from cxr.models.card import ModelCard, ResizeRule
 from cxr.models.preprocess import Placement, place
 

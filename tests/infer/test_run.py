@@ -17,9 +17,9 @@ import pytest
 
 from cxr.errors import InputError, ModelError, OutputError, ProviderError
 from cxr.infer import run as run_module
-from cxr.infer.journal import Journal
+from cxr.infer.outputs.journal import Journal
 from cxr.infer.run import infer_folder
-from cxr.infer.session import Session
+from cxr.infer.runtime.session import Session
 
 Draw = Callable[..., Path]
 Fill = Callable[[Path, int], Path]
@@ -113,7 +113,7 @@ def test_causes_that_differ_in_numbers_alone_are_counted_together(
         fail.count = getattr(fail, "count", 0) + 1  # type: ignore[attr-defined]
         raise ValueError(f"cut at byte {fail.count}")  # type: ignore[attr-defined]
 
-    monkeypatch.setattr("cxr.data.isolation.read_picture", fail)
+    monkeypatch.setattr("cxr.data.decode.isolation.read_picture", fail)
     summary = infer_folder(draw_many(tmp_path / "in", 5), model=model, out=tmp_path / "out", threads=1)
     assert summary.causes == (("decode: ValueError: cut at byte 1", 5),)
 

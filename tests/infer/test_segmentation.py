@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from cxr.errors import InputError, ModelError, OutputError
-from cxr.infer.segmentation import CONCEPTS, LOCAL_SCHEME, check_card, concepts_of, write_segmentation
+from cxr.infer.outputs.dicom_seg import CONCEPTS, LOCAL_SCHEME, check_card, concepts_of, write_segmentation
 from cxr.models.card import ModelCard
 
 pytest.importorskip("highdicom", reason='needs pip install "cxr[dicom]"')

@@ -11,8 +11,9 @@ import pytest
 from onnx import TensorProto
 
 from cxr.errors import ModelError
-from cxr.infer.session import Session, read_card
+from cxr.infer.runtime.session import Session
 from cxr.models.card import ModelCard, PixelSpec
+from cxr.models.onnx_file import read_card
 
 MakeModel = Callable[..., Path]
 

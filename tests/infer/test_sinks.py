@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr.data.decode import read_mask
+from cxr.data.decode.reader import read_mask
 from cxr.errors import InputError
-from cxr.infer.sinks import check_names, picture_name, write_mask, write_overlay
+from cxr.infer.outputs.images import check_names, picture_name, write_mask, write_overlay
 
 
 def test_a_mask_comes_back_as_it_was_with_one_bit_a_pixel(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from cxr.infer.trial import FULL_BATCHES, MASKS, OUTCOME, Trial, measure, round_of
+from cxr.infer.bench.trial import FULL_BATCHES, MASKS, OUTCOME, Trial, measure, round_of
 
 PICTURES = [f"{number}.png" for number in range(24)]
 
@@ -41,7 +41,7 @@ def test_what_a_runtime_prints_does_not_spoil_the_outcome(
 ) -> None:
     trial = Trial(str(model), "cpu", 1, 1, (str(draw(tmp_path / "x.png")),), str(tmp_path))
     ran = subprocess.run(
-        [sys.executable, "-P", "-m", "cxr.infer.trial"],
+        [sys.executable, "-P", "-m", "cxr.infer.bench.trial"],
         input=msgspec.json.encode(trial),
         capture_output=True,
         check=True,

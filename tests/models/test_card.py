@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr.errors import ModelError
+from cxr.metrics.bootstrap import Interval
+from cxr.metrics.overlap import ClassMetrics
 from cxr.models.card import (
-    ClassMetrics,
-    Interval,
     ModelCard,
     Normalisation,
     Parity,

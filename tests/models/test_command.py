@@ -10,15 +10,9 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper, save
 
 from cxr.errors import ExitCode
-from cxr.models.card import (
-    METADATA_KEY,
-    ClassMetrics,
-    Interval,
-    ModelCard,
-    Parity,
-    Quantisation,
-    TrainingData,
-)
+from cxr.metrics.bootstrap import Interval
+from cxr.metrics.overlap import ClassMetrics
+from cxr.models.card import METADATA_KEY, ModelCard, Parity, Quantisation, TrainingData
 from cxr.models.command import card_lines, command
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from cxr.errors import ModelError
 from cxr.models.encoder_weights import IMAGENET, NONE, Source, load_encoder, source_of
-from cxr.models.unet import build_unet
+from cxr.models.network import build_unet
 
 
 def encoder(channels: int = 1) -> nn.Module:

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr.data.dataset import Record
-from cxr.data.picture import Grey
+from cxr.data.datasets.records import Record
+from cxr.data.image import Grey
+from cxr.metrics.overlap import PictureScore
 from cxr.models.card import PixelSpec
 from cxr.models.evaluate import evaluate, judge, mean_dice, predictions
-from cxr.models.metrics import PictureScore
 from cxr.models.preprocess import Probability
 
 SPEC = PixelSpec(64, 64)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import f1_score, jaccard_score
 
-from cxr.models.card import Interval
-from cxr.models.metrics import PictureScore, class_metrics, describe, score
+from cxr.metrics.bootstrap import Interval
+from cxr.metrics.overlap import PictureScore, class_metrics, describe, score
 
 NAMES = {"key": "a.png", "patient_id": "p", "class_name": "lesion"}
 MASKS = arrays(np.uint8, (7, 9), elements=st.integers(0, 1))

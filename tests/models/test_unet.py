@@ -7,7 +7,7 @@ import segmentation_models_pytorch as smp
 import torch
 
 from cxr.errors import ModelError
-from cxr.models.unet import UNET_DECODER, build_unet, default_decoder
+from cxr.models.network import UNET_DECODER, build_unet, default_decoder
 
 
 @pytest.fixture

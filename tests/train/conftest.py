@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from cxr.train.run import TrainConfig, TrainResult, train_model
+from cxr.train.run import TrainConfig, train_model
+from cxr.train.run_folder import TrainResult
 
 FILMS, PATIENTS = 16, 8
 
@@ -86,7 +87,7 @@ def tiny(films: Path, runs: Path) -> TrainConfig:
 @pytest.fixture
 def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, BaseException], None]:
     """Let training stop at the start of an epoch, as by a power cut or Ctrl-C."""
-    from cxr.train.record import Recorder
+    from cxr.train.recorder import Recorder
 
     def at(epoch: int, error: BaseException) -> None:
         start = Recorder.on_train_epoch_start

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from cxr.errors import ExitCode
 from cxr.train.command import command
-from cxr.train.run import TrainResult
+from cxr.train.run_folder import TrainResult
 
 
 def test_a_run_by_command_prints_where_it_is_and_how_good(films: Path, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from cxr.models.card import Normalisation
-from cxr.train.network import MeanOverlap, SegmentationTask, Segmenter
-from cxr.train.pictures import IGNORE
+from cxr.models.segmenter import Segmenter
+from cxr.train.dataset import IGNORE
+from cxr.train.task import MeanOverlap, SegmentationTask
 
 
 @pytest.fixture

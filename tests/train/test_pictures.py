@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
-from cxr.data.dataset import Dataset, open_dataset
+from cxr.data.datasets.open import open_dataset
+from cxr.data.datasets.records import Dataset
 from cxr.models.card import PixelSpec
 from cxr.models.preprocess import prepare, prepare_mask
 from cxr.train.augment import augmentation
-from cxr.train.pictures import IGNORE, PictureSet, load_example
+from cxr.train.dataset import IGNORE, PictureSet, load_example
 
 CLASSES = ("lesion", "lung")
 SPEC = PixelSpec(64, 64)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 
-from cxr.models.metrics import PictureScore
+from cxr.metrics.overlap import PictureScore
 from cxr.train.plots import choose_examples
 
 

@@ -13,12 +13,13 @@ import pytest
 import torch
 from torch import nn
 
-from cxr.data.splits import Part, Split
+from cxr.data.datasets.splits import Part, Split
 from cxr.errors import InputError, ModelError
 from cxr.models.card import ModelCard, Normalisation, PixelSpec
-from cxr.models.unet import build_unet
+from cxr.models.network import build_unet
 from cxr.train import plan
-from cxr.train.run import TrainConfig, TrainResult, resume_training, train_model
+from cxr.train.run import TrainConfig, resume_training, train_model
+from cxr.train.run_folder import TrainResult
 
 OUTPUTS = {
     "best_unet.pth",

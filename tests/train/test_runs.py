@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from cxr.errors import ModelError
-from cxr.train.run import TrainResult
-from cxr.train.runs import find_run, is_finished, mark_latest, new_run_folder, read_run
+from cxr.train.run_folder import TrainResult, find_run, is_finished, mark_latest, new_run_folder, read_run
 
 
 def finished(runs: Path, name: str) -> Path:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cxr.infer.features import measure
+from cxr.infer.features.components import components
+from cxr.infer.features.measuring import MAX_SIDE
 from cxr.infer.features.moments import first_moments, second_moments
-from cxr.infer.features.parts import components
-from cxr.infer.features.passes import MAX_SIDE
 
 Mask = npt.NDArray[np.uint8]
 Compare = Callable[..., None]

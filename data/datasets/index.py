@@ -1,0 +1,136 @@
+"""The index.csv layout: one row a picture, one column of mask files a class."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+
+from ...errors import InputError
+from ..decode.formats import PNG_SIGNATURE
+from ..tables import read_csv, read_header, require_columns
+from .records import Dataset, Record
+
+INDEX = "index.csv"
+_MASK = "mask_"
+_LONGEST = 70
+_MOST_LICENCES = 4
+
+
+def read_index(path: Path) -> pa.Table:
+    """Read an index.csv: `image` and `patient_id` as strings, `fold` as integers, the rest as it looks.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, lacks `image` or `patient_id` in a column or a row, or lists a picture twice.
+    """
+    names = read_header(path)
+    require_columns(path, names, ("image", "patient_id"))
+    texts = [name for name in names if name.startswith(_MASK) or name in {"image", "patient_id", "licence"}]
+    types = dict.fromkeys(texts, pa.string()) | {"fold": pa.int64()}
+    table = read_csv(path, types={name: types[name] for name in names if name in types})
+    for name in ("image", "patient_id"):
+        if table[name].null_count:
+            row = table[name].is_null().to_pylist().index(True) + 2
+            raise InputError(f"{path}: row {row}: {name} is empty")
+    image, times = Counter(table["image"].to_pylist()).most_common(1)[0] if table.num_rows else ("", 0)
+    if times > 1:
+        raise InputError(f"{path}: {image} is listed {times} times; one row a picture is needed")
+    return table
+
+
+def open_index(
+    root: Path, *, classes: Sequence[str] | None = None, findings: Sequence[str] | None = None
+) -> Dataset:
+    """Open a folder in the index.csv layout; see `open_dataset`."""
+    path = root / INDEX
+    if findings:
+        raise InputError(f"{path}: findings choose among NIH's boxes; here choose classes")
+    table = read_index(path)
+    chosen = _classes(path, table.column_names, classes)
+    rows = table.to_pylist()
+    records = tuple(
+        _record(root, number, row, masks)
+        for number, row in enumerate(rows, start=2)
+        if any((masks := _masks(row, chosen)).values())
+    )
+    if not records:
+        raise InputError(f"{path}: no row has a mask of {', '.join(chosen)}")
+    left_out = len(rows) - len(records)
+    notes = (f"{left_out} pictures without a mask of {', '.join(chosen)} are left out",) if left_out else ()
+    used = {record.key for record in records}
+    licence = _licence([row.get("licence") for row in rows if row["image"] in used])
+    return Dataset(root.resolve().name, root, chosen, records, licence, notes)
+
+
+def _classes(path: Path, columns: Sequence[str], classes: Sequence[str] | None) -> tuple[str, ...]:
+    """Take the classes asked for, or the only one there is."""
+    there = [name.removeprefix(_MASK) for name in columns if name.startswith(_MASK)]
+    if classes is None and len(there) != 1:
+        named = ", ".join(there) or "none"
+        raise InputError(f"{path}: say which classes to take; the mask columns there are: {named}")
+    chosen = tuple(dict.fromkeys(classes or there))
+    require_columns(path, columns, [_MASK + name for name in chosen])
+    return chosen
+
+
+def _masks(row: Mapping[str, Any], classes: Sequence[str]) -> dict[str, str | None]:
+    """Give the mask file of each class; None where the row has none, or says that a lung is missing."""
+    masks = {name: row[_MASK + name] for name in classes}
+    if "lung" in masks and str(row.get("lung_ok")) == "0":
+        masks["lung"] = None
+    return masks
+
+
+def _record(root: Path, number: int, row: Mapping[str, Any], masks: Mapping[str, str | None]) -> Record:
+    where = f"{root / INDEX}: row {number}"
+    image = row["image"]
+    if PurePosixPath(image).is_absolute() or ".." in PurePosixPath(image).parts:
+        raise InputError(f"{where}: {image} is not inside the data set's folder")
+    key = PurePosixPath(image).as_posix()
+    picture = root / key
+    if not picture.is_file():
+        raise InputError(f"{where}: the picture {image} is not there")
+    paths = {name: None if mask is None else root / mask for name, mask in masks.items()}
+    for mask in filter(None, paths.values()):
+        _check_mask(where, mask, picture)
+    return Record(key, picture, row["patient_id"], paths, row.get("fold"), row.get("finding"))
+
+
+def _check_mask(where: str, mask: Path, picture: Path) -> None:
+    """Find a wrong mask before hours are spent; decoding compares the sizes once more, for every format."""
+    if not mask.is_file():
+        raise InputError(f"{where}: the mask {mask} is not there")
+    sizes = _png_size(picture), _png_size(mask)
+    if None not in sizes and sizes[0] != sizes[1]:
+        (width, height), (mask_width, mask_height) = sizes  # type: ignore[misc]
+        raise InputError(
+            f"{where}: the mask {mask} is {mask_width} x {mask_height} pixels, its picture {width} x {height}"
+        )
+
+
+def _png_size(path: Path) -> tuple[int, int] | None:
+    """Width and height that a PNG declares; None for other formats."""
+    with path.open("rb") as file:
+        start = file.read(24)
+    if len(start) < 24 or not start.startswith(PNG_SIGNATURE):
+        return None
+    width, height = struct.unpack(">II", start[16:])
+    return width, height
+
+
+def _licence(values: Sequence[str | None]) -> str:
+    """Name the distinct licences of the pictures, the commonest first, shortened."""
+    counts = Counter(value for value in values if value)
+    named = [
+        name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…" for name, _ in counts.most_common()
+    ]
+    if not named:
+        return "not stated"
+    more = len(named) - _MOST_LICENCES
+    return "; ".join(named[:_MOST_LICENCES]) + (f"; and {more} more" if more > 0 else "")

@@ -1,0 +1,1 @@
+"""DICOM: header, pixels, gray values and spacing of a projection radiograph."""

@@ -1,0 +1,1 @@
+"""TIFF: tags, headers and compressed strips."""

@@ -1,0 +1,1 @@
+"""`cxr bench`: compare execution providers, precisions and batch sizes on this machine."""

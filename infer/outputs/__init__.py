@@ -1,0 +1,1 @@
+"""What a run writes: tables, masks, overlays, journal, manifest, report."""

@@ -1,0 +1,1 @@
+"""Run a model: execution providers, engines and the session."""

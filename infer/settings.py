@@ -1,0 +1,46 @@
+"""What a run over a folder is asked to write, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from ..data.decode.options import Reading
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run does with each picture, beside the model.
+
+    Attributes
+    ----------
+    threshold : float or None
+        In place of the card's, for every class.
+    min_area : int
+        Parts of fewer pixels are dropped.
+    masks : MaskFormat or None
+        How masks are written; None: they are not.
+    overlays : bool
+        Whether the pictures are written with outlines on them.
+    reading : Reading
+        How files are read.
+    """
+
+    out: Path
+    threshold: float | None = None
+    min_area: int = 0
+    masks: MaskFormat | None = None
+    overlays: bool = False
+    reading: Reading = field(default_factory=Reading)
+
+
+class MaskFormat(StrEnum):
+    """How masks are written."""
+
+    PNG = "png"
+    """A file a picture and class, one bit a pixel."""
+    RLE = "rle"
+    """A row a picture and class in `masks.csv`."""
+    DICOM_SEG = "dicom-seg"
+    """A DICOM Segmentation object a picture, which belongs to the picture's study."""

@@ -1,0 +1,1 @@
+"""Dice, IoU and other agreement of masks, with bootstrap intervals by patient."""

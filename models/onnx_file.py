@@ -1,0 +1,197 @@
+"""Read an ONNX file's metadata and what it would reach outside itself, without loading it.
+
+An ONNX file is a protocol buffer: nested fields of (number, wire type, value). The tables below hold the few
+field numbers (of onnx.proto, which never change) that lead to the metadata and to every tensor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ModelError
+from .card import METADATA_KEY, ModelCard
+
+_MODEL_METADATA = 14
+_TENSOR_EXTERNAL = 13
+_DOMAIN = {"node": 7, "function": 10}
+_CHILDREN: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {},
+}
+
+
+_KNOWN_DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc")
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """What can be known of a model file before it is loaded.
+
+    Attributes
+    ----------
+    content : bytes
+        The file, read once: what is hashed, checked and loaded is the same.
+    external : tuple of str
+        The locations of tensors that live in other files, as the model names them.
+    custom : tuple of str
+        Domains of operators that are neither ONNX's own, nor ONNX Runtime's, nor defined in the file: they
+        would need a library of code beside it.
+    """
+
+    path: Path
+    content: bytes
+    metadata: dict[str, str]
+    external: tuple[str, ...]
+    custom: tuple[str, ...] = ()
+
+    def external_files(self) -> tuple[Path, ...]:
+        """Find the files of the external data, each inside the model's own folder.
+
+        Raises
+        ------
+        ModelError
+            If one is missing, or lies (also by a link) outside the folder.
+        """
+        folder = self.path.parent.resolve()
+        files = []
+        for location in self.external:
+            file = (folder / location).resolve()
+            if Path(location).is_absolute() or not file.is_relative_to(folder):
+                raise ModelError(f"{self.path}: its external data {location!r} lies outside its folder")
+            if not file.is_file():
+                raise ModelError(f"{self.path}: its external data {location!r} is not there")
+            files.append(file)
+        return tuple(files)
+
+    def hash(self) -> str:
+        """Give the sha256 of the file, and of its external data where it has some, as hex."""
+        digest = hashlib.sha256(self.content)
+        for file in self.external_files():
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
+
+
+def read_onnx(path: Path) -> OnnxFile:
+    """Read a model file and find its metadata and external data.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be read or is not an ONNX model.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read this model ({error.strerror})") from error
+    try:
+        metadata, external, custom = _walk(memoryview(content))
+    except (ValueError, IndexError) as error:
+        raise ModelError(f"{path}: not an ONNX model") from error
+    return OnnxFile(path, content, metadata, external, custom)
+
+
+def _walk(content: memoryview) -> tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]:
+    """Visit every message that can hold a tensor; ValueError or IndexError where the bytes are not ONNX."""
+    metadata: dict[str, str] = {}
+    external: dict[str, None] = {}
+    domains: dict[str, set[str]] = {"node": set(), "function": set(_KNOWN_DOMAINS)}
+    pending: list[tuple[str, memoryview]] = [("model", content)]
+    graphs = 0
+    while pending:
+        kind, message = pending.pop()
+        for number, value in _fields(message):
+            if not isinstance(value, memoryview):
+                continue
+            if kind == "model" and number == _MODEL_METADATA:
+                metadata.update([_entry(value)])
+            elif kind == "tensor" and number == _TENSOR_EXTERNAL:
+                key, text = _entry(value)
+                if key == "location":
+                    external[text] = None
+            elif number == _DOMAIN.get(kind):
+                domains[kind].add(str(value, "utf-8"))
+            elif child := _CHILDREN[kind].get(number):
+                pending.append((child, value))
+                graphs += kind == "model" and child == "graph"
+    if not graphs:
+        raise ValueError("no graph")
+    return metadata, tuple(external), tuple(sorted(domains["node"] - domains["function"]))
+
+
+def _entry(message: memoryview) -> tuple[str, str]:
+    """Read a StringStringEntryProto."""
+    texts = {
+        number: str(value, "utf-8") for number, value in _fields(message) if isinstance(value, memoryview)
+    }
+    return texts.get(1, ""), texts.get(2, "")
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Yield (field number, value) of one message; a value of fixed width is skipped over and given as 0."""
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        wire = tag & 7
+        value: int | memoryview = 0
+        if wire == 0:
+            value, at = _varint(message, at)
+        elif wire in (1, 5):
+            at += 8 if wire == 1 else 4
+        elif wire == 2:
+            size, at = _varint(message, at)
+            value, at = message[at : at + size], at + size
+        else:
+            raise ValueError(f"wire type {wire}")
+        if at > len(message):
+            raise ValueError("cut short")
+        yield tag >> 3, value
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
+        if shift > 63:
+            raise ValueError("number too long")
+
+
+# A class's name becomes a column's and a folder's.
+_CLASS_NAME = re.compile(r"\w[\w -]*")
+
+
+def read_card(path: Path | str) -> ModelCard:
+    """Read the card that an ONNX file carries, without loading the model.
+
+    Raises
+    ------
+    ModelError
+        If the file is not an ONNX model, has no card or an invalid one.
+    """
+    return _card_of(read_onnx(Path(path)), None)
+
+
+def _card_of(file: OnnxFile, given: Path | None) -> ModelCard:
+    if given is not None:
+        card = ModelCard.read(given)
+    elif METADATA_KEY in file.metadata:
+        card = ModelCard.from_json(file.metadata[METADATA_KEY], source=str(file.path))
+    else:
+        raise ModelError(f"{file.path}: carries no model card; give one with --card card.json")
+    for name in card.classes:
+        if not _CLASS_NAME.fullmatch(name):
+            raise ModelError(f"{file.path}: its card's class {name!r} is not a plain name")
+    return card

@@ -1,0 +1,60 @@
+"""The one network that training fits, validation evaluates and export writes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..data.image import Grey
+from .card import Normalisation
+from .evaluate import Predict
+from .preprocess import Probability
+
+
+class Segmenter(nn.Module):
+    """A network with its normalization: uint8 `[N,1,H,W]` to probabilities `[N,C,H,W]`.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Float `[N,1,H,W]`, normalized, to logits `[N,C,H,W]`.
+    normalisation : Normalisation
+    """
+
+    def __init__(self, network: nn.Module, normalisation: Normalisation) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)
+        # One multiplication and one addition, so that a runtime can fold them into the first layer.
+        self.scale = 1 / (255 * normalisation.std)
+        self.shift = -normalisation.mean / normalisation.std
+
+    def logits(self, image: Tensor) -> Tensor:
+        """Compute the maps before the sigmoid, float32 `[N,C,H,W]`."""
+        maps: Tensor = self.network(image.to(torch.float32) * self.scale + self.shift)
+        return maps
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Compute the probability of each class in each pixel, float32 `[N,C,H,W]`."""
+        return self.logits(image).sigmoid()
+
+
+def predictor(segmenter: Segmenter, device: torch.device | None = None) -> Predict:
+    """Wrap a segmenter as a function from uint8 `[N,1,H,W]` to float32 probabilities `[N,C,H,W]`.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+        Put into evaluation mode.
+    device : torch.device, optional
+        By default the CPU.
+    """
+    where = device or torch.device("cpu")
+    segmenter = segmenter.to(where).eval()
+
+    def predict(batch: Grey) -> Probability:
+        with torch.inference_mode():
+            maps = segmenter(torch.from_numpy(batch).to(where))
+        return np.asarray(maps.float().cpu().numpy(), np.float32)
+
+    return predict

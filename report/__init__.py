@@ -1,0 +1,1 @@
+"""The HTML page that every command writes its report with."""

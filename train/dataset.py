@@ -1,0 +1,115 @@
+"""Pictures and masks at the model's size, decoded once and kept in memory where they fit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from os import sched_getaffinity
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision import tv_tensors
+
+from ..data.datasets.masks import load_masks
+from ..data.datasets.records import Record
+from ..data.decode.reader import read_picture
+from ..data.image import Grey
+from ..errors import InputError
+from ..models.card import PixelSpec
+from ..models.preprocess import prepare, prepare_mask
+
+IGNORE = 255
+"""In a mask: it is not known whether the class is here; the loss passes over it."""
+
+CACHE_BYTES = 2 << 30
+
+logger = logging.getLogger(__name__)
+
+
+def load_example(record: Record, classes: Sequence[str], spec: PixelSpec) -> tuple[Grey, Grey]:
+    """Read a picture and its masks at the model's size.
+
+    Returns
+    -------
+    ndarray of uint8, shape (1, spec.height, spec.width)
+    ndarray of uint8, shape (classes, spec.height, spec.width)
+        1 where the class is, 0 where it is not, `IGNORE` all over where that is not known.
+    """
+    picture = read_picture(record.path)
+    masks, known = load_masks(record, classes, (picture.height, picture.width))
+    pixels, _ = prepare(picture.pixels, spec)
+    prepared = np.full((len(classes), spec.height, spec.width), IGNORE, np.uint8)
+    for index, mask in enumerate(masks):
+        if known[index]:
+            prepared[index] = prepare_mask(mask, spec)
+    return pixels[None], prepared
+
+
+class PictureSet(Dataset[tuple[Tensor, Tensor]]):
+    """The pictures of one side of a split, as (uint8 [1,H,W], uint8 [C,H,W]) tensors."""
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        classes: Sequence[str],
+        spec: PixelSpec,
+        *,
+        augment: Callable[..., Any] | None = None,
+    ) -> None:
+        self._records, self._classes, self._spec = tuple(records), tuple(classes), spec
+        self._augment = augment
+        self._kept: list[tuple[Grey, Grey]] = []
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return len(self._records)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Give one picture and its masks, changed at random where the set augments."""
+        pixels, masks = map(torch.from_numpy, self.arrays(index))
+        if self._augment is None:
+            return pixels, masks
+        moved, moved_masks = self._augment(tv_tensors.Image(pixels), tv_tensors.Mask(masks))
+        # What an affine move brings in from outside is 0, also where nothing is known.
+        unknown = masks[:, :1, :1] == IGNORE
+        return moved.as_subclass(Tensor), moved_masks.as_subclass(Tensor).masked_fill(unknown, IGNORE)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all pictures and masks at the model's size."""
+        return len(self) * self._spec.height * self._spec.width * (1 + len(self._classes))
+
+    def arrays(self, index: int) -> tuple[Grey, Grey]:
+        """Give one picture and its masks as they are; see `load_example`."""
+        if self._kept:
+            return self._kept[index]
+        return load_example(self._records[index], self._classes, self._spec)
+
+    def keep(self) -> None:
+        """Read everything now and keep it."""
+        cores = len(sched_getaffinity(0))
+        with ThreadPoolExecutor(cores) as pool:
+            kept = pool.map(lambda record: load_example(record, self._classes, self._spec), self._records)
+            self._kept = list(kept)
+
+
+def check_classes(pictures: PictureSet, classes: Sequence[str], part: str) -> None:
+    """Make sure that every class is seen at least once.
+
+    Raises
+    ------
+    InputError
+        Naming the class that no picture of this part shows.
+    """
+    missing = set(range(len(classes)))
+    for index in range(len(pictures)):
+        masks = pictures.arrays(index)[1]
+        missing -= {number for number in missing if (masks[number] == 1).any()}
+        if not missing:
+            return
+    names = ", ".join(classes[number] for number in sorted(missing))
+    raise InputError(f"no {part} picture shows {names}; choose other --classes, another --fold or --seed")

@@ -1,0 +1,92 @@
+"""The end of a run: judge the best epoch, write scores, plots and the card."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ..machine.files import write_text
+from ..machine.packages import versions
+from ..metrics.overlap import ClassMetrics, PictureScore, class_metrics
+from ..models.card import ModelCard, TrainingData
+from ..models.evaluate import evaluate, predictions
+from ..models.network import GREY_NORMALISATION
+from ..models.segmenter import predictor
+from .plan import Plan
+from .plots import choose_examples, plot_history, plot_overlays
+from .recorder import read_history
+from .run_folder import CARD, SCORES, WEIGHTS, mark_latest
+
+THRESHOLD = 0.5
+
+
+def finish(plan: Plan, folder: Path, device: torch.device) -> dict[str, ClassMetrics]:
+    """Judge the best epoch on the validation pictures at their own size and write what is left to write.
+
+    The card comes last: it says that the run is whole.
+    """
+    classes, thresholds = plan.dataset.classes, (THRESHOLD,) * len(plan.dataset.classes)
+    state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
+    plan.segmenter.network.load_state_dict(state)
+    predict, batch_size = predictor(plan.segmenter, device), plan.config.batch_size
+    scores = evaluate(predict, plan.validation, plan.spec, classes, thresholds, batch_size=batch_size)
+    by_class = {
+        name: class_metrics([item for item in scores if item.class_name == name], seed=plan.config.seed)
+        for name in classes
+    }
+    write_scores(folder / SCORES, scores)
+    plot_history(folder / "learning_curve.png", read_history(folder))
+    by_key = {record.key: record for record in plan.validation}
+    examples = [by_key[key] for key in choose_examples(scores)]
+    shown = list(predictions(predict, examples, plan.spec, batch_size=batch_size))
+    plot_overlays(folder / "val_overlays.png", shown, scores, classes, thresholds)
+    write_text(folder / CARD, _card(plan, by_class, thresholds).to_json() + "\n")
+    mark_latest(folder)
+    return by_class
+
+
+def _card(plan: Plan, metrics: dict[str, ClassMetrics], thresholds: tuple[float, ...]) -> ModelCard:
+    config, dataset = plan.config, plan.dataset
+    training = TrainingData(
+        name=dataset.name,
+        pictures=len(plan.training),
+        patients=len({record.patient_id for record in plan.training}),
+        validation_pictures=len(plan.validation),
+        validation_patients=len({record.patient_id for record in plan.validation}),
+        split_hash=plan.split.hash,
+        licence=dataset.licence,
+    )
+    packages = ("cxr", "torch", "segmentation-models-pytorch", "lightning")
+    return ModelCard(
+        name=config.name or dataset.name,
+        classes=dataset.classes,
+        architecture=config.architecture.lower(),
+        encoder=config.encoder,
+        decoder_channels=config.decoder_channels or (),
+        pixels=plan.spec,
+        normalisation=GREY_NORMALISATION,
+        thresholds=thresholds,
+        licence=dataset.licence,
+        training=training,
+        metrics=metrics,
+        versions=versions(packages),
+    )
+
+
+_COLUMNS = ("image", "patient_id", "class", "truth_area", "predicted_area", "intersection", "dice", "iou")
+
+
+def write_scores(path: Path, scores: Sequence[PictureScore]) -> None:
+    """Write one row a picture and class; Dice and IoU are empty where the class is not there."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for item in scores:
+        overlap = (f"{item.dice:.6f}", f"{item.iou:.6f}") if item.truth_area else ("", "")
+        areas = (item.truth_area, item.predicted_area, item.intersection)
+        writer.writerow((item.key, item.patient_id, item.class_name, *areas, *overlap))
+    write_text(path, text.getvalue())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 import shutil
 import sys
 import tempfile
@@ -19,7 +18,6 @@ from ..data.spreadsheet import guard
 from ..errors import OutputError
 from ..machine.extras import require
 from ..machine.files import make_folder, write_json, write_text
-from ..machine.packages import versions
 from . import plots
 from .crossval import Fitted
 from .explain import correlations, encoded_sources
@@ -27,17 +25,12 @@ from .records import AnalysisSummary, Family
 from .regressors import Floats
 from .results import Results
 from .scores import fold_metrics
+from .versions import used_versions
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RECORD = "analysis.json"
-_PACKAGES = ("cxr", "pandas", "scikit-learn", "xgboost", "lightgbm", "optuna", "shap")
-
-
-def used_versions() -> dict[str, str]:
-    """Give the versions of Python and of the packages that computed the results."""
-    return {"python": platform.python_version(), **versions(_PACKAGES)}
 
 
 @contextmanager

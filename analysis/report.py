@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from ..data.columns import with_unit
 from ..report.page import _image
 from .explain import KIND
-from .outputs import used_versions
 from .records import AnalysisSummary, Family, Score
 from .regressors import LABELS
 from .results import Results
 from .scores import view_metrics
+from .versions import used_versions
 
 if TYPE_CHECKING:
     import pandas as pd

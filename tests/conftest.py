@@ -1,7 +1,185 @@
-"""How many examples the property tests try: hypothesis' own number, or very many for `make soak`."""
+"""A model whose answer is known by looking, and pictures to show it.
+
+Lesions are the pixels above 180, lungs those above 90: probability 1 / (1 + exp((cut - value) / 4)).
+"""
 
 from __future__ import annotations
 
-from hypothesis import settings
+from collections.abc import Callable, Iterator, Sequence
+from importlib import invalidate_caches
+from pathlib import Path
+from typing import Any
 
+import cv2
+import numpy as np
+import onnx
+import pytest
+from hypothesis import settings
+from onnx import TensorProto, helper, numpy_helper
+
+from cxr.models.card import METADATA_KEY, ModelCard, Normalisation, PixelSpec, ResizeRule
+
+# As many examples as hypothesis has by default, or very many for `make soak`.
 settings.register_profile("soak", max_examples=100_000)
+
+RESEARCH_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+SIZE = 64
+CUTS = {"lesion": 180.0, "lung": 90.0}
+
+Blob = tuple[int, int, int, int, int]
+MakeModel = Callable[..., Path]
+Draw = Callable[..., Path]
+
+
+def make_card(classes: Sequence[str] = ("lesion", "lung"), **changes: Any) -> ModelCard:
+    values: dict[str, Any] = {
+        "name": "bright spots",
+        "classes": tuple(classes),
+        "architecture": "none",
+        "encoder": "none",
+        "pixels": PixelSpec(SIZE, SIZE, ResizeRule.STRETCH),
+        "normalisation": Normalisation(0.0, 1.0),
+        "thresholds": (0.5,) * len(classes),
+        "licence": "Apache-2.0",
+    }
+    return ModelCard(**(values | changes))
+
+
+def build_model(
+    classes: Sequence[str], *, axes: Sequence[Any] = ("N", 1, SIZE, SIZE), kind: int = TensorProto.UINT8
+) -> onnx.ModelProto:
+    """Cast, scale, one 1 x 1 convolution and a sigmoid."""
+    slope = 255 / 4
+    weight = np.full((len(classes), 1, 1, 1), slope, np.float32)
+    bias = np.array([-slope * CUTS[name] / 255 for name in classes], np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["image"], ["grey"], to=TensorProto.FLOAT),
+            helper.make_node("Div", ["grey", "white"], ["unit"]),
+            helper.make_node("Conv", ["unit", "weight", "bias"], ["logit"]),
+            helper.make_node("Sigmoid", ["logit"], ["probability"]),
+        ],
+        "spots",
+        [helper.make_tensor_value_info("image", kind, axes)],
+        [helper.make_tensor_value_info("probability", TensorProto.FLOAT, (axes[0], len(classes), *axes[2:]))],
+        [
+            numpy_helper.from_array(np.array(255, np.float32), "white"),
+            numpy_helper.from_array(weight, "weight"),
+            numpy_helper.from_array(bias, "bias"),
+        ],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+@pytest.fixture(scope="session")
+def cxr_dev() -> Path:
+    """Give the folder of the real radiographs beside the clone; skip where it is missing."""
+    folder = RESEARCH_DATA / "cxr_dev"
+    if not folder.is_dir():
+        pytest.skip(f"the research data is not there: {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what is remembered between runs out of the user's cache, and the user's out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def make_model(tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
+    """Give a function that writes a model; `change` may spoil it first."""
+
+    def make(
+        classes: Sequence[str] = ("lesion", "lung"),
+        *,
+        card: ModelCard | str | None = None,
+        change: Callable[[onnx.ModelProto], None] | None = None,
+        **shape: Any,
+    ) -> Path:
+        model = build_model(classes, **shape)
+        text = card if isinstance(card, str) else (card or make_card(classes)).to_json()
+        helper.set_model_props(model, {METADATA_KEY: text} if text else {})
+        if change is not None:
+            change(model)
+        path = tmp_path_factory.mktemp("model") / "model.onnx"
+        onnx.save(model, path)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def card_of() -> Callable[..., ModelCard]:
+    return make_card
+
+
+@pytest.fixture(scope="session")
+def model(make_model: MakeModel) -> Path:
+    return make_model()
+
+
+@pytest.fixture(scope="session")
+def draw() -> Draw:
+    """Give a function that writes a picture: grey, with rectangles (row, column, height, width, level)."""
+
+    def write(
+        path: Path, blobs: Sequence[Blob] = (), *, size: tuple[int, int] = (64, 64), level: int = 20
+    ) -> Path:
+        pixels = np.full(size, level, np.uint8)
+        for row, column, height, width, value in blobs:
+            pixels[row : row + height, column : column + width] = value
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(path), pixels)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def draw_many(draw: Draw) -> Callable[[Path, int], Path]:
+    """Give a function that fills a folder with pictures of different spots."""
+
+    def write(folder: Path, count: int) -> Path:
+        rng = np.random.default_rng(count)
+        for number in range(count):
+            spots = [
+                (int(row), int(column), int(height), int(width), int(level))
+                for row, column, height, width, level in rng.integers(
+                    (2, 2, 2, 2, 120), (40, 40, 16, 16, 250), (number % 4, 5)
+                )
+            ]
+            draw(folder / f"{number // 20:02d}" / f"{number:08d}_000.png", spots, size=(96, 80))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Give a function that puts a package's metadata, without its modules, before what is installed."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+
+    def write(
+        name: str,
+        version: str,
+        *,
+        module: str = "",
+        requires: Sequence[str] = (),
+        extras: Sequence[str] = (),
+    ) -> None:
+        folder = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        folder.mkdir()
+        lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
+        lines += [f"Requires-Dist: {one}" for one in requires]
+        lines += [f"Provides-Extra: {one}" for one in extras]
+        (folder / "METADATA").write_text("\n".join(lines) + "\n")
+        (folder / "top_level.txt").write_text(module)
+        invalidate_caches()
+
+    return write

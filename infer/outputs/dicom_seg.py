@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_OID, uuid5
@@ -210,10 +211,9 @@ def _complete(header: Dataset) -> None:
 def _build(header: Dataset, frames: Grey, names: list[str], card: ModelCard, model_hash: str) -> Segmentation:
     from highdicom.seg import Segmentation
 
-    from ... import __version__
-
+    made_by = version("cxr")
     content = hashlib.sha256(np.packbits(frames).tobytes()).hexdigest()
-    origin = (header.SOPInstanceUID, model_hash, card.to_json(), __version__, content)
+    origin = (header.SOPInstanceUID, model_hash, card.to_json(), made_by, content)
     # highdicom prints a name that it does not like; a patient's is given to the finished object alone.
     patient_name, header.PatientName = header.PatientName, None
     date, time = _content_moment(header)
@@ -228,7 +228,7 @@ def _build(header: Dataset, frames: Grey, names: list[str], card: ModelCard, mod
         instance_number=1,
         manufacturer="cxr",
         manufacturer_model_name="cxr-infer",
-        software_versions=__version__,
+        software_versions=made_by,
         device_serial_number=model_hash[:_LONG_STRING],
         omit_empty_frames=False,
         content_label="CXR_MASKS",

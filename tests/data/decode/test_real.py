@@ -12,32 +12,27 @@ from cxr.data.datasets.open import open_dataset
 from cxr.data.decode.reader import read_picture
 from cxr.errors import DecodeError
 
-PACK = Path(__file__).resolve().parents[3] / "shared" / "data" / "cxr_dev"
-
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(not PACK.is_dir(), reason=f"the research data is not there: {PACK}"),
-]
+pytestmark = pytest.mark.real
 
 
-def test_the_real_nih_tables_are_read_whole() -> None:
-    assert read_entries(PACK / "nih" / "Data_Entry_2017_v2020.csv.gz").num_rows == 112_120
-    assert read_boxes(PACK / "nih" / "BBox_List_2017.csv").num_rows == 984
+def test_the_real_nih_tables_are_read_whole(cxr_dev: Path) -> None:
+    assert read_entries(cxr_dev / "nih" / "Data_Entry_2017_v2020.csv.gz").num_rows == 112_120
+    assert read_boxes(cxr_dev / "nih" / "BBox_List_2017.csv").num_rows == 984
 
 
-def test_the_real_set_opens_with_the_counts_that_its_readme_states() -> None:
-    lung = open_dataset(PACK, classes=["lung"])
-    lesion = open_dataset(PACK, classes=["lesion"])
+def test_the_real_set_opens_with_the_counts_that_its_readme_states(cxr_dev: Path) -> None:
+    lung = open_dataset(cxr_dev, classes=["lung"])
+    lesion = open_dataset(cxr_dev, classes=["lesion"])
     assert (len(lung.records), len(lesion.records)) == (539, 71)  # two films show one lung only
     assert len({record.patient_id for record in lesion.records}) == 51
 
 
-def test_odd_files_are_read_or_refused_as_their_manifest_expects() -> None:
-    with (PACK / "odd" / "MANIFEST.csv").open(encoding="utf-8", newline="") as handle:
+def test_odd_files_are_read_or_refused_as_their_manifest_expects(cxr_dev: Path) -> None:
+    with (cxr_dev / "odd" / "MANIFEST.csv").open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert len(rows) == 36
     for row in rows:
-        path = PACK / "odd" / row["file"]
+        path = cxr_dev / "odd" / row["file"]
         if row["expected"].startswith("refuse"):
             with pytest.raises(DecodeError):
                 read_picture(path)

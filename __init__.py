@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .analysis.run import analyze_features
     from .data.datasets.open import open_dataset
-    from .data.decode.reader import read_picture
+    from .data.decode.reader import read_image
     from .data.sample.write import make_sample
     from .errors import CxrError
     from .export.run import export_model
@@ -39,7 +39,7 @@ _HOME = {
     "make_sample": ".data.sample.write",
     "measure": ".infer.features",
     "open_dataset": ".data.datasets.open",
-    "read_picture": ".data.decode.reader",
+    "read_image": ".data.decode.reader",
     "train_model": ".train.run",
 }
 
@@ -54,7 +54,7 @@ __all__ = [
     "make_sample",
     "measure",
     "open_dataset",
-    "read_picture",
+    "read_image",
     "train_model",
 ]
 

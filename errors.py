@@ -23,7 +23,7 @@ class InputError(CxrError):
 
 
 class DecodeError(InputError):
-    """A file is not a picture that can be read as a radiograph; in a run over a folder it is set aside."""
+    """A file is not an image that can be read as a radiograph; in a run over a folder it is set aside."""
 
 
 class ModelError(CxrError):
@@ -39,7 +39,7 @@ class OutputError(CxrError):
 
 
 class MachineError(CxrError):
-    """The machine cannot go on, for want of memory or files or processes; no picture is to blame for it."""
+    """The machine cannot go on, for want of memory or files or processes; no image is to blame for it."""
 
 
 class MissingExtraError(CxrError):

@@ -31,7 +31,7 @@ def _known_models(ctx: click.Context, param: click.Parameter, value: str) -> Seq
 @click.option(
     "--clinical",
     type=click.Path(path_type=Path),
-    help="Clinical table, one row a picture.  [default: beside the pictures that run.json names]",
+    help="Clinical table, one row an image.  [default: beside the images that run.json names]",
 )
 @click.option("--out", type=click.Path(path_type=Path), default="analysis", help="Folder of the results.")
 @click.option("--target", default="lesion_ratio", help="Column to be predicted.")
@@ -105,7 +105,7 @@ def _lines(summary: AnalysisSummary) -> list[object]:
 
     from .report import RESEARCH, interval, shuffle_line
 
-    title = f"{summary.target} on held-out patients: {summary.rows} pictures of {summary.patients} patients"
+    title = f"{summary.target} on held-out patients: {summary.rows} images of {summary.patients} patients"
     table = Table(title=title, title_justify="left")
     for name in ("model", "R² [95 % interval]", "RMSE", "made of, by mean |SHAP|"):
         table.add_column(name)

@@ -26,7 +26,7 @@ Split = tuple[Ints, Ints]
 
 @dataclass(frozen=True)
 class Problem:
-    """What is learnt: encodable features, a target without gaps, and whose pictures the rows are."""
+    """What is learnt: encodable features, a target without gaps, and whose images the rows are."""
 
     features: pd.DataFrame
     target: Floats
@@ -71,7 +71,7 @@ def outer_folds(patients: npt.NDArray[np.str_], folds: int, seed: int) -> list[S
         advice = f"at most {most} are possible" if most else "that is too few for any"
         raise InputError(
             f"{folds} folds need {max(2 * folds, 2 * INNER_FOLDS)} patients; there are {count}"
-            f" ({len(patients)} pictures): {advice}"
+            f" ({len(patients)} images): {advice}"
         )
     selection = require("sklearn.model_selection", extra="analysis")
     splitter = selection.GroupKFold(folds, shuffle=True, random_state=seed)

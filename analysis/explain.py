@@ -74,7 +74,7 @@ def correlations(frame: pd.DataFrame, target: str) -> pd.DataFrame:
 
 def _encoded_contributions(family: Family, bare: Any, encoded: Floats) -> tuple[Floats, Floats]:
     if family is Family.RF:
-        with warnings.catch_warnings():  # shap sets its colour maps in a way that matplotlib gives up
+        with warnings.catch_warnings():  # shap sets its color maps in a way that matplotlib gives up
             warnings.simplefilter("ignore", PendingDeprecationWarning)
             shap = require("shap", extra="analysis")
         explainer = shap.TreeExplainer(bare, feature_perturbation=KIND)

@@ -1,6 +1,6 @@
 """Find columns that carry the target: those it is computed from, and those that tell where it is 0.
 
-A lesion ratio is number times mean area over the picture's size. A regressor that sees the three "predicts"
+A lesion ratio is number times mean area over the image's size. A regressor that sees the three "predicts"
 a definition, with R² near 1 and nothing learnt.
 """
 
@@ -33,7 +33,7 @@ def find_carriers(frame: pd.DataFrame, target: str, candidates: Sequence[str]) -
     Parameters
     ----------
     frame : DataFrame
-        One row a picture; the target is known in all.
+        One row an image; the target is known in all.
     target : str
         A numeric column.
     candidates : sequence of str
@@ -103,9 +103,9 @@ def zero_teller(column: Floats, target: Floats) -> str | None:
 
 
 def repeated_measurements(frame: pd.DataFrame, columns: Sequence[str], target: str) -> list[tuple[str, str]]:
-    """Find pairs of pictures of different patients with the same measurements to the last digit.
+    """Find pairs of images of different patients with the same measurements to the last digit.
 
-    Pictures whose target is 0 are passed over: nothing was measured on them.
+    Images whose target is 0 are passed over: nothing was measured on them.
     """
     measured = frame.loc[frame[target] != 0]
     names = [name for name in columns if measured[name].nunique() > _FEW]
@@ -160,10 +160,10 @@ def _complete(values: dict[str, Floats], goal: Floats) -> tuple[dict[str, Floats
 def _is_exact(columns: dict[str, Floats], names: Sequence[str], target: Floats) -> bool:
     matrix = np.column_stack([columns[name] for name in names])
     matrix = (matrix - matrix.mean(axis=0)) / matrix.std(axis=0)
-    centred = target - target.mean()
-    total = float(centred @ centred)
+    centered = target - target.mean()
+    total = float(centered @ centered)
     if total == 0:
         return False
-    weights, *_ = np.linalg.lstsq(matrix, centred, rcond=None)
-    rest = centred - matrix @ weights
+    weights, *_ = np.linalg.lstsq(matrix, centered, rcond=None)
+    rest = centered - matrix @ weights
     return float(rest @ rest) <= _EXACT * total

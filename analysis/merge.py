@@ -1,4 +1,4 @@
-"""Join features and clinical table, one picture to one row, and say what stayed alone."""
+"""Join features and clinical table, one image to one row, and say what stayed alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Key = Callable[[str], str]
 def merge_clinical(
     features: pd.DataFrame, clinical: pd.DataFrame, *, path: Path, folder: Path | None
 ) -> tuple[pd.DataFrame, Merge]:
-    """Join the tables on the picture; pictures that the clinical table lacks are left out.
+    """Join the tables on the image; images that the clinical table lacks are left out.
 
     Patients are told apart by the clinical table alone: ids of two sources in one column could name one
     patient twice and put it on both sides of a fold.
@@ -32,14 +32,14 @@ def merge_clinical(
     features, clinical : DataFrame
         Both with a column `image`.
     path : Path
-        Where the clinical table was read; its pictures are relative to its folder.
+        Where the clinical table was read; its images are relative to its folder.
     folder : Path, optional
-        What the features' pictures are relative to.
+        What the features' images are relative to.
 
     Raises
     ------
     InputError
-        If a picture stands twice on a side, or no picture is on both.
+        If an image stands twice on a side, or no image is on both.
     """
     rule, left, right = _match(features["image"].tolist(), clinical["image"].tolist(), path, folder)
     _refuse_repeats("features", left, features["image"].tolist())
@@ -75,13 +75,13 @@ def _match(
         if not set(left_keys).isdisjoint(right_keys):
             return rule, left_keys, right_keys
     raise InputError(
-        f"{path}: no picture of the features is in this table ('{left[0]}' against"
+        f"{path}: no image of the features is in this table ('{left[0]}' against"
         f" '{right[0] if right else 'no rows'}'); give the right one with --clinical"
     )
 
 
 def _rules(right: Sequence[str], path: Path, folder: Path | None) -> list[tuple[str, Key, Key]]:
-    """Give the ways to name a picture, the strictest first; the first that finds any is taken for all."""
+    """Give the ways to name an image, the strictest first; the first that finds any is taken for all."""
     by_name = ("file name", _name, _name)
     bare = path.name != "index.csv" and not any("/" in image for image in right)
     if bare:
@@ -107,8 +107,8 @@ def _refuse_repeats(side: str, keys: Sequence[str], images: Sequence[str]) -> No
     if pairs:
         one, other = pairs[0]
         raise InputError(
-            f"{side}: {len(pairs)} pictures cannot be told from another one: '{one}' and '{other}'"
-            " are the same key; one row a picture is needed"
+            f"{side}: {len(pairs)} images cannot be told from another one: '{one}' and '{other}'"
+            " are the same key; one row an image is needed"
         )
 
 

@@ -121,7 +121,7 @@ def best_hyperparams(finals: Iterable[Fitted]) -> pd.DataFrame:
 def shap_table(
     images: Sequence[str], folds: Sequence[int], base: Any, names: Sequence[str], values: Any
 ) -> pd.DataFrame:
-    """Tabulate the SHAP values of the held-out pictures; a row's base and values sum to its prediction."""
+    """Tabulate the SHAP values of the held-out images; a row's base and values sum to its prediction."""
     pandas = require("pandas", extra="analysis")
     left: pd.DataFrame = pandas.DataFrame({"image": images, "fold": folds, "base_value": base})
     right = pandas.DataFrame(np.asarray(values), columns=[f"shap_{name}" for name in names])

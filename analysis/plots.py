@@ -1,4 +1,4 @@
-"""The pictures of an analysis: held-out predictions, and what they are made of."""
+"""The images of an analysis: held-out predictions, and what they are made of."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .selection import is_number
 if TYPE_CHECKING:
     import pandas as pd
 
-_COLOURS = ("#2b6ca3", "#d1742b", "#4c9a62", "#8b62a8", "#7a7a7a")
+_COLORS = ("#2b6ca3", "#d1742b", "#4c9a62", "#8b62a8", "#7a7a7a")
 _NEUTRAL = "#8a8a8a"
 _MOST_SHOWN = 15
 _LEGIBLE = 0.04
@@ -40,10 +40,10 @@ def scatter(
     """Draw held-out predictions against what was measured, with R² and its interval."""
     figure, axes = _figure(6.0, 6.0)
     for place, (name, rows) in enumerate(_parts(views, len(measured))):
-        colour = _COLOURS[min(place, len(_COLOURS) - 1)]
+        color = _COLORS[min(place, len(_COLORS) - 1)]
         label = f"{name} (n = {int(rows.sum())})" if name else None
         axes.scatter(
-            measured[rows], predicted[rows], s=22, alpha=0.65, color=colour, linewidths=0, label=label
+            measured[rows], predicted[rows], s=22, alpha=0.65, color=color, linewidths=0, label=label
         )
     low = float(min(measured.min(), predicted.min()))
     high = float(max(measured.max(), predicted.max()))
@@ -57,7 +57,7 @@ def scatter(
     axes.set_title(f"{target} by {score.label}: held-out predictions", fontsize=12)
     text = (
         f"R² {score.r2:.2f} [{score.r2_low:.2f}, {score.r2_high:.2f}]\n"
-        f"RMSE {score.rmse:.3g}\nn = {len(measured)} pictures, {patients} patients"
+        f"RMSE {score.rmse:.3g}\nn = {len(measured)} images, {patients} patients"
     )
     box = {"boxstyle": "round", "facecolor": "white", "edgecolor": "#cccccc", "alpha": 0.9}
     axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", fontsize=10, bbox=box)
@@ -68,21 +68,21 @@ def scatter(
 def importance(
     path: Path, score: Score, target: str, features: pd.DataFrame, values: Floats, *, patients: int
 ) -> None:
-    """Draw mean absolute SHAP values, and each held-out picture's value coloured by its feature."""
+    """Draw mean absolute SHAP values, and each held-out image's value colored by its feature."""
     strength = np.abs(values).mean(axis=0)
     order = np.argsort(strength, kind="stable")[-_MOST_SHOWN:]
     names = [str(features.columns[place]) for place in order]
     height = 2.0 + 0.5 * len(order)
     figure, (bars, dots) = _figure(11.0, height, columns=2)
-    bars.barh(range(len(order)), strength[order], color=_COLOURS[0], height=0.6)
+    bars.barh(range(len(order)), strength[order], color=_COLORS[0], height=0.6)
     bars.set_yticks(range(len(order)), names)
     bars.set_xlabel(f"mean |SHAP value|, {target}" + _unit_line(target))
-    colours = require("matplotlib", extra="analysis").colormaps["coolwarm"]
+    colors = require("matplotlib", extra="analysis").colormaps["coolwarm"]
     rng = np.random.default_rng(0)
     for row, place in enumerate(order):
         heights = row + _spread(values[:, place], rng)
         column = features.iloc[:, place]
-        shade = colours(_ranks(column)) if is_number(column) else _NEUTRAL
+        shade = colors(_ranks(column)) if is_number(column) else _NEUTRAL
         dots.scatter(values[:, place], heights, s=10, c=shade, linewidths=0, alpha=0.8)
         if not is_number(column):
             _name_levels(dots, column, values[:, place], row, span=float(np.ptp(values)))
@@ -92,10 +92,10 @@ def importance(
     bars.set_ylim(dots.get_ylim())
     for axes in (bars, dots):
         axes.locator_params(axis="x", nbins=6)
-    dots.set_title("each held-out picture (numbers: blue low to red high; texts: grey, named)", fontsize=9)
+    dots.set_title("each held-out image (numbers: blue low to red high; texts: gray, named)", fontsize=9)
     figure.suptitle(
         f"{score.label}: what its held-out predictions of {target} are made of\n"
-        f"{len(values)} pictures of {patients} patients; SHAP ({KIND}): associations, not causes",
+        f"{len(values)} images of {patients} patients; SHAP ({KIND}): associations, not causes",
         fontsize=11,
     )
     figure.savefig(path, dpi=_DPI)

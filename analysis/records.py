@@ -41,8 +41,8 @@ class Grouping(StrEnum):
 
     CLINICAL = "the clinical table"
     FEATURES = "the features table"
-    NAME = "the pictures' names (NIH pattern)"
-    PICTURE = "nowhere: each picture counts as its own patient"
+    NAME = "the images' names (NIH pattern)"
+    IMAGE = "nowhere: each image counts as its own patient"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Merge:
 
 @dataclass(frozen=True)
 class Table:
-    """One row a picture: `image`, `patient_id`, the columns that were measured, and the clinical ones."""
+    """One row an image: `image`, `patient_id`, the columns that were measured, and the clinical ones."""
 
     frame: pd.DataFrame
     spatial: tuple[str, ...]
@@ -89,7 +89,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Score:
-    """How well held-out pictures were predicted; `r2_low` and `r2_high` bound the 95 % interval."""
+    """How well held-out images were predicted; `r2_low` and `r2_high` bound the 95 % interval."""
 
     model: str
     label: str
@@ -124,7 +124,7 @@ class AnalysisSummary:
     """What an analysis found and wrote.
 
     `scores` holds the tuned models and the baselines; `top_features` the mean absolute SHAP values of the
-    held-out pictures by model, largest first, in the target's unit.
+    held-out images by model, largest first, in the target's unit.
     """
 
     out: Path

@@ -43,7 +43,7 @@ class Range:
     log: bool = False
 
 
-# Modest sizes: tables of some hundred films are fitted best by small, slow-learning models.
+# Modest sizes: tables of some hundred images are fitted best by small, slow-learning models.
 SPACES: Mapping[Family, Mapping[str, Range]] = {
     Family.XGB: {
         "n_estimators": Range(30, 200, 100),

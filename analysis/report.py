@@ -19,7 +19,7 @@ from .versions import used_versions
 if TYPE_CHECKING:
     import pandas as pd
 
-RESEARCH = "For research use only; not for diagnosis. Associations in this table of films, not causes."
+RESEARCH = "For research use only; not for diagnosis. Associations in this table of images, not causes."
 _MOST_CORRELATED = 15
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem;
@@ -83,10 +83,10 @@ def _asked(summary: AnalysisSummary) -> str:
         ("Target", with_unit(summary.target)),
         ("Features", ", ".join(summary.selection.features)),
         (
-            "Pictures",
+            "Images",
             f"{summary.rows} of {summary.patients} patients (patients read from {summary.grouping})",
         ),
-        ("Folds", f"{summary.folds}, all pictures of a patient in one; seed {summary.seed}"),
+        ("Folds", f"{summary.folds}, all images of a patient in one; seed {summary.seed}"),
         (
             "Search",
             f"{summary.trials} trials of Optuna's TPE inside each training fold",
@@ -98,8 +98,8 @@ def _asked(summary: AnalysisSummary) -> str:
                 "Clinical table",
                 f"{merge.table.name}, joined by {merge.rule}: {merge.matched} matched",
             ),
-            ("Pictures without clinical row", _counted(merge.features_alone, merge.features_examples)),
-            ("Clinical rows without picture", _counted(merge.clinical_alone, merge.clinical_examples)),
+            ("Images without clinical row", _counted(merge.features_alone, merge.features_examples)),
+            ("Clinical rows without image", _counted(merge.clinical_alone, merge.clinical_examples)),
         ]
     return "<h2>What was asked</h2>" + _table((), lines)
 
@@ -127,10 +127,10 @@ def _views(results: Results) -> str:
     if table is None:
         return ""
     rows = [
-        (str(row["view"]), str(row["pictures"]), str(row["model"]), *_figures(row))
+        (str(row["view"]), str(row["images"]), str(row["model"]), *_figures(row))
         for row in table.to_dict("records")
     ]
-    head = ("view", "pictures", "model", "R²", "RMSE", "MAE")
+    head = ("view", "images", "model", "R²", "RMSE", "MAE")
     note = "The same predictions, judged within each view: a score that only tells views apart falls here."
     return f"<h2>By view</h2>{_table(head, rows, numbers=3)}<p>{note}</p>"
 
@@ -150,7 +150,7 @@ def _shuffle(summary: AnalysisSummary) -> str:
 def _explained(summary: AnalysisSummary, folder: Path) -> str:
     parts = [
         "<h2>What the predictions are made of</h2>"
-        f"<p>SHAP values ({KIND}) of held-out pictures, pooled over the outer folds, in the target's unit."
+        f"<p>SHAP values ({KIND}) of held-out images, pooled over the outer folds, in the target's unit."
         " They tell what a model uses, not what causes the target; features that go together share their"
         " credit (see the correlations).</p>"
     ]
@@ -179,8 +179,8 @@ def _correlated(related: pd.DataFrame) -> str:
 def _cell(value: float) -> str:
     if value != value:
         return "<td class='n'></td>"
-    colour = "43,108,163" if value > 0 else "209,116,43"
-    return f"<td class='n' style='background: rgba({colour},{abs(value) * 0.6:.2f})'>{value:.2f}</td>"
+    color = "43,108,163" if value > 0 else "209,116,43"
+    return f"<td class='n' style='background: rgba({color},{abs(value) * 0.6:.2f})'>{value:.2f}</td>"
 
 
 def _columns(summary: AnalysisSummary) -> str:

@@ -51,7 +51,7 @@ class Results:
 
     @property
     def views(self) -> npt.NDArray[np.str_] | None:
-        """The view of each picture, where the table has a few different ones."""
+        """The view of each image, where the table has a few different ones."""
         frame = self.table.frame
         if "view" not in frame.columns or not 1 < frame["view"].nunique() <= _MOST_VIEWS:
             return None

@@ -44,9 +44,9 @@ def analyze_features(
     Parameters
     ----------
     features : Path or str
-        A features.csv, one row a picture.
+        A features.csv, one row an image.
     clinical : Path or str, optional
-        The clinical table; by default the one beside the pictures that run.json names.
+        The clinical table; by default the one beside the images that run.json names.
     out : Path or str
         The folder of the results.
     target : str, optional
@@ -145,14 +145,14 @@ def _with_target(table: Table, target: str, path: Path) -> Table:
         raise InputError(f"{path}: the target {target} {problem}; there are {', '.join(usable)}")
     known = frame.loc[frame[target].notna()].reset_index(drop=True)
     if len(known) < _FEWEST_ROWS:
-        raise InputError(f"{path}: {target} is known for {len(known)} pictures; {_FEWEST_ROWS} are needed")
+        raise InputError(f"{path}: {target} is known for {len(known)} images; {_FEWEST_ROWS} are needed")
     if known[target].nunique() < 2:
         value = known[target].iloc[0]
         raise InputError(
-            f"{path}: {target} is {value:g} in all {len(known)} pictures; there is nothing to learn"
+            f"{path}: {target} is {value:g} in all {len(known)} images; there is nothing to learn"
         )
     missing = len(frame) - len(known)
-    notes = (f"{missing} pictures without {target} are left out",) if missing else ()
+    notes = (f"{missing} images without {target} are left out",) if missing else ()
     return replace(table, frame=known, notes=(*table.notes, *notes))
 
 
@@ -192,8 +192,8 @@ def _warnings(results: Results, selection: Selection, best: Score) -> tuple[str,
     pairs = repeated_measurements(table.frame, table.spatial, target)
     if pairs:
         notes.append(
-            f"{len(pairs)} pictures measure the same to the last digit as one of another patient"
-            f" ({pairs[0][0]} and {pairs[0][1]}): perhaps one film under two names"
+            f"{len(pairs)} images measure the same to the last digit as one of another patient"
+            f" ({pairs[0][0]} and {pairs[0][1]}): perhaps one image under two names"
         )
     linear = results.score_of("ridge")
     if linear.r2 >= best.r2:

@@ -91,7 +91,7 @@ def shuffle_between_patients(
 ) -> Floats:
     """Hand each patient's targets to another, in one block.
 
-    Films of one patient stay alike, so that a patient on both sides of a fold would show.
+    Images of one patient stay alike, so that a patient on both sides of a fold would show.
     """
     names, index = np.unique(patients, return_inverse=True)
     in_order = np.argsort(index, kind="stable")
@@ -128,7 +128,7 @@ def fold_metrics(results: Results) -> pd.DataFrame:
                     "rmse": rmse(goal, guess),
                     "mae": mae(goal, guess),
                     "model": model,
-                    "pictures": len(test),
+                    "images": len(test),
                     "patients": len(np.unique(problem.patients[test])),
                 }
             )
@@ -137,7 +137,7 @@ def fold_metrics(results: Results) -> pd.DataFrame:
 
 
 def view_metrics(results: Results) -> pd.DataFrame | None:
-    """Score the held-out pictures of each view apart, or give None where there is but one view."""
+    """Score the held-out images of each view apart, or give None where there is but one view."""
     pandas = require("pandas", extra="analysis")
     views = results.views
     if views is None:
@@ -149,6 +149,6 @@ def view_metrics(results: Results) -> pd.DataFrame | None:
         for model, predicted in results.predictions.items():
             guess = predicted[at]
             errors = {"r2": r_squared(goal, guess), "rmse": rmse(goal, guess), "mae": mae(goal, guess)}
-            rows.append({"view": view, "pictures": len(goal), "model": LABELS[model], **errors})
+            rows.append({"view": view, "images": len(goal), "model": LABELS[model], **errors})
     table: pd.DataFrame = pandas.DataFrame(rows)
     return table

@@ -19,8 +19,8 @@ MOST_LEVELS = 12
 _MOST_EMPTY = 0.5
 
 _NEVER = re.compile(
-    r"(^|_)(image|images|id|ids|uid|patientid|name|path|file|filename|folder|url|doi|hash|sha256|licence|"
-    r"license|note|notes|comment|comments|date|fold|split|source|convention|mode|modality)(_|$)"
+    r"(^|_)(image|images|id|ids|uid|patientid|name|path|file|filename|folder|url|doi|hash|sha256|licen[cs]e|"
+    r"note|notes|comment|comments|date|fold|split|source|convention|mode|modality)(_|$)"
     r"|^mask_|^location$|_ok$|^has_"
 )
 _DERIVED = re.compile(r"(^|_)(finding|findings|label|labels|diagnosis)(_|$)")
@@ -39,7 +39,7 @@ class Role(StrEnum):
 
 _WHY = {
     Role.BOOKKEEPING: "names or files; never a feature",
-    Role.DERIVED: "read from the same picture",
+    Role.DERIVED: "read from the same image",
     Role.GEOMETRY: "how the file was made, not who is shown",
     Role.CLINICAL: "clinical, not asked for",
     Role.SPATIAL: "measured, not asked for",

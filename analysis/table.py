@@ -1,4 +1,4 @@
-"""The table that is analysed: features.csv, joined with the clinical table where there is one."""
+"""The table that is analyzed: features.csv, joined with the clinical table where there is one."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def load_table(features: Path, clinical: Path | None = None) -> Table:
     features : Path
         A features.csv of `cxr-infer`, or a table with the demo's column names.
     clinical : Path, optional
-        The clinical table; by default the one beside the pictures that run.json names.
+        The clinical table; by default the one beside the images that run.json names.
 
     Raises
     ------
     InputError
-        If a table cannot be read, names a picture twice, or the two have no picture in common.
+        If a table cannot be read, names an image twice, or the two have no image in common.
     """
     measured = read_features(features)
-    folder = pictures_folder(features)
+    folder = images_folder(features)
     path = clinical or _beside(folder)
     spatial = tuple(name for name in measured.columns if name not in ("image", "patient_id"))
     if path is None:
@@ -53,12 +53,12 @@ def load_table(features: Path, clinical: Path | None = None) -> Table:
 
 
 def read_features(path: Path) -> pd.DataFrame:
-    """Read a features table: one row a picture, `image` its key, the demo's names made ours.
+    """Read a features table: one row an image, `image` its key, the demo's names made ours.
 
     Raises
     ------
     InputError
-        If it cannot be read, has no `image` column, no rows, or names a picture twice.
+        If it cannot be read, has no `image` column, no rows, or names an image twice.
     """
     pandas = require("pandas", extra="analysis")
     try:
@@ -72,7 +72,7 @@ def read_features(path: Path) -> pd.DataFrame:
     frame = frame.rename(columns={old: new for old, new in ALIASES.items() if new not in frame.columns})
     if "image" not in frame.columns:
         raise InputError(
-            f"{path}: there is no column 'image' (or 'ImageIndex') to tell the pictures apart;"
+            f"{path}: there is no column 'image' (or 'ImageIndex') to tell the images apart;"
             f" it has {written}{_repeated_rows(frame)}"
         )
     if frame.empty:
@@ -84,8 +84,8 @@ def read_features(path: Path) -> pd.DataFrame:
     return _finite(path, frame)
 
 
-def pictures_folder(features: Path) -> Path | None:
-    """Give the pictures' folder that the run.json beside the features names, if there is one."""
+def images_folder(features: Path) -> Path | None:
+    """Give the images' folder that the run.json beside the features names, if there is one."""
     record = features.parent / "run.json"
     if not record.is_file():
         return None
@@ -121,8 +121,8 @@ def _refuse_repeats(path: Path, images: Sequence[str]) -> None:
     repeated = [image for image, count in counts.items() if count > 1]
     if repeated:
         raise InputError(
-            f"{path}: {len(images)} rows for {len(counts)} pictures; named more than once:"
-            f" {_some(repeated)}; one row a picture is needed, since copies of a row on both sides of a"
+            f"{path}: {len(images)} rows for {len(counts)} images; named more than once:"
+            f" {_some(repeated)}; one row an image is needed, since copies of a row on both sides of a"
             " fold make any score look good"
         )
 
@@ -161,23 +161,23 @@ def _with_patients(frame: pd.DataFrame, origin: Grouping) -> tuple[pd.DataFrame,
     images = frame["image"].tolist()
     if "patient_id" in frame.columns and frame["patient_id"].notna().any():
         known = frame["patient_id"].notna()
-        patients = frame["patient_id"].astype("object").where(known, "picture:" + frame["image"])
+        patients = frame["patient_id"].astype("object").where(known, "image:" + frame["image"])
         alone = int((~known).sum())
-        notes = (f"{alone} pictures without a patient_id count as patients of their own",) if alone else ()
+        notes = (f"{alone} images without a patient_id count as patients of their own",) if alone else ()
         return frame.assign(patient_id=patients.astype(str)), origin, notes
     matches = [_NIH_NAME.fullmatch(image) for image in images]
     named = [match.group(1) for match in matches if match]
     if len(named) == len(images):
         return frame.assign(patient_id=named), Grouping.NAME, ()
-    note = "no patient_id is known: each picture counts as its own patient, which scores may profit from"
-    return frame.assign(patient_id=[f"picture:{image}" for image in images]), Grouping.PICTURE, (note,)
+    note = "no patient_id is known: each image counts as its own patient, which scores may profit from"
+    return frame.assign(patient_id=[f"image:{image}" for image in images]), Grouping.IMAGE, (note,)
 
 
 def _merge_notes(merge: Merge) -> tuple[str, ...]:
     if not merge.features_alone:
         return ()
     return (
-        f"{merge.features_alone} pictures have no row in {merge.table.name} and are left out"
+        f"{merge.features_alone} images have no row in {merge.table.name} and are left out"
         f" ({_some(merge.features_examples)})",
     )
 

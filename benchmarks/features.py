@@ -53,13 +53,13 @@ Way = Callable[[Mask], object]
 
 
 def blobs(count: int, size: int) -> Mask:
-    """Draw ellipses as large, in all, as lesions on a film: a few to a dozen per cent of it."""
+    """Draw ellipses as large, in all, as lesions on an image: a few to a dozen per cent of it."""
     rng = np.random.default_rng(count)
     mask = np.zeros((size, size), np.uint8)
     for _ in range(count):
-        centre = tuple(int(value) for value in rng.integers(size // 8, size - size // 8, 2))
+        center = tuple(int(value) for value in rng.integers(size // 8, size - size // 8, 2))
         axes = tuple(int(value) for value in rng.integers(size // 64, size // 20, 2))
-        cv2.ellipse(mask, centre, axes, float(rng.integers(180)), 0, 360, 1, -1)
+        cv2.ellipse(mask, center, axes, float(rng.integers(180)), 0, 360, 1, -1)
     return mask
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from setting import print_setting
-from work import RESNET, films, network
+from work import RESNET, images, network
 
 
 def first_row(folder: Path, model: Path) -> float:
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    folder = films(options.work)[0].parent
+    folder = images(options.work)[0].parent
     model = network(options.work, "resnet34", RESNET).fp32
     print_setting(("onnxruntime", "numba"))
     first_row(folder, model)

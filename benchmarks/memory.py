@@ -1,6 +1,6 @@
-"""Does memory grow with the folder? Hard links to a few films, and the process's memory at two moments.
+"""Does memory grow with the folder? Hard links to a few images, and the process's memory at two moments.
 
-python benchmarks/memory.py [--work benchmarks/work] [--films 20000] [--provider openvino]
+python benchmarks/memory.py [--work benchmarks/work] [--images 20000] [--provider openvino]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from setting import print_setting
-from work import LITE, films, network
+from work import LITE, images, network
 
 from cxr.infer.run import infer_folder
 
@@ -30,22 +30,22 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work")
-    parser.add_argument("--films", type=int, default=20_000)
+    parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--provider", default="openvino")
     options = parser.parse_args()
-    sources = films(options.work)
+    sources = images(options.work)
     model = network(options.work, "lite0", LITE).int8
     print_setting(("onnxruntime", "openvino", "numpy"))
-    # On the disk of the films, so that links can be made.
+    # On the disk of the images, so that links can be made.
     with TemporaryDirectory(dir=options.work) as scratch:
-        folder = Path(scratch) / "films"
+        folder = Path(scratch) / "images"
         folder.mkdir()
-        for index in range(options.films):
+        for index in range(options.images):
             os.link(sources[index % len(sources)], folder / f"{index:06}.png")
         seen: dict[int, int] = {}
 
         def watch(done: int, _total: int) -> None:
-            if done in (EARLY, options.films // 2, options.films):
+            if done in (EARLY, options.images // 2, options.images):
                 seen[done] = resident()
 
         started = time.perf_counter()
@@ -53,13 +53,11 @@ def main() -> None:
             folder, model=model, provider=options.provider, out=Path(scratch) / "out", progress=watch
         )
         seconds = time.perf_counter() - started
-    print("\n| after films | memory, MB |\n| ---: | ---: |")
+    print("\n| after images | memory, MB |\n| ---: | ---: |")
     for done, held in sorted(seen.items()):
         print(f"| {done:,} | {held / 1e6:.0f} |")
-    growth = seen[options.films] / seen[EARLY] - 1
-    print(
-        f"\n{options.films:,} films in {seconds:.0f} s; growth from {EARLY:,} on: {growth:+.1%} (under 5 %)."
-    )
+    growth = seen[options.images] / seen[EARLY] - 1
+    print(f"\n{options.images:,} images in {seconds:.0f} s; growth from {EARLY:,} on: {growth:+.1%} (< 5 %).")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What people do without cxr: a loop over the films with PIL, the model, and scikit-image.
+"""What people do without cxr: a loop over the images with PIL, the model, and scikit-image.
 
-Both ways give what the demo gave for a film: the lesion ratio, the number, the mean area and the mean
-distance of the centroids from the film's centre, measured at the film's own size.
+Both ways give what the demo gave for an image: the lesion ratio, the number, the mean area and the mean
+distance of the centroids from the image's center, measured at the image's own size.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BATCH = 8
 
 
 class Demo:
-    """PyTorch as one meets it: eager, float32, a batch of films at a time, all the threads torch takes."""
+    """PyTorch as one meets it: eager, float32, a batch of images at a time, all the threads torch takes."""
 
     def __init__(self, run: Path) -> None:
         self.card = ModelCard.read(run / "model_card.json")
@@ -35,20 +35,20 @@ class Demo:
     def run(self, paths: Sequence[Path]) -> list[tuple[float, ...]]:
         rows = []
         for start in range(0, len(paths), BATCH):
-            pictures = [Image.open(path).convert("L") for path in paths[start : start + BATCH]]
+            images = [Image.open(path).convert("L") for path in paths[start : start + BATCH]]
             size = (self.card.pixels.width, self.card.pixels.height)
-            small = np.stack([np.asarray(picture.resize(size)) for picture in pictures])
-            norm = self.card.normalisation
+            small = np.stack([np.asarray(image.resize(size)) for image in images])
+            norm = self.card.normalization
             tensor = (torch.from_numpy(small).float()[:, None] / 255 - norm.mean) / norm.std
             with torch.no_grad():
                 maps = torch.sigmoid(self.network(tensor))
-                maps = functional.interpolate(maps, pictures[0].size[::-1], mode="bilinear")
+                maps = functional.interpolate(maps, images[0].size[::-1], mode="bilinear")
             rows += [measure(one[0].numpy() >= self.card.thresholds[0]) for one in maps]
         return rows
 
 
 class OneByOne:
-    """An ONNX file in a session with every default, one film at a time."""
+    """An ONNX file in a session with every default, one image at a time."""
 
     def __init__(self, model: Path, card: ModelCard) -> None:
         self.card = card
@@ -59,10 +59,10 @@ class OneByOne:
     def run(self, paths: Sequence[Path]) -> list[tuple[float, ...]]:
         rows = []
         for path in paths:
-            picture = Image.open(path).convert("L")
-            small = np.asarray(picture.resize((self.card.pixels.width, self.card.pixels.height)))
+            image = Image.open(path).convert("L")
+            small = np.asarray(image.resize((self.card.pixels.width, self.card.pixels.height)))
             (maps,) = self.session.run(None, {"image": small[None, None]})
-            large = Image.fromarray(maps[0, 0]).resize(picture.size, Image.Resampling.BILINEAR)
+            large = Image.fromarray(maps[0, 0]).resize(image.size, Image.Resampling.BILINEAR)
             rows.append(measure(np.asarray(large) >= self.card.thresholds[0]))
         return rows
 

@@ -1,8 +1,8 @@
-"""A folder of films to a table of features: cxr beside what people would use instead; prints Markdown.
+"""A folder of images to a table of features: cxr beside what people would use instead; prints Markdown.
 
-    python benchmarks/pipeline.py [--work benchmarks/work] [--rounds 3] [--films 48]
+    python benchmarks/pipeline.py [--work benchmarks/work] [--rounds 3] [--images 48]
 
-Every way gets the same 1024 x 1024 PNG films and the same weights. In a round each way is run in turn; a
+Every way gets the same 1024 x 1024 PNG images and the same weights. In a round each way is run in turn; a
 figure is the median over the rounds, a ratio the median of the ratios within a round. Models are loaded
 before the clock starts, in every way; cxr's figure includes the writing and syncing of its tables.
 """
@@ -23,17 +23,17 @@ import numpy as np
 import openvino
 from peers import Demo, OneByOne
 from setting import print_setting
-from work import INPUT, LITE, RESNET, archive, films, network
+from work import INPUT, LITE, RESNET, archive, images, network
 
-from cxr.data.decode.reader import read_picture
-from cxr.infer.image_features import measure_picture
+from cxr.data.decode.reader import read_image
+from cxr.infer.image_features import measure_image
 from cxr.infer.run import infer_folder
 from cxr.infer.runtime.session import Session
 from cxr.machine.cores import usable_cores
 from cxr.models.preprocess import prepare
 
 CORES = usable_cores()
-NIH_FILMS = 112_120
+NIH_IMAGES = 112_120
 DEMO, LOOP = "the demo's way: PIL, PyTorch eager, scikit-image", "one by one: PIL, ONNX Runtime, scikit-image"
 PACKAGES = ("torch", "onnxruntime", "openvino", "opencv-python-headless", "scikit-image", "numpy", "pillow")
 
@@ -42,14 +42,14 @@ Work = Callable[[], int]
 
 @dataclass(frozen=True)
 class Limits:
-    """Films a second that the parts of cxr allow: each part alone, on all cores at once."""
+    """Images a second that the parts of cxr allow: each part alone, on all cores at once."""
 
     decode_and_model: float
     all_parts: float
 
 
 def rate(work: Work) -> float:
-    """Give the films a second of something that says how many it did."""
+    """Give the images a second of something that says how many it did."""
     started = time.perf_counter()
     return work() / (time.perf_counter() - started)
 
@@ -75,21 +75,21 @@ def side_by_side(function: Callable[[int], object], count: int) -> float:
 def limits(paths: Sequence[Path], model: Path, provider: str) -> Limits:
     """Measure the parts of one way, each alone."""
     session = Session.open(model, provider=provider)
-    pictures = [read_picture(path).pixels for path in paths[:8]]
-    ready, placements = zip(*(prepare(pixels, session.card.pixels) for pixels in pictures), strict=True)
+    images = [read_image(path).pixels for path in paths[:8]]
+    ready, placements = zip(*(prepare(pixels, session.card.pixels) for pixels in images), strict=True)
     batch = np.stack(ready[: session.batch_size])[:, None]
     maps = session.run(batch)
     cv2.setNumThreads(1)
     count = len(paths)
-    decode = side_by_side(lambda index: read_picture(paths[index]), count)
+    decode = side_by_side(lambda index: read_image(paths[index]), count)
     model_alone = side_by_side(lambda _: session.run(batch), count // len(batch)) / len(batch)
-    rest = side_by_side(lambda index: prepare(pictures[index % 8], session.card.pixels), count)
-    rest += side_by_side(lambda _: measure_picture(maps[0], placements[0], session.card), count)
+    rest = side_by_side(lambda index: prepare(images[index % 8], session.card.pixels), count)
+    rest += side_by_side(lambda _: measure_image(maps[0], placements[0], session.card), count)
     return Limits(CORES / (decode + model_alone), CORES / (decode + model_alone + rest))
 
 
 def openvino_direct(model: Path, hint: str, count: int) -> float:
-    """Give the pictures a second of OpenVINO's runtime as its documentation calls it for throughput."""
+    """Give the images a second of OpenVINO's runtime as its documentation calls it for throughput."""
     compiled = openvino.Core().compile_model(
         str(model), "CPU", {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": "f32"}
     )
@@ -126,15 +126,15 @@ def main() -> None:
     )
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--films", type=int, default=48, help="Of each slow way in a round.")
+    parser.add_argument("--images", type=int, default=48, help="Of each slow way in a round.")
     options = parser.parse_args()
-    paths = films(options.work)
+    paths = images(options.work)
     resnet, lite = (network(options.work, *pair) for pair in (("resnet34", RESNET), ("lite0", LITE)))
     print_setting(PACKAGES)
 
     demo = Demo(resnet.run)
     loop = OneByOne(resnet.fp32, demo.card)
-    some = paths[: options.films]
+    some = paths[: options.images]
     ways: dict[str, Callable[[], float]] = {
         DEMO: lambda: rate(lambda: len(demo.run(some))),
         LOOP: lambda: rate(lambda: len(loop.run(some))),
@@ -146,7 +146,7 @@ def main() -> None:
         for provider in ("cpu", "openvino")
     }
     for name, pair in ours.items():
-        # As many films as fill some seconds: an archive is long, and its beginning and end do not count.
+        # As many images as fill some seconds: an archive is long, and its beginning and end do not count.
         ways[name] = cxr_way(archive(options.work, 2 if "resnet34, fp32" in name else 6), *pair)
         cxr_way(paths[0].parent, *pair)()  # compiles, fills caches
     demo.run(paths[:8])
@@ -171,7 +171,7 @@ def ratio(above: Sequence[float], below: Sequence[float]) -> float:
 
 
 def print_rates(rates: dict[str, list[float]], found: dict[str, list[Limits]]) -> None:
-    columns = "way", "films/s", "of each round", "x the demo", "limit: decode + model", "limit: all parts"
+    columns = "way", "images/s", "of each round", "x the demo", "limit: decode + model", "limit: all parts"
     print(f"\n| {' | '.join(columns)} | ours / decode + model | ours / all parts |")
     print("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |")
     for name, values in rates.items():
@@ -199,8 +199,8 @@ def print_targets(rates: dict[str, list[float]], found: dict[str, list[Limits]],
     print(f"| OpenVINO int8 session inside cxr / OpenVINO called directly | 0.95 | {inside:.3f} |")
     quick = max((name for name in rates if "lite0" in name), key=lambda name: statistics.median(rates[name]))
     speed = statistics.median(rates[quick])
-    minutes = NIH_FILMS / speed / 60
-    print(f"\n{quick}: {speed:.0f} films a second; NIH's {NIH_FILMS:,} films in {minutes:.0f} minutes.")
+    minutes = NIH_IMAGES / speed / 60
+    print(f"\n{quick}: {speed:.0f} images a second; NIH's {NIH_IMAGES:,} images in {minutes:.0f} minutes.")
 
 
 if __name__ == "__main__":

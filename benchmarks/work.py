@@ -1,4 +1,4 @@
-"""What the benchmarks run on: films and models, made once with cxr's own commands and kept in a folder."""
+"""What the benchmarks run on: images and models, made once with cxr's own commands and kept in a folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cxr.export.run import export_model
 from cxr.models.card import Precision
 from cxr.train.run import TrainConfig, train_model
 
-FILMS = 1024  # pixels of a side
+IMAGES = 1024  # pixels of a side
 INPUT = 256
 
 RESNET = ("resnet34", (256, 128, 64, 32, 16), "none", 4)
@@ -28,27 +28,27 @@ class Network:
     int8: Path
 
 
-def films(work: Path) -> list[Path]:
-    """Draw 1024 x 1024 films of the synthetic sample, or find those drawn before."""
-    folder = work / "films"
+def images(work: Path) -> list[Path]:
+    """Draw 1024 x 1024 images of the synthetic sample, or find those drawn before."""
+    folder = work / "images"
     if not folder.exists():
-        make_sample(folder, patients=40, size=FILMS)
+        make_sample(folder, patients=40, size=IMAGES)
     return sorted((folder / "images").glob("*.png"))
 
 
 def archive(work: Path, times: int) -> Path:
-    """Give a folder that holds every film so many times, as hard links."""
-    folder = work / f"films-{times}"
+    """Give a folder that holds every image so many times, as hard links."""
+    folder = work / f"images-{times}"
     if not folder.exists():
         folder.mkdir()
         for copy in range(times):
-            for film in films(work):
-                os.link(film, folder / f"{copy:03}-{film.name}")
+            for image in images(work):
+                os.link(image, folder / f"{copy:03}-{image.name}")
     return folder
 
 
 def network(work: Path, name: str, recipe: tuple[str, tuple[int, ...], str, int]) -> Network:
-    """Train, export and quantise a network, or find what was made before.
+    """Train, export and quantize a network, or find what was made before.
 
     A few epochs are enough for masks of the usual kind: the shape of masks, not their truth, costs time.
     """

@@ -16,7 +16,7 @@ SIZE_FAMILY = (
 
 
 UNITS = {
-    "lesion_ratio": "share of the picture",
+    "lesion_ratio": "share of the image",
     "lesion_lung_ratio": "share of the lung",
     "total_area": "pixels",
     "max_area": "pixels",
@@ -54,7 +54,7 @@ _TEXT = frozenset({"image", "patient_id", "spacing_mm", "class", "path", "stage"
 _WHOLE = re.compile(r"width|height|label|bbox_\d|num_lesions|touches_border|area|(?!mean_).*_area")
 
 
-LESION_FIELDS = (
+COMPONENT_FIELDS = (
     "area",
     "bbox_0",
     "bbox_1",
@@ -74,10 +74,10 @@ LESION_FIELDS = (
 )
 
 
-LESION_COLUMNS = ("image", "label", "class", *LESION_FIELDS)
+COMPONENT_COLUMNS = ("image", "label", "class", *COMPONENT_FIELDS)
 
 
-_PICTURE_COLUMNS = ("image", "patient_id", "width", "height", "spacing_mm")
+_IMAGE_COLUMNS = ("image", "patient_id", "width", "height", "spacing_mm")
 
 
 _TARGET_COLUMNS = (

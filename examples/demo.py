@@ -50,11 +50,11 @@ def results(folder: Path) -> dict[str, str]:
     best = max(("xgb", "lgb", "rf"), key=lambda model: scores[model])
     rate = run["counts"]["rows"] / run["seconds"]["total"]
     return {
-        "sample": f"{len(list((folder / SAMPLE / 'images').iterdir()))} pictures of known truth",
+        "sample": f"{len(list((folder / SAMPLE / 'images').iterdir()))} images of known truth",
         "train": f"Dice {dice['value']:.3f} [{dice['low']:.3f}, {dice['high']:.3f}] on held-out patients",
         "export": f"parity: probabilities within {parity.max_difference:.1g}, "
         f"{parity.mask_agreement:.4%} of pixels agree",
-        "infer": f"{run['counts']['rows']} rows, {rate:.1f} pictures a second on {run['provider']}",
+        "infer": f"{run['counts']['rows']} rows, {rate:.1f} images a second on {run['provider']}",
         "analyze": f"R2 {scores[best]:.2f} ({best}) on held-out patients, {scores['mean']:.2f} by the mean",
     }
 

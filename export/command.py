@@ -14,7 +14,7 @@ from ..infer.runtime.providers import NAMES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .gate import Trial
+    from .gate import CandidateResult
     from .run import ExportSummary
 
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--run", type=click.Path(path_type=Path), help="Run folder of cxr-train.  [default: runs/latest]"
 )
-@click.option("--int8", is_flag=True, help="Write OUTPUT in int8, calibrated on training pictures.")
+@click.option("--int8", is_flag=True, help="Write OUTPUT in int8, calibrated on training images.")
 @click.option("--fp16", is_flag=True, help="Write OUTPUT in half precision, for GPUs: give --provider.")
 @click.option(
     "--provider",
@@ -88,7 +88,7 @@ def report(summary: ExportSummary) -> None:
     card, parity = summary.card, summary.parity
     table = Table("parity of fp32 with PyTorch", "", title=f"{summary.path} from {summary.run}")
     table.add_row("batches", ", ".join(map(str, parity.batches)))
-    table.add_row("real pictures", str(parity.pictures))
+    table.add_row("real images", str(parity.images))
     table.add_row("largest difference of a probability", f"{parity.max_difference:.2g}")
     table.add_row("pixels whose class agrees", f"{parity.mask_agreement:.6%}")
     table.add_row("feature rows that agree", f"{parity.rows_equal:.1%}")
@@ -102,7 +102,7 @@ def report(summary: ExportSummary) -> None:
     )
 
 
-def report_trials(trials: Sequence[Trial], title: str) -> None:
+def report_trials(trials: Sequence[CandidateResult], title: str) -> None:
     """Print what the gate tried and what it said."""
     from rich.console import Console
     from rich.table import Table

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from ..data.datasets.records import Record
-from ..data.image import Grey
+from ..data.image import Gray
 from ..errors import ModelError
 from ..infer.runtime.session import Session
-from ..metrics.overlap import ClassMetrics, PictureScore, class_metrics
-from ..models.card import ModelCard, Precision, Quantisation
+from ..metrics.overlap import ClassMetrics, Imagescore, class_metrics
+from ..models.card import ModelCard, Precision, Quantization
 from ..models.evaluate import evaluate, mean_dice
 from .graph import attach_card
 
@@ -55,7 +55,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Trial:
+class CandidateResult:
     """What one candidate showed on the validation split, and how many times as fast as fp32 it ran."""
 
     name: str
@@ -69,7 +69,7 @@ class Trial:
 class GateError(ModelError):
     """No candidate was good and fast enough; `trials` says what each showed."""
 
-    def __init__(self, trials: tuple[Trial, ...], gate: Gate) -> None:
+    def __init__(self, trials: tuple[CandidateResult, ...], gate: Gate) -> None:
         best = min(trials, key=lambda trial: trial.dice_drop)
         advice = ""
         if gate.precision is Precision.FP16 and gate.reference.provider in ("cpu", "openvino"):
@@ -110,14 +110,14 @@ class Gate:
         dice = mean_dice(_scores(reference, records))
         if math.isnan(dice):
             raise ModelError(
-                f"no {precision} file can be checked: no validation picture shows "
+                f"no {precision} file can be checked: no validation image shows "
                 f"{' or '.join(reference.card.classes)}, so a drop of Dice cannot be measured"
             )
         return cls(reference, records, precision, max_dice_drop, dice)
 
     def first_that_passes(
-        self, candidates: Sequence[Candidate], path: Path, *, calibration_pictures: int = 0
-    ) -> tuple[ModelCard, tuple[Trial, ...]]:
+        self, candidates: Sequence[Candidate], path: Path, *, calibration_images: int = 0
+    ) -> tuple[ModelCard, tuple[CandidateResult, ...]]:
         """Try candidates in order until one passes; it is then at `path`, both figures in its card.
 
         Parameters
@@ -125,14 +125,14 @@ class Gate:
         candidates : sequence of Candidate
         path : Path
             Where they are written, each in turn.
-        calibration_pictures : int
-            For the card: on how many pictures ranges were calibrated.
+        calibration_images : int
+            For the card: on how many images ranges were calibrated.
 
         Returns
         -------
         ModelCard
             Of the file at `path`.
-        tuple of Trial
+        tuple of CandidateResult
             All that were tried; the last one passed.
 
         Raises
@@ -140,17 +140,17 @@ class Gate:
         GateError
             If none passes; it carries the trials.
         """
-        trials: list[Trial] = []
+        trials: list[CandidateResult] = []
         for candidate in candidates:
             trial = self._try(candidate, path)
             trials.append(trial)
             if trial.verdict is Verdict.KEPT:
-                card = self._card(trial, calibration_pictures)
+                card = self._card(trial, calibration_images)
                 attach_card(path, card)
                 return card, tuple(trials)
         raise GateError(tuple(trials), self)
 
-    def _try(self, candidate: Candidate, path: Path) -> Trial:
+    def _try(self, candidate: Candidate, path: Path) -> CandidateResult:
         reference = self.reference
         _log.info("%s: trying %s", self.precision, candidate.name)
         candidate.write(path)
@@ -164,18 +164,20 @@ class Gate:
             name: class_metrics([score for score in scores if score.class_name == name])
             for name in reference.card.classes
         }
-        return Trial(candidate.name, dice, drop, speed, verdict(drop, speed, self.max_dice_drop), metrics)
+        return CandidateResult(
+            candidate.name, dice, drop, speed, verdict(drop, speed, self.max_dice_drop), metrics
+        )
 
-    def _card(self, trial: Trial, calibration_pictures: int) -> ModelCard:
-        figures = Quantisation(
+    def _card(self, trial: CandidateResult, calibration_images: int) -> ModelCard:
+        figures = Quantization(
             method=trial.name,
-            calibration_pictures=calibration_pictures,
+            calibration_images=calibration_images,
             dice_drop=trial.dice_drop,
             speed_up=trial.speed_up,
             provider=self.reference.provider,
         )
         return replace(
-            self.reference.card, precision=self.precision, quantisation=figures, metrics=trial.metrics
+            self.reference.card, precision=self.precision, quantization=figures, metrics=trial.metrics
         )
 
 
@@ -190,12 +192,12 @@ def speed_up(reference: Session, candidate: Session) -> float:
     )
 
 
-def _seconds(session: Session, batch: Grey) -> float:
+def _seconds(session: Session, batch: Gray) -> float:
     start = time.perf_counter()
     session.run(batch)
     return time.perf_counter() - start
 
 
-def _scores(session: Session, records: Sequence[Record]) -> list[PictureScore]:
+def _scores(session: Session, records: Sequence[Record]) -> list[Imagescore]:
     card = session.card
     return evaluate(session.run, records, card.pixels, card.classes, card.thresholds)

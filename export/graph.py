@@ -74,5 +74,5 @@ def metadata(card: ModelCard) -> dict[str, str]:
         "names": str(dict(enumerate(card.classes))),
         "imgsz": str([card.pixels.height, card.pixels.width]),
         "author": "cxr",
-        "license": card.licence,
+        "license": card.license,
     }

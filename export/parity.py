@@ -1,6 +1,6 @@
 """Does the ONNX file do what the PyTorch model does? Probabilities, cut masks and feature rows are compared.
 
-Compared on pictures of noise and on real pictures of the validation split, at several batch sizes, since
+Compared on images of noise and on real images of the validation split, at several batch sizes, since
 exporters have been known to bake in the example's batch.
 """
 
@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..data.decode.reader import read_picture
-from ..data.image import Grey
+from ..data.decode.reader import read_image
+from ..data.image import Gray
 from ..errors import ModelError
-from ..infer.image_features import measure_picture
+from ..infer.image_features import measure_image
 from ..models.card import ModelCard, Parity
 from ..models.evaluate import Predict
 from ..models.preprocess import Placement, prepare
@@ -39,7 +39,7 @@ def compare(
     reference: Predict,
     candidate: Predict,
     card: ModelCard,
-    pictures: Sequence[Path],
+    images: Sequence[Path],
     *,
     provider: str,
     limits: Limits | None = None,
@@ -51,7 +51,7 @@ def compare(
     reference, candidate : callable
         uint8 `[N,1,H,W]` to float32 `[N,C,H,W]`.
     card : ModelCard
-    pictures : sequence of Path
+    images : sequence of Path
         Real radiographs; may be empty, then only noise is compared.
     provider : str
         Where the candidate runs, for the record.
@@ -64,7 +64,7 @@ def compare(
     """
     tolerance = (limits or Limits()).row_tolerance
     difference, agree, pixels, equal, rows = 0.0, 0, 0, 0, 0
-    for batch, placements in [*_noise(card), *_batches(pictures, card)]:
+    for batch, placements in [*_noise(card), *_batches(images, card)]:
         expected, got = reference(batch), candidate(batch)
         if expected.shape != got.shape:
             raise ModelError(f"the exported model gives shape {got.shape}, PyTorch {expected.shape}")
@@ -78,7 +78,7 @@ def compare(
     return Parity(
         provider=provider,
         batches=BATCHES,
-        pictures=len(pictures),
+        images=len(images),
         max_difference=difference,
         mask_agreement=agree / pixels,
         rows_equal=equal / rows if rows else 1.0,
@@ -99,27 +99,27 @@ def check(parity: Parity, limits: Limits) -> None:
     if not parity.mask_agreement >= limits.mask_agreement:
         breaches.append(f"masks agree on {parity.mask_agreement:.6f} < {limits.mask_agreement:g} of pixels")
     if not parity.rows_equal >= limits.rows_equal:
-        breaches.append(f"feature rows agree on {parity.rows_equal:.3f} < {limits.rows_equal:g} of pictures")
+        breaches.append(f"feature rows agree on {parity.rows_equal:.3f} < {limits.rows_equal:g} of images")
     if breaches:
         raise ModelError(
             "the exported model differs from the PyTorch model, no file was written: " + "; ".join(breaches)
         )
 
 
-def _noise(card: ModelCard) -> Iterator[tuple[Grey, list[Placement]]]:
-    """Pictures of noise, in every batch size; feature rows of noise mean nothing, so no placements."""
+def _noise(card: ModelCard) -> Iterator[tuple[Gray, list[Placement]]]:
+    """Images of noise, in every batch size; feature rows of noise mean nothing, so no placements."""
     rng = np.random.default_rng(0)
     for size in BATCHES:
         shape = (size, 1, card.pixels.height, card.pixels.width)
         yield rng.integers(0, 256, shape, dtype=np.uint8), []
 
 
-def _batches(pictures: Sequence[Path], card: ModelCard) -> Iterator[tuple[Grey, list[Placement]]]:
-    """Real pictures, in batches whose size goes round through `BATCHES`."""
+def _batches(images: Sequence[Path], card: ModelCard) -> Iterator[tuple[Gray, list[Placement]]]:
+    """Real images, in batches whose size goes round through `BATCHES`."""
     start, turn = 0, 0
-    while start < len(pictures):
+    while start < len(images):
         size = BATCHES[turn % len(BATCHES)]
-        ready = [prepare(read_picture(path).pixels, card.pixels) for path in pictures[start : start + size]]
+        ready = [prepare(read_image(path).pixels, card.pixels) for path in images[start : start + size]]
         yield np.stack([pixels for pixels, _ in ready])[:, None], [placement for _, placement in ready]
         start, turn = start + size, turn + 1
 
@@ -131,8 +131,8 @@ def _same_rows(
     card: ModelCard,
     tolerance: float,
 ) -> bool:
-    first = measure_picture(one, placement, card).features
-    second = measure_picture(other, placement, card).features
+    first = measure_image(one, placement, card).features
+    second = measure_image(other, placement, card).features
     return first.keys() == second.keys() and all(
         _close(first[name], second[name], tolerance) for name in first
     )

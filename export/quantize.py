@@ -1,4 +1,4 @@
-"""Static INT8 in QDQ form: ranges calibrated on training pictures, weights per channel."""
+"""Static INT8 in QDQ form: ranges calibrated on training images, weights per channel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..data.image import Grey
+from ..data.image import Gray
 from ..machine.hardware import saturates_bytes
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # A Relu or Clip vanishes into the output range of the layer before it.
 _ACTIVATION = ("Relu", "Clip")
-_QUANTISED = (
+_QUANTIZED = (
     "Conv",
     "ConvTranspose",
     "Add",
@@ -39,7 +39,7 @@ _QUANTISED = (
 
 
 class Calibration(StrEnum):
-    """How the range of each activation is chosen from what the calibration pictures make of it.
+    """How the range of each activation is chosen from what the calibration images make of it.
 
     ONNX Runtime's entropy method is left out: as `quantize_static` calls it, it starts from as many bins as
     there are steps, and so has little to choose from.
@@ -58,7 +58,7 @@ class Activations(StrEnum):
 
 
 class Floats(StrEnum):
-    """Which layers stay in float, besides the normalisation and the last sigmoid."""
+    """Which layers stay in float, besides the normalization and the last sigmoid."""
 
     NONE = "none"
     HEAD = "head"
@@ -69,7 +69,7 @@ class Floats(StrEnum):
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way to quantise; `u8s8` is unsigned activations and signed weights, as ONNX Runtime says it."""
+    """One way to quantize; `u8s8` is unsigned activations and signed weights, as ONNX Runtime says it."""
 
     calibration: Calibration
     floats: Floats = Floats.NONE
@@ -97,7 +97,7 @@ _SIGNED = {("tensorrt", "x86"), ("tensorrt", "arm"), ("cpu", "arm"), ("coreml", 
 
 
 def recipes(provider: str) -> tuple[Recipe, ...]:
-    """List the ways to quantise for a provider on this machine, from the quickest to the most careful."""
+    """List the ways to quantize for a provider on this machine, from the quickest to the most careful."""
     arm = platform.machine().lower() in ("arm64", "aarch64")
     signed = (provider, "arm" if arm else "x86") in _SIGNED
     activations = Activations.SIGNED if signed else Activations.UNSIGNED
@@ -105,15 +105,15 @@ def recipes(provider: str) -> tuple[Recipe, ...]:
     return tuple(Recipe(calibration, floats, activations, bits) for calibration, floats in _ORDER)
 
 
-def quantise(source: Path, target: Path, pictures: Sequence[Grey], recipe: Recipe) -> None:
+def quantize(source: Path, target: Path, images: Sequence[Gray], recipe: Recipe) -> None:
     """Write an int8 model.
 
     Parameters
     ----------
     source, target : Path
         The fp32 ONNX file, and where to write.
-    pictures : sequence of ndarray of uint8, shape (H, W)
-        Prepared pictures of the training split; about a hundred are enough.
+    images : sequence of ndarray of uint8, shape (H, W)
+        Prepared images of the training split; about a hundred are enough.
     recipe : Recipe
     """
     import onnx
@@ -130,9 +130,9 @@ def quantise(source: Path, target: Path, pictures: Sequence[Grey], recipe: Recip
         ort.quantize_static(
             folded,
             target,
-            _reader(pictures),
+            _reader(images),
             quant_format=ort.QuantFormat.QDQ,
-            op_types_to_quantize=list(_QUANTISED),
+            op_types_to_quantize=list(_QUANTIZED),
             per_channel=True,
             reduce_range=recipe.weight_bits == 7,
             activation_type=ort.QuantType.QInt8 if signed else ort.QuantType.QUInt8,
@@ -141,9 +141,9 @@ def quantise(source: Path, target: Path, pictures: Sequence[Grey], recipe: Recip
             calibrate_method=methods[recipe.calibration],
             extra_options={
                 "ActivationSymmetric": signed,
-                # TensorRT refuses a DequantizeLinear of an int32 bias; other runtimes quantise it on loading.
+                # TensorRT refuses a DequantizeLinear of an int32 bias; other runtimes quantize it on loading.
                 "QuantizeBias": not signed,
-                # One picture's activations at a time: those of all would take gigabytes.
+                # One image's activations at a time: those of all would take gigabytes.
                 "CalibStridedMinMax": 1,
                 # Over signed values ONNX Runtime keeps even bins, which are counted twice as fast.
                 "CalibTensorRangeSymmetric": False,
@@ -185,31 +185,31 @@ def float_nodes(graph: onnx.GraphProto, floats: Floats) -> list[str]:
     chosen = {Floats.NONE: [], Floats.HEAD: layers[-1:], Floats.ENDS: [layers[0], *layers[-3:]]}[floats]
     made = {name for node in chosen for name in node.output}
     activations = [node for node in nodes if node.op_type in _ACTIVATION and made.intersection(node.input)]
-    normalisation = nodes[: nodes.index(layers[0])]
-    return [node.name for node in (*normalisation, *chosen, *activations, nodes[-1])]
+    normalization = nodes[: nodes.index(layers[0])]
+    return [node.name for node in (*normalization, *chosen, *activations, nodes[-1])]
 
 
-def _reader(pictures: Sequence[Grey]) -> Any:
-    """Feed the calibration one picture at a time, from the range it asks for."""
+def _reader(images: Sequence[Gray]) -> Any:
+    """Feed the calibration one image at a time, from the range it asks for."""
     from onnxruntime.quantization import CalibrationDataReader
 
     class Reader(CalibrationDataReader):  # type: ignore[misc, unused-ignore]
         def __len__(self) -> int:
-            return len(pictures)
+            return len(images)
 
         def set_range(self, start_index: int, end_index: int) -> None:
-            self._left = iter(pictures[start_index:end_index])
+            self._left = iter(images[start_index:end_index])
 
         def get_next(self) -> dict[str, npt.NDArray[np.uint8]] | None:
-            picture = next(self._left, None)
-            return None if picture is None else {"image": picture[None, None]}
+            image = next(self._left, None)
+            return None if image is None else {"image": image[None, None]}
 
     return Reader()
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back what the quantiser prints and logs; errors still raise."""
+    """Hold back what the quantizer prints and logs; errors still raise."""
     root = logging.getLogger()
     before = root.level
     root.setLevel(logging.ERROR)

@@ -14,12 +14,12 @@ from ..machine.extras import require
 from ..machine.files import replacing
 from ..models.card import ModelCard, Parity, Precision
 from ..train.run_folder import WEIGHTS, Run, read_run
-from .gate import MAX_DICE_DROP, Candidate, Gate, Trial
+from .gate import MAX_DICE_DROP, Candidate, CandidateResult, Gate
 from .graph import attach_card, write_onnx
 from .half import halve
 from .parity import Limits, check, compare
-from .quantize import quantise, recipes
-from .split_images import Sides, calibration_pictures, parity_pictures, read_sides
+from .quantize import quantize, recipes
+from .split_images import Sides, calibration_images, parity_images, read_sides
 
 if TYPE_CHECKING:
     from ..models.segmenter import Segmenter
@@ -39,7 +39,7 @@ class ExportSummary:
         Of the fp32 model, from which a file of lower precision is made.
     run : Path
         The run it is from.
-    trials : tuple of Trial
+    trials : tuple of CandidateResult
         With a lower precision: all that was tried; the last one is the file.
     """
 
@@ -48,7 +48,7 @@ class ExportSummary:
     card: ModelCard
     parity: Parity
     run: Path
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[CandidateResult, ...] = ()
 
 
 def export_model(
@@ -100,7 +100,7 @@ def export_model(
     with TemporaryDirectory(prefix="cxr-") as scratch, replacing(output) as beside:
         whole = beside if sides is None else Path(scratch) / "fp32.onnx"
         card, parity = _write_checked(found, whole, limits or Limits())
-        trials: tuple[Trial, ...] = ()
+        trials: tuple[CandidateResult, ...] = ()
         if sides is not None:
             reference = Session.open(whole, provider=provider)
             gate = Gate.open(reference, sides.validation, precision, max_dice_drop)
@@ -119,7 +119,7 @@ def _write_checked(run: Run, path: Path, limits: Limits) -> tuple[ModelCard, Par
         predictor(segmenter),
         session.run,
         run.card,
-        parity_pictures(run),
+        parity_images(run),
         provider=session.provider,
         limits=limits,
     )
@@ -129,26 +129,28 @@ def _write_checked(run: Run, path: Path, limits: Limits) -> tuple[ModelCard, Par
     return card, parity
 
 
-def _lower(gate: Gate, source: Path, target: Path, sides: Sides) -> tuple[ModelCard, tuple[Trial, ...]]:
+def _lower(
+    gate: Gate, source: Path, target: Path, sides: Sides
+) -> tuple[ModelCard, tuple[CandidateResult, ...]]:
     """Write the first file of the gate's precision that passes."""
     if gate.precision is Precision.FP16:
         return gate.first_that_passes([Candidate("fp16", partial(halve, source))], target)
-    pictures = calibration_pictures(sides.training, gate.reference.card.pixels)
+    images = calibration_images(sides.training, gate.reference.card.pixels)
     candidates = [
-        Candidate(str(recipe), partial(quantise, source, pictures=pictures, recipe=recipe))
+        Candidate(str(recipe), partial(quantize, source, images=images, recipe=recipe))
         for recipe in recipes(gate.reference.provider)
     ]
-    return gate.first_that_passes(candidates, target, calibration_pictures=len(pictures))
+    return gate.first_that_passes(candidates, target, calibration_images=len(images))
 
 
 def load_segmenter(folder: Path, card: ModelCard) -> Segmenter:
     """Build the network that a card names, with the run's best weights, in evaluation mode."""
     import torch
 
-    from ..models.network import build_unet
+    from ..models.network import build_network
     from ..models.segmenter import Segmenter
 
-    network = build_unet(
+    network = build_network(
         card.architecture, card.encoder, len(card.classes), decoder_channels=card.decoder_channels
     )
     path = folder / WEIGHTS
@@ -158,4 +160,4 @@ def load_segmenter(folder: Path, card: ModelCard) -> Segmenter:
         raise ModelError(f"{path}: not there; did this run finish an epoch?") from error
     except RuntimeError as error:
         raise ModelError(f"{path}: does not fit {card.architecture}/{card.encoder}: {error}") from error
-    return Segmenter(network, card.normalisation).eval()
+    return Segmenter(network, card.normalization).eval()

@@ -1,4 +1,4 @@
-"""What an export takes from the data set that a run was fitted on: pictures and records of its two sides."""
+"""What an export takes from the data set that a run was fitted on: images and records of its two sides."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import numpy as np
 from ..data.datasets.open import open_dataset
 from ..data.datasets.records import Record
 from ..data.datasets.splits import Part, Split
-from ..data.decode.reader import read_picture
-from ..data.image import Grey
+from ..data.decode.reader import read_image
+from ..data.image import Gray
 from ..errors import InputError, ModelError
 from ..models.card import PixelSpec
 from ..models.preprocess import prepare
 from ..train.run_folder import SPLITS, Run
 
-PARITY_PICTURES = 64
-CALIBRATION_PICTURES = 96
+PARITY_IMAGES = 64
+CALIBRATION_IMAGES = 96
 
 T = TypeVar("T")
 
@@ -36,14 +36,14 @@ class Sides:
     validation: tuple[Record, ...]
 
 
-def parity_pictures(run: Run) -> list[Path]:
-    """Give pictures of the run's validation split that are still on disk, spread over the split."""
+def parity_images(run: Run) -> list[Path]:
+    """Give images of the run's validation split that are still on disk, spread over the split."""
     root = run.config.dataset
     paths = [root / key for key in Split.read(run.path / SPLITS).keys(Part.VALIDATION)]
     there = [path for path in paths if path.is_file()]
     if not there:
-        _log.warning("%s: no validation picture is there; parity is checked on noise only", root)
-    return spread(there, PARITY_PICTURES)
+        _log.warning("%s: no validation image is there; parity is checked on noise only", root)
+    return spread(there, PARITY_IMAGES)
 
 
 def read_sides(run: Run) -> Sides:
@@ -66,10 +66,10 @@ def read_sides(run: Run) -> Sides:
         ) from error
 
 
-def calibration_pictures(records: Sequence[Record], spec: PixelSpec) -> list[Grey]:
-    """Read pictures, spread over the records, as the model gets them: uint8, shape (H, W)."""
-    chosen = spread(records, CALIBRATION_PICTURES)
-    return [prepare(read_picture(record.path).pixels, spec)[0] for record in chosen]
+def calibration_images(records: Sequence[Record], spec: PixelSpec) -> list[Gray]:
+    """Read images, spread over the records, as the model gets them: uint8, shape (H, W)."""
+    chosen = spread(records, CALIBRATION_IMAGES)
+    return [prepare(read_image(record.path).pixels, spec)[0] for record in chosen]
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:

@@ -2,7 +2,7 @@
 
 The exporter computes each upsampled size from the running batch (Shape, Concat, Resize by sizes). Only the
 batch is dynamic, so the scales are constants; saying so removes those nodes and lets runtimes plan, fuse and
-quantise the upsampling.
+quantize the upsampling.
 """
 
 from __future__ import annotations

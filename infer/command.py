@@ -36,14 +36,14 @@ _FILE = click.Path(path_type=Path)
     help="Probability from which a pixel counts, for every class.  [default: as the model's card says]",
 )
 @click.option("--min-area", type=click.IntRange(0), default=0, help="Drop parts of fewer pixels.")
-@click.option("--masks", is_flag=True, help="Write masks at the pictures' own size.")
+@click.option("--masks", is_flag=True, help="Write masks at the images' own size.")
 @click.option(
     "--masks-as",
     type=click.Choice([form.value for form in MaskFormat]),
     help="Write them as 1-bit PNG, COCO run lengths (masks.csv) or DICOM Segmentations.  [default: png]",
 )
-@click.option("--overlays", is_flag=True, help="Write the pictures with outlines on them.")
-@click.option("--batch-size", type=click.IntRange(1), help="Pictures of one pass.  [default: the provider's]")
+@click.option("--overlays", is_flag=True, help="Write the images with outlines on them.")
+@click.option("--batch-size", type=click.IntRange(1), help="Images of one pass.  [default: the provider's]")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: the cores granted]")
 @click.option(
     "--format",
@@ -52,18 +52,18 @@ _FILE = click.Path(path_type=Path)
     default="csv",
     help="Parquet comes besides.",
 )
-@click.option("--strict", is_flag=True, help="Stop at the first picture that fails.")
+@click.option("--strict", is_flag=True, help="Stop at the first image that fails.")
 @click.option(
     "--salt",
     envvar="CXR_SALT",
     help="Secret for keyed hashes of DICOM patients.  [default: no patient_id for DICOM]",
 )
 @click.option(
-    "--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, help="Refuse larger pictures by their header."
+    "--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, help="Refuse larger images by their header."
 )
 @click.option("--overwrite", is_flag=True, help="Replace what another run left in --out.")
 def command(*, masks: bool, masks_as: str | None, table_format: str, **options: Any) -> ExitCode:
-    """Measure every radiograph under FOLDER (or one picture): features.csv, lesions.csv, report.html.
+    """Measure every radiograph under FOLDER (or one image): features.csv, lesions.csv, report.html.
 
     Killed at any moment, the same command goes on where it was.
     """
@@ -110,11 +110,11 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
 
 
 def _lines(summary: RunSummary) -> Iterator[str]:
-    yield f"{summary.rows} pictures measured, {summary.failed} failed"
+    yield f"{summary.rows} images measured, {summary.failed} failed"
     for cause, count in summary.causes:
         yield f"  {count} x {cause}"
     if summary.treated:
-        yield f"{summary.rate:.1f} pictures a second on {summary.provider}, in {summary.seconds:.1f} s"
+        yield f"{summary.rate:.1f} images a second on {summary.provider}, in {summary.seconds:.1f} s"
     else:
         yield "nothing to do: this run was complete"
     yield f"{summary.out}: {', '.join(summary.files)}"

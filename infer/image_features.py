@@ -1,4 +1,4 @@
-"""From one picture's probability maps to its features, its lesions and its masks."""
+"""From one image's probability maps to its features, its lesions and its masks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..data.columns import _PICTURE_COLUMNS, _TARGET_COLUMNS, LESION_FIELDS
-from ..data.image import Grey
+from ..data.columns import _IMAGE_COLUMNS, _TARGET_COLUMNS, COMPONENT_FIELDS
+from ..data.image import Gray
 from ..errors import ModelError
 from ..models.card import ModelCard
 from ..models.preprocess import Placement, Probability, restore
@@ -25,8 +25,8 @@ Lesions = npt.NDArray[np.void]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What one picture gives.
+class ImageMeasurement:
+    """What one image gives.
 
     Attributes
     ----------
@@ -35,12 +35,12 @@ class Measured:
     lesions : tuple of tuple
         The rows of `lesions.csv`, without `image`; in the order of the card's classes, then by label.
     masks : mapping of str to ndarray of uint8, shape (height, width), 0 or 1
-        By class, at the picture's own size; what was measured is exactly this.
+        By class, at the image's own size; what was measured is exactly this.
     """
 
     features: Mapping[str, float]
     lesions: tuple[tuple[float | str, ...], ...]
-    masks: Mapping[str, Grey]
+    masks: Mapping[str, Gray]
 
 
 def feature_columns(card: ModelCard) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ def feature_columns(card: ModelCard) -> tuple[str, ...]:
     ModelError
         If a class is named so that two columns have one name.
     """
-    columns = (*_PICTURE_COLUMNS, *_TARGET_COLUMNS, *(f"{name}_area" for name in _others(card)))
+    columns = (*_IMAGE_COLUMNS, *_TARGET_COLUMNS, *(f"{name}_area" for name in _others(card)))
     if _has_lung(card):
         columns = (*columns, "lesion_lung_ratio")
     if len(set(columns)) != len(columns):
@@ -59,7 +59,7 @@ def feature_columns(card: ModelCard) -> tuple[str, ...]:
     return columns
 
 
-def measure_picture(
+def measure_image(
     probability: Probability,
     placement: Placement,
     card: ModelCard,
@@ -67,13 +67,13 @@ def measure_picture(
     threshold: float | None = None,
     min_area: int = 0,
     spacing_mm: tuple[float, float] | None = None,
-) -> Measured:
-    """Bring the probability to the picture's size, cut it, and measure what is left.
+) -> ImageMeasurement:
+    """Bring the probability to the image's size, cut it, and measure what is left.
 
     Parameters
     ----------
     probability : ndarray of float32, shape (classes, height, width)
-        One picture's output, at the model's input size.
+        One image's output, at the model's input size.
     placement : Placement
         As `prepare` gave it.
     card : ModelCard
@@ -81,13 +81,13 @@ def measure_picture(
         For every class, in place of the card's. A pixel belongs to a class where its probability is at
         least the threshold.
     min_area : int
-        Parts of fewer pixels are dropped, from the mask too.
+        Components of fewer pixels are dropped, from the mask too.
     spacing_mm : tuple of float, optional
-        The picture's pixel spacing (down, across), for `total_area_mm2`.
+        The image's pixel spacing (down, across), for `total_area_mm2`.
 
     Returns
     -------
-    Measured
+    ImageMeasurement
 
     Raises
     ------
@@ -95,7 +95,7 @@ def measure_picture(
         If the output is not a probability.
     """
     _check_probability(probability)
-    masks: dict[str, Grey] = {}
+    masks: dict[str, Gray] = {}
     parts: dict[str, Lesions] = {}
     for index, name in enumerate(card.classes):
         cut = card.thresholds[index] if threshold is None else threshold
@@ -104,11 +104,11 @@ def measure_picture(
         masks[name] = _drop_small(mask, min_area) if min_area > 1 else mask
         parts[name] = measure(masks[name], restored)
     lesions = tuple(row for name in card.classes for row in _lesion_rows(name, parts[name]))
-    return Measured(_features(parts, placement, card, spacing_mm), lesions, masks)
+    return ImageMeasurement(_features(parts, placement, card, spacing_mm), lesions, masks)
 
 
 def patient_of(name: str, stated: str | None) -> str:
-    """Give a picture's patient: the number in an NIH file name, else what the file states, else nothing."""
+    """Give an image's patient: the number in an NIH file name, else what the file states, else nothing."""
     if match := _NIH_NAME.match(name):
         return str(int(match[1]))
     return stated or ""
@@ -121,7 +121,7 @@ def _check_probability(probability: Probability) -> None:
         raise ModelError(f"the model's output is not a probability: it lies between {low:g} and {high:g}")
 
 
-def _drop_small(mask: Grey, min_area: int) -> Grey:
+def _drop_small(mask: Gray, min_area: int) -> Gray:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     keep = stats[:, cv2.CC_STAT_AREA] >= min_area
     keep[0] = False  # the background
@@ -129,7 +129,7 @@ def _drop_small(mask: Grey, min_area: int) -> Grey:
 
 
 def _lesion_rows(name: str, parts: Lesions) -> list[tuple[float | str, ...]]:
-    return [(label, name, *values) for label, *values in parts[["label", *LESION_FIELDS]].tolist()]
+    return [(label, name, *values) for label, *values in parts[["label", *COMPONENT_FIELDS]].tolist()]
 
 
 def _features(

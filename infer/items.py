@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Stage(StrEnum):
-    """The steps that a picture goes through, as `failures.csv` and `run.json` name them."""
+    """The steps that an image goes through, as `failures.csv` and `run.json` name them."""
 
     LIST = "list"
     DECODE = "decode"
@@ -37,7 +37,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Row:
-    """One picture's lines for the tables, as text, ready to append; `masks` only where a table holds them."""
+    """One image's lines for the tables, as text, ready to append; `masks` only where a table holds them."""
 
     key: str
     features: str

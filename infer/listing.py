@@ -1,4 +1,4 @@
-"""List the pictures of a folder, in one fixed order, whatever links it holds."""
+"""List the images of a folder, in one fixed order, whatever links it holds."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .items import Failure, Item, Stage
 
 
 def list_folder(root: Path, *, skip: Collection[Path] = ()) -> list[Item | Failure]:
-    """Find every picture under a folder.
+    """Find every image under a folder.
 
     Parameters
     ----------
     root : Path
-        A folder, or one picture.
+        A folder, or one image.
     skip : collection of Path
         Folders that are never entered: a run's own outputs.
 
     Returns
     -------
     list of Item or Failure
-        Sorted by key. Taken is what has the ending of a picture, and any other file that begins as DICOM
+        Sorted by key. Taken is what has the ending of an image, and any other file that begins as DICOM
         does: archives give those no ending, or a number. A folder that cannot be read is a failure, not a
         silent gap. Hidden files and folders are left out. A link to a folder is followed, but each real
         folder is read once, so a loop ends.
@@ -35,7 +35,7 @@ def list_folder(root: Path, *, skip: Collection[Path] = ()) -> list[Item | Failu
     Raises
     ------
     InputError
-        If the folder is missing or holds no picture.
+        If the folder is missing or holds no image.
     """
     if root.is_file():
         return [Item(_printable(root.name), root)]
@@ -43,7 +43,7 @@ def list_folder(root: Path, *, skip: Collection[Path] = ()) -> list[Item | Failu
         raise InputError(f"{root}: no such folder")
     found = _walk(root, skip)
     if not any(isinstance(entry, Item) for entry in found):
-        cause = found[0].error if found and isinstance(found[0], Failure) else "no pictures in this folder"
+        cause = found[0].error if found and isinstance(found[0], Failure) else "no images in this folder"
         raise InputError(f"{root}: {cause} (looked for {', '.join(sorted(SUFFIXES))})")
     return sorted(found, key=lambda entry: entry.key)
 
@@ -73,12 +73,12 @@ def _walk(root: Path, skip: Collection[Path]) -> list[Item | Failure]:
             if mode is not None and S_ISDIR(mode):
                 # Real folders first: what a link also leads to is named by its true path.
                 pending.append(path) if entry.is_symlink() else pending.appendleft(path)
-            elif (mode is None or S_ISREG(mode)) and _is_picture(path):
+            elif (mode is None or S_ISREG(mode)) and _is_image(path):
                 found.append(Item(_key(path, root), path))
     return found
 
 
-def _is_picture(path: Path) -> bool:
+def _is_image(path: Path) -> bool:
     if path.suffix.lower() in SUFFIXES:
         return True
     if path.name.upper() == "DICOMDIR":  # a table of contents
@@ -87,7 +87,7 @@ def _is_picture(path: Path) -> bool:
         with path.open("rb") as file:
             return is_dicom(file.read(DICOM_HEAD))
     except OSError:
-        return False  # without a picture's ending it is not known to be one
+        return False  # without an image's ending it is not known to be one
 
 
 def _mode(path: Path) -> int | None:

@@ -24,10 +24,10 @@ import cv2
 import numpy as np
 
 from ..data.decode.isolation import Isolation
-from ..data.image import Grey, Picture
+from ..data.image import Gray, Radiograph
 from ..errors import CxrError, MachineError, ModelError, OutputError
 from ..models.preprocess import Placement, Probability, prepare
-from .image_features import Measured, measure_picture, patient_of
+from .image_features import ImageMeasurement, measure_image, patient_of
 from .items import Failure, Item, Row, Stage
 from .outputs.images import mask_path, overlay_path, segmentation_path, write_mask, write_overlay
 from .outputs.tables import feature_line, lesion_lines, mask_lines
@@ -62,26 +62,26 @@ class Clock:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A picture that is ready for the model; its pixels are kept only where an overlay needs them."""
+    """An image that is ready for the model; its pixels are kept only where an overlay needs them."""
 
     item: Item
-    tensor: Grey
+    tensor: Gray
     placement: Placement
     spacing_mm: tuple[float, float] | None
     patient_id: str | None
-    pixels: Grey | None
+    pixels: Gray | None
 
 
 @dataclass(frozen=True)
 class _Scored:
-    """A picture and what the model said of it."""
+    """An image and what the model said of it."""
 
-    picture: _Prepared
+    image: _Prepared
     probability: Probability
 
 
 class _FailedError(Exception):
-    """Carries the failure of one picture out of its stage."""
+    """Carries the failure of one image out of its stage."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.error)
@@ -90,7 +90,7 @@ class _FailedError(Exception):
 
 @dataclass(frozen=True)
 class Pipeline:
-    """One model, one way to treat pictures, and the time that each stage took."""
+    """One model, one way to treat images, and the time that each stage took."""
 
     session: Session
     settings: Settings
@@ -110,7 +110,7 @@ class Pipeline:
         ModelError
             If the model cannot run at all.
         OutputError
-            If a mask or overlay cannot be written: not one picture's fault, so the run ends.
+            If a mask or overlay cannot be written: not one image's fault, so the run ends.
         """
         streams, threads = self.session.streams, self.session.threads
         ahead = (streams + 1) * self.batch_size + threads
@@ -129,23 +129,23 @@ class Pipeline:
         if isinstance(item, Failure):
             return item
         try:
-            picture: Picture = self._attempt(item, Stage.DECODE, files.read, item.path)
+            image: Radiograph = self._attempt(item, Stage.DECODE, files.read, item.path)
             spec = self.session.card.pixels
-            tensor, placement = self._attempt(item, Stage.PREPARE, prepare, picture.pixels, spec)
+            tensor, placement = self._attempt(item, Stage.PREPARE, prepare, image.pixels, spec)
         except _FailedError as stopped:
             return stopped.failure
-        pixels = picture.pixels if self.settings.overlays else None
-        return _Prepared(item, tensor, placement, picture.spacing_mm, picture.patient_id, pixels)
+        pixels = image.pixels if self.settings.overlays else None
+        return _Prepared(item, tensor, placement, image.spacing_mm, image.patient_id, pixels)
 
     def _score(self, batch: list[_Prepared | Failure]) -> list[_Scored | Failure]:
         """Run the model on a batch, padded so that its shape never changes."""
-        pictures = [entry for entry in batch if isinstance(entry, _Prepared)]
-        if not pictures:
+        images = [entry for entry in batch if isinstance(entry, _Prepared)]
+        if not images:
             return [entry for entry in batch if isinstance(entry, Failure)]
         spec = self.session.card.pixels
         tensor = np.zeros((self.batch_size, 1, spec.height, spec.width), np.uint8)
-        for place, picture in zip(tensor, pictures, strict=False):
-            place[0] = picture.tensor
+        for place, image in zip(tensor, images, strict=False):
+            place[0] = image.tensor
         with self.clock.measuring(Stage.MODEL):
             output = iter(self.session.run(tensor))
         return [_Scored(entry, next(output)) if isinstance(entry, _Prepared) else entry for entry in batch]
@@ -153,27 +153,27 @@ class Pipeline:
     def _finish(self, scored: _Scored | Failure) -> Row | Failure:
         if isinstance(scored, Failure):
             return scored
-        item = scored.picture.item
+        item = scored.image.item
         try:
             measured = self._attempt(item, Stage.MEASURE, self._measure, scored)
-            self._attempt(item, Stage.WRITE, self._write, scored.picture, measured)
+            self._attempt(item, Stage.WRITE, self._write, scored.image, measured)
         except _FailedError as stopped:
             return stopped.failure
-        return self._row(scored.picture, measured)
+        return self._row(scored.image, measured)
 
-    def _measure(self, scored: _Scored) -> Measured:
-        picture, settings = scored.picture, self.settings
-        return measure_picture(
+    def _measure(self, scored: _Scored) -> ImageMeasurement:
+        image, settings = scored.image, self.settings
+        return measure_image(
             scored.probability,
-            picture.placement,
+            image.placement,
             self.session.card,
             threshold=settings.threshold,
             min_area=settings.min_area,
-            spacing_mm=picture.spacing_mm,
+            spacing_mm=image.spacing_mm,
         )
 
-    def _write(self, picture: _Prepared, measured: Measured) -> None:
-        out, item, form = self.settings.out, picture.item, self.settings.masks
+    def _write(self, image: _Prepared, measured: ImageMeasurement) -> None:
+        out, item, form = self.settings.out, image.item, self.settings.masks
         key = item.key
         if form is MaskFormat.PNG:
             for name, mask in measured.masks.items():
@@ -183,21 +183,21 @@ class Pipeline:
 
             session, path = self.session, segmentation_path(out, key)
             write_segmentation(path, item.path, measured.masks, session.card, model_hash=session.model_hash)
-        if picture.pixels is not None:
-            write_overlay(overlay_path(out, key), picture.pixels, measured.masks)
+        if image.pixels is not None:
+            write_overlay(overlay_path(out, key), image.pixels, measured.masks)
 
-    def _row(self, picture: _Prepared, measured: Measured) -> Row:
-        key, placement = picture.item.key, picture.placement
-        patient = patient_of(picture.item.path.name, picture.patient_id)
+    def _row(self, image: _Prepared, measured: ImageMeasurement) -> Row:
+        key, placement = image.item.key, image.placement
+        patient = patient_of(image.item.path.name, image.patient_id)
         size = (placement.width, placement.height)
-        features = feature_line(key, patient, size, picture.spacing_mm, measured.features)
+        features = feature_line(key, patient, size, image.spacing_mm, measured.features)
         masks = mask_lines(key, measured.masks) if self.settings.masks is MaskFormat.RLE else ""
         return Row(key, features, lesion_lines(key, measured), masks)
 
     def _attempt(
         self, item: Item, stage: Stage, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Do one stage of one picture: what goes wrong is its failure, save for what is the machine's."""
+        """Do one stage of one image: what goes wrong is its failure, save for what is the machine's."""
         try:
             with self.clock.measuring(stage):
                 return function(*args, **kwargs)
@@ -227,18 +227,18 @@ def _ordered(executor: Executor, function: Callable[[T], R], items: Iterable[T],
 
 
 def _batches(entries: Iterable[_Prepared | Failure], size: int) -> Iterator[list[_Prepared | Failure]]:
-    """Group so that a group holds `size` pictures; failures ride along in their place.
+    """Group so that a group holds `size` images; failures ride along in their place.
 
     The last may hold fewer, and so may one with very many failures, which shall not wait to be written.
     """
     batch: list[_Prepared | Failure] = []
-    pictures = 0
+    images = 0
     for entry in entries:
         batch.append(entry)
-        pictures += isinstance(entry, _Prepared)
-        if pictures == size or len(batch) == 16 * size:
+        images += isinstance(entry, _Prepared)
+        if images == size or len(batch) == 16 * size:
             yield batch
-            batch, pictures = [], 0
+            batch, images = [], 0
     if batch:
         yield batch
 
@@ -285,6 +285,6 @@ def _lacking(error: BaseException | None) -> str | None:
 
 
 def _blames_disk(error: Exception) -> bool:
-    """Tell a disk that cannot be written from a picture, or a name too long for the file system."""
+    """Tell a disk that cannot be written from an image, or a name too long for the file system."""
     cause = error.__cause__ if isinstance(error, OutputError) else error
     return isinstance(cause, OSError) and cause.errno != errno.ENAMETOOLONG

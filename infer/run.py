@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..data.columns import LESION_COLUMNS
-from ..data.decode.options import MAX_PIXELS, Reading
+from ..data.columns import COMPONENT_COLUMNS
+from ..data.decode.options import MAX_PIXELS, DecodeOptions
 from ..data.pseudonym import salt_key
 from ..errors import InputError, OutputError
 from ..machine.files import write_json, write_text
@@ -20,12 +20,12 @@ from ..models.shipped import find_model
 from .image_features import feature_columns
 from .items import Failure, Item, Row
 from .listing import list_folder
-from .outputs.images import MASKS, OVERLAYS, check_names, overlay_path, remove_pictures, remove_unfinished
+from .outputs.images import MASKS, OVERLAYS, check_names, overlay_path, remove_images, remove_unfinished
 from .outputs.journal import Journal
 from .outputs.manifest import MANIFEST, REPORT, Identity, describe, earlier_provider, earlier_run
 from .outputs.parquet import parquet_path, write_parquet
 from .outputs.report import render
-from .outputs.summary import RunSummary, summarise
+from .outputs.summary import RunSummary, summarize
 from .outputs.tables import (
     FAILURE_COLUMNS,
     FAILURES,
@@ -83,7 +83,7 @@ def infer_folder(
     Parameters
     ----------
     folder : Path or str
-        A folder, searched with all its folders, or one picture.
+        A folder, searched with all its folders, or one image.
     model : Path or str, optional
         An ONNX file; by default `./model.onnx`, else the shipped model.
     card : Path, optional
@@ -95,26 +95,26 @@ def infer_folder(
     threshold : float, optional
         For every class, in place of the card's; a pixel counts from the threshold on.
     min_area : int
-        Parts of fewer pixels are dropped, from tables and masks.
+        Components of fewer pixels are dropped, from tables and masks.
     masks : MaskFormat or str, optional
         Write masks, as "png", "rle" or "dicom-seg".
     overlays : bool
-        Write the pictures with outlines on them, as PNG.
+        Write the images with outlines on them, as PNG.
     parquet : bool
         Write the finished tables as Parquet too.
     batch_size : int, optional
-        Pictures of one model pass; by default what suits the provider.
+        Images of one model pass; by default what suits the provider.
     overwrite : bool
         Take the place of what another run left in `out`.
     strict : bool
-        Stop at the first picture that fails, in place of setting it aside in `failures.csv`.
+        Stop at the first image that fails, in place of setting it aside in `failures.csv`.
     salt : str, optional
         A secret with which DICOM patients are told apart without being named: `patient_id` becomes a keyed
         hash. Without it that column is empty for DICOM.
     max_pixels : int
-        A larger picture is refused by its header, before memory is taken.
+        A larger image is refused by its header, before memory is taken.
     progress : callable, optional
-        Called with (pictures done, pictures in all) after each.
+        Called with (images done, images in all) after each.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def infer_folder(
     Raises
     ------
     InputError
-        If the folder is missing or empty, an argument is out of range, or with `strict` a picture fails.
+        If the folder is missing or empty, an argument is out of range, or with `strict` an image fails.
     ModelError, ProviderError
         Before anything is written.
     OutputError
@@ -150,7 +150,7 @@ def infer_folder(
         from .outputs.dicom_seg import check_card
 
         check_card(session.card)
-    reading = Reading(max_pixels, salt=salt_key(salt))
+    reading = DecodeOptions(max_pixels, salt=salt_key(salt))
     settings = Settings(target, threshold, min_area, form, overlays, reading)
     pipeline = Pipeline(session, settings, batch_size or session.batch_size)
     run = _Run(root, pipeline, _plain(arguments), overwrite, strict, parquet)
@@ -182,28 +182,30 @@ class _Run:
             # Once more, now that no other run can change the folder.
             earlier = earlier_run(self._out, identity, overwrite=self.overwrite)
             manifest = describe(session, identity, self.arguments, started)
-            finished = self._take_up(journal, earlier, manifest, {entry.key for entry in entries})
+            finished = self._resume(journal, earlier, manifest, {entry.key for entry in entries})
             left = [entry for entry in entries if entry.key not in finished]
             if earlier is not None and finished and not left and earlier["status"] == "done":
                 log.info("%s: nothing to do, this run is complete", self._out)
                 self._write_parquet()
-                return summarise(session, self.pipeline.settings, 0, 0.0)
+                return summarize(session, self.pipeline.settings, 0, 0.0)
             write_json(self._out / MANIFEST, manifest)
-            self._treat(left, journal, lambda done: progress(done + len(finished), len(left) + len(finished)))
+            self._process(
+                left, journal, lambda done: progress(done + len(finished), len(left) + len(finished))
+            )
             return self._close(manifest, len(left), time.perf_counter() - clock)
 
     def _tables(self) -> dict[str, Sequence[str]]:
         """Give the names of the run's tables and their columns."""
         tables: dict[str, Sequence[str]] = {
             FEATURES: feature_columns(self.pipeline.session.card),
-            LESIONS: LESION_COLUMNS,
+            LESIONS: COMPONENT_COLUMNS,
             FAILURES: FAILURE_COLUMNS,
         }
         if self.pipeline.settings.masks is MaskFormat.RLE:
             tables[MASK_TABLE] = MASK_COLUMNS
         return tables
 
-    def _take_up(
+    def _resume(
         self, journal: Journal, earlier: dict[str, Any] | None, manifest: dict[str, Any], keys: set[str]
     ) -> set[str]:
         """Make the tables ready, and give the keys that are finished already."""
@@ -211,13 +213,13 @@ class _Run:
         remove_unfinished(self._out, (MANIFEST, REPORT, *parquet))
         if earlier is not None and not self.overwrite and journal.resume():
             finished = self._finished()
-            log.info("%s: %d pictures were done before", self._out, len(finished))
+            log.info("%s: %d images were done before", self._out, len(finished))
             return finished
         # In this order no kill leaves this run's manifest beside another run's certain tables.
         journal.clear()
         if earlier is not None:
-            # A picture may have been written and its row not: those of this folder go too.
-            remove_pictures(self._out, earlier["model"]["classes"], self._finished() | keys)
+            # An image may have been written and its row not: those of this folder go too.
+            remove_images(self._out, earlier["model"]["classes"], self._finished() | keys)
             for name in (MASK_TABLE, REPORT, *parquet):
                 (self._out / name).unlink(missing_ok=True)
         write_json(self._out / MANIFEST, manifest)
@@ -234,7 +236,7 @@ class _Run:
             for name in self._tables():
                 write_parquet(self._out / name)
 
-    def _treat(
+    def _process(
         self, entries: Sequence[Item | Failure], journal: Journal, progress: Callable[[int], None]
     ) -> None:
         due = 0.0
@@ -242,7 +244,7 @@ class _Run:
             with closing(self.pipeline.run(entries)) as outcomes:
                 for done, outcome in enumerate(outcomes, 1):
                     self._append(journal, outcome)
-                    if time.monotonic() >= due:  # to sync for every picture would be the slowest stage
+                    if time.monotonic() >= due:  # to sync for every image would be the slowest stage
                         journal.commit()
                         due = time.monotonic() + SECONDS_AT_RISK
                     progress(done)
@@ -268,7 +270,7 @@ class _Run:
         """Write the report and the manifest of a finished run."""
         self._write_parquet()
         stages = {str(stage): value for stage, value in self.pipeline.clock.seconds.items()}
-        summary = summarise(self.pipeline.session, self.pipeline.settings, treated, seconds)
+        summary = summarize(self.pipeline.session, self.pipeline.settings, treated, seconds)
         done = manifest | {
             "status": "done",
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),

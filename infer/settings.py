@@ -6,24 +6,24 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from ..data.decode.options import Reading
+from ..data.decode.options import DecodeOptions
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run does with each picture, beside the model.
+    """What a run does with each image, beside the model.
 
     Attributes
     ----------
     threshold : float or None
         In place of the card's, for every class.
     min_area : int
-        Parts of fewer pixels are dropped.
+        Components of fewer pixels are dropped.
     masks : MaskFormat or None
         How masks are written; None: they are not.
     overlays : bool
-        Whether the pictures are written with outlines on them.
-    reading : Reading
+        Whether the images are written with outlines on them.
+    reading : DecodeOptions
         How files are read.
     """
 
@@ -32,15 +32,15 @@ class Settings:
     min_area: int = 0
     masks: MaskFormat | None = None
     overlays: bool = False
-    reading: Reading = field(default_factory=Reading)
+    reading: DecodeOptions = field(default_factory=DecodeOptions)
 
 
 class MaskFormat(StrEnum):
     """How masks are written."""
 
     PNG = "png"
-    """A file a picture and class, one bit a pixel."""
+    """A file an image and class, one bit a pixel."""
     RLE = "rle"
-    """A row a picture and class in `masks.csv`."""
+    """A row an image and class in `masks.csv`."""
     DICOM_SEG = "dicom-seg"
-    """A DICOM Segmentation object a picture, which belongs to the picture's study."""
+    """A DICOM Segmentation object an image, which belongs to the image's study."""

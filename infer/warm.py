@@ -23,10 +23,10 @@ def kernels_beside() -> Iterator[None]:
 
 def _load() -> None:
     """Use each kernel once, on arrays of the kinds that a run has."""
-    from ..data.decode.png import decode_plain_grey
+    from ..data.decode.png import decode_plain_gray
     from .features import measure
 
     mask = np.zeros((SIZE, SIZE), np.uint8)
     mask[2:4, 2:4] = 1
-    decode_plain_grey(cv2.imencode(".png", mask)[1].tobytes())
+    decode_plain_gray(cv2.imencode(".png", mask)[1].tobytes())
     measure(mask, mask.astype(np.float32))

@@ -1,4 +1,4 @@
-"""How well masks agree with the truth: a score a picture and class, and their means with intervals."""
+"""How well masks agree with the truth: a score an image and class, and their means with intervals."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data.image import Grey
+from ..data.image import Gray
 from .bootstrap import RESAMPLES, Interval, mean_interval
 
 
 @dataclass(frozen=True)
-class PictureScore:
-    """How one class of one picture was found; areas are pixels of the picture."""
+class Imagescore:
+    """How one class of one image was found; areas are pixels of the image."""
 
     key: str
     patient_id: str
@@ -24,7 +24,7 @@ class PictureScore:
 
     @property
     def dice(self) -> float:
-        """Dice; NaN where the class is not there (a mean over such pictures would hide failure)."""
+        """Dice; NaN where the class is not there (a mean over such images would hide failure)."""
         if self.truth_area == 0:
             return float("nan")
         return 2 * self.intersection / (self.truth_area + self.predicted_area)
@@ -37,7 +37,7 @@ class PictureScore:
         return self.intersection / (self.truth_area + self.predicted_area - self.intersection)
 
 
-def score(truth: Grey, predicted: Grey, *, key: str, patient_id: str, class_name: str) -> PictureScore:
+def score(truth: Gray, predicted: Gray, *, key: str, patient_id: str, class_name: str) -> Imagescore:
     """Compare two masks.
 
     Parameters
@@ -53,7 +53,7 @@ def score(truth: Grey, predicted: Grey, *, key: str, patient_id: str, class_name
     if truth.shape != predicted.shape:
         raise ValueError(f"masks of {key} differ in shape: {truth.shape} and {predicted.shape}")
     here, found = truth > 0, predicted > 0
-    return PictureScore(
+    return Imagescore(
         key=key,
         patient_id=patient_id,
         class_name=class_name,
@@ -63,14 +63,12 @@ def score(truth: Grey, predicted: Grey, *, key: str, patient_id: str, class_name
     )
 
 
-def class_metrics(
-    scores: Sequence[PictureScore], *, seed: int = 0, resamples: int = RESAMPLES
-) -> ClassMetrics:
-    """Sum up one class: Dice and IoU over the pictures that show it, specificity over those that do not.
+def class_metrics(scores: Sequence[Imagescore], *, seed: int = 0, resamples: int = RESAMPLES) -> ClassMetrics:
+    """Sum up one class: Dice and IoU over the images that show it, specificity over those that do not.
 
     Parameters
     ----------
-    scores : sequence of PictureScore
+    scores : sequence of Imagescore
         Of one class.
     seed : int
         Of the bootstrap.
@@ -85,7 +83,7 @@ def class_metrics(
     positives = [item for item in scores if item.truth_area > 0]
     empties = [item for item in scores if item.truth_area == 0]
 
-    def mean(of: Sequence[PictureScore], figure: Callable[[PictureScore], float]) -> Interval | None:
+    def mean(of: Sequence[Imagescore], figure: Callable[[Imagescore], float]) -> Interval | None:
         values = np.array([figure(item) for item in of], np.float64)
         patients = [item.patient_id for item in of]
         return mean_interval(values, patients, seed=seed, resamples=resamples) if of else None
@@ -103,7 +101,7 @@ def describe(figures: ClassMetrics) -> str:
     """Put one class's figures into a line for a reader."""
     parts = []
     if figures.dice and figures.iou:
-        parts.append(f"Dice {_text(figures.dice)}, IoU {_text(figures.iou)} on {figures.positives} pictures")
+        parts.append(f"Dice {_text(figures.dice)}, IoU {_text(figures.iou)} on {figures.positives} images")
     if figures.specificity:
         parts.append(f"specificity {_text(figures.specificity)} on {figures.empties} without it")
     return "; ".join(parts)
@@ -115,10 +113,10 @@ def _text(figure: Interval) -> str:
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """How well one class is found on the validation split, at the pictures' own resolution.
+    """How well one class is found on the validation split, at the images' own resolution.
 
-    Dice and IoU are means over the pictures where the class is present (`positives`); specificity is the
-    share of pictures without it (`empties`) on which nothing was found. None: there were no such pictures.
+    Dice and IoU are means over the images where the class is present (`positives`); specificity is the
+    share of images without it (`empties`) on which nothing was found. None: there were no such images.
     """
 
     positives: int

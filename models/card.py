@@ -17,7 +17,7 @@ METADATA_KEY = "cxr.card"
 
 
 class ResizeRule(StrEnum):
-    """How a picture is brought to the model's input size."""
+    """How an image is brought to the model's input size."""
 
     STRETCH = "stretch"
     """Both sides are scaled to fit; the aspect changes."""
@@ -35,7 +35,7 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True)
 class PixelSpec:
-    """What leads from a decoded picture to the model's input: its size in pixels and the way there."""
+    """What leads from a decoded image to the model's input: its size in pixels and the way there."""
 
     height: int
     width: int
@@ -44,7 +44,7 @@ class PixelSpec:
 
 
 @dataclass(frozen=True)
-class Normalisation:
+class Normalization:
     """`(pixel / 255 - mean) / std`, done inside the graph."""
 
     mean: float
@@ -56,12 +56,12 @@ class TrainingData:
     """What the model was fitted on."""
 
     name: str
-    pictures: int
+    images: int
     patients: int
-    validation_pictures: int
+    validation_images: int
     validation_patients: int
     split_hash: str
-    licence: str
+    license: str
 
 
 @dataclass(frozen=True)
@@ -73,18 +73,18 @@ class Parity:
 
     provider: str
     batches: tuple[int, ...]
-    pictures: int
+    images: int
     max_difference: float
     mask_agreement: float
     rows_equal: float
 
 
 @dataclass(frozen=True)
-class Quantisation:
+class Quantization:
     """How a file of lower precision was made, and what it cost and gained on the validation split."""
 
     method: str
-    calibration_pictures: int
+    calibration_images: int
     dice_drop: float
     speed_up: float
     provider: str
@@ -102,16 +102,16 @@ class ModelCard:
     architecture: str
     encoder: str
     pixels: PixelSpec
-    normalisation: Normalisation
+    normalization: Normalization
     thresholds: tuple[float, ...]
-    licence: str
+    license: str
     schema: int = SCHEMA
     decoder_channels: tuple[int, ...] = ()
     precision: Precision = Precision.FP32
     training: TrainingData | None = None
     metrics: Mapping[str, ClassMetrics] = field(default_factory=dict)
     parity: Parity | None = None
-    quantisation: Quantisation | None = None
+    quantization: Quantization | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     intended_use: str = "research use only; not for diagnosis"
 
@@ -133,8 +133,8 @@ class ModelCard:
             raise ModelError(f"model card: thresholds must lie between 0 and 1, got {list(self.thresholds)}")
         if self.pixels.height < 1 or self.pixels.width < 1 or not 0 <= self.pixels.pad_value <= 255:
             raise ModelError(f"model card: pixels cannot be {self.pixels}")
-        if self.normalisation.std <= 0:
-            raise ModelError(f"model card: normalisation std must be positive, got {self.normalisation.std}")
+        if self.normalization.std <= 0:
+            raise ModelError(f"model card: normalization std must be positive, got {self.normalization.std}")
         if unknown := set(self.metrics) - set(self.classes):
             raise ModelError(f"model card: metrics for classes it does not have: {sorted(unknown)}")
 

@@ -24,7 +24,7 @@ def command(file: Path | None) -> None:
 
     for path in shipped_models():
         card = read_model_card(path)
-        click.echo(f"{path.name}  {', '.join(card.classes)}  {card.licence}  {path}")
+        click.echo(f"{path.name}  {', '.join(card.classes)}  {card.license}  {path}")
     if not shipped_models():
         click.echo("no model is shipped; make one: cxr-train, then cxr-export model.onnx")
 
@@ -57,7 +57,7 @@ def card_lines(card: ModelCard) -> list[str]:
         ("classes", ", ".join(cuts)),
         ("network", f"{card.architecture}, encoder {card.encoder}, {card.precision}"),
         ("input", f"{pixels.width} x {pixels.height} pixels, {pixels.resize}"),
-        ("licence", card.licence),
+        ("license", card.license),
         ("use", card.intended_use),
         *_training_rows(card),
         *((name, describe(figures)) for name, figures in card.metrics.items()),
@@ -72,8 +72,8 @@ def _training_rows(card: ModelCard) -> list[tuple[str, str]]:
     data = card.training
     if data is None:
         return []
-    fitted = f"{data.name}: {data.pictures} pictures of {data.patients} patients ({data.licence})"
-    checked = f"{data.validation_pictures} pictures of {data.validation_patients} other patients"
+    fitted = f"{data.name}: {data.images} images of {data.patients} patients ({data.license})"
+    checked = f"{data.validation_images} images of {data.validation_patients} other patients"
     return [("fitted on", fitted), ("checked on", checked)]
 
 
@@ -86,7 +86,7 @@ def _export_rows(card: ModelCard) -> list[tuple[str, str]]:
         rows.append(
             ("parity", f"{agreement}; probability within {parity.max_difference:.2g} ({parity.provider})")
         )
-    if small := card.quantisation:
+    if small := card.quantization:
         cost = f"Dice {-small.dice_drop:+.4f}, {small.speed_up:.2f} x as fast"
-        rows.append(("quantised", f"{small.method}: {cost} ({small.provider})"))
+        rows.append(("quantized", f"{small.method}: {cost} ({small.provider})"))
     return rows

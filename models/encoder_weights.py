@@ -57,8 +57,8 @@ def load_encoder(encoder: nn.Module, source: Source) -> None:
     """Put a file's weights into an encoder, every tensor or none.
 
     Tensors are matched by name (as they stand, or after `encoder.` as in a whole network's file); a file with
-    other names is matched in order, where every shape agrees. Three colour channels are summed to one, which
-    keeps the encoder's response to a grey picture shown in all three.
+    other names is matched in order, where every shape agrees. Three color channels are summed to one, which
+    keeps the encoder's response to a gray image shown in all three.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def load_encoder(encoder: nn.Module, source: Source) -> None:
     """
     target: dict[str, Tensor] = encoder.state_dict()
     matched = _match(_read(source.path), target, source.path)
-    folded = {name: _to_grey(matched[name], tensor) for name, tensor in target.items()}
+    folded = {name: _to_gray(matched[name], tensor) for name, tensor in target.items()}
     for name, tensor in target.items():
         if folded[name].shape != tensor.shape:
             raise ModelError(
@@ -115,10 +115,10 @@ def _match(state: dict[str, Tensor], target: dict[str, Tensor], path: Path) -> d
     return dict(zip(target, state.values(), strict=False))
 
 
-def _to_grey(tensor: Tensor, target: Tensor) -> Tensor:
+def _to_gray(tensor: Tensor, target: Tensor) -> Tensor:
     """Sum three input channels to one where the encoder has one."""
-    colour = tensor.ndim == 4 and tensor.shape[1] == 3 and target.ndim == 4 and target.shape[1] == 1
-    return tensor.sum(dim=1, keepdim=True) if colour else tensor
+    color = tensor.ndim == 4 and tensor.shape[1] == 3 and target.ndim == 4 and target.shape[1] == 1
+    return tensor.sum(dim=1, keepdim=True) if color else tensor
 
 
 def _lite0_file() -> Path:

@@ -1,6 +1,6 @@
-"""Judge a model on pictures at their own resolution, through the one pixel path and back.
+"""Judge a model on images at their own resolution, through the one pixel path and back.
 
-What runs the model does not matter: PyTorch while training, a session after export and quantisation.
+What runs the model does not matter: PyTorch while training, a session after export and quantization.
 """
 
 from __future__ import annotations
@@ -13,42 +13,42 @@ import numpy.typing as npt
 
 from ..data.datasets.masks import load_masks
 from ..data.datasets.records import Record
-from ..data.decode.reader import read_picture
-from ..data.image import Grey
-from ..metrics.overlap import PictureScore, score
+from ..data.decode.reader import read_image
+from ..data.image import Gray
+from ..metrics.overlap import Imagescore, score
 from .card import PixelSpec
 from .preprocess import Probability, prepare, restore
 
-Predict = Callable[[Grey], npt.NDArray[np.float32]]
+Predict = Callable[[Gray], npt.NDArray[np.float32]]
 """A way to run a model: uint8 `[N,1,H,W]` to float32 probabilities `[N,C,H,W]`."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A picture and, at its own size, what a model says of it: float32 `[C,h,w]`."""
+    """An image and, at its own size, what a model says of it: float32 `[C,h,w]`."""
 
     record: Record
-    pixels: Grey
+    pixels: Gray
     probability: Probability
 
 
 def predictions(
     predict: Predict, records: Sequence[Record], spec: PixelSpec, *, batch_size: int = 8
 ) -> Iterator[Prediction]:
-    """Run a model over pictures, in order."""
+    """Run a model over images, in order."""
     for start in range(0, len(records), batch_size):
         batch = records[start : start + batch_size]
-        pictures = [read_picture(record.path).pixels for record in batch]
-        prepared, placements = zip(*(prepare(pixels, spec) for pixels in pictures), strict=True)
+        images = [read_image(record.path).pixels for record in batch]
+        prepared, placements = zip(*(prepare(pixels, spec) for pixels in images), strict=True)
         maps = predict(np.stack(prepared)[:, None])
-        for record, pixels, placement, probability in zip(batch, pictures, placements, maps, strict=True):
+        for record, pixels, placement, probability in zip(batch, images, placements, maps, strict=True):
             yield Prediction(record, pixels, np.stack([restore(one, placement) for one in probability]))
 
 
 def judge(
     prediction: Prediction, classes: Sequence[str], thresholds: Sequence[float]
-) -> tuple[PictureScore, ...]:
-    """Compare one picture's cut masks with its truth, for the classes of which that is known."""
+) -> tuple[Imagescore, ...]:
+    """Compare one image's cut masks with its truth, for the classes of which that is known."""
     masks, known = load_masks(prediction.record, classes, prediction.pixels.shape)
     return tuple(
         score(
@@ -71,8 +71,8 @@ def evaluate(
     thresholds: Sequence[float],
     *,
     batch_size: int = 8,
-) -> list[PictureScore]:
-    """Score a model on every picture and class whose truth is known; other pictures are not read.
+) -> list[Imagescore]:
+    """Score a model on every image and class whose truth is known; other images are not read.
 
     Parameters
     ----------
@@ -82,27 +82,27 @@ def evaluate(
     spec, classes, thresholds
         As in the model's card.
     batch_size : int
-        Pictures of one pass.
+        Images of one pass.
 
     Returns
     -------
-    list of PictureScore
+    list of Imagescore
         In the order of `records`, then of `classes`.
 
     Raises
     ------
     InputError
-        If a picture or a mask cannot be read.
+        If an image or a mask cannot be read.
     """
     known = [record for record in records if any(record.masks.get(name) is not None for name in classes)]
-    scores: list[PictureScore] = []
+    scores: list[Imagescore] = []
     for prediction in predictions(predict, known, spec, batch_size=batch_size):
         scores.extend(judge(prediction, classes, thresholds))
     return scores
 
 
-def mean_dice(scores: Sequence[PictureScore]) -> float:
-    """Mean over the classes of the mean Dice on the pictures that show the class; NaN where none does."""
+def mean_dice(scores: Sequence[Imagescore]) -> float:
+    """Mean over the classes of the mean Dice on the images that show the class; NaN where none does."""
     by_class: dict[str, list[float]] = {}
     for item in scores:
         if item.truth_area:

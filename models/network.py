@@ -1,4 +1,4 @@
-"""The network factory: any architecture and encoder of segmentation-models-pytorch, one grey channel in."""
+"""The network factory: any architecture and encoder of segmentation-models-pytorch, one gray channel in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
 from ..machine.extras import require
-from .card import Normalisation
+from .card import Normalization
 from .encoder_weights import Source, load_encoder, source_of
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ DEFAULT_ENCODER = "timm-tf_efficientnet_lite0"
 UNET_DECODER = (128, 64, 32, 16, 16)
 """Half the width that the library gives a U-Net's decoder: as good here, and much quicker."""
 
-GREY_NORMALISATION = Normalisation(mean=0.449, std=0.226)
-"""The mean over colours of ImageNet's own normalisation, for encoders whose colours were folded to grey."""
+GRAY_NORMALIZATION = Normalization(mean=0.449, std=0.226)
+"""The mean over colors of ImageNet's own normalization, for encoders whose colors were folded to gray."""
 
 _TAKES_DECODER_CHANNELS = ("unet", "unetplusplus", "manet")
 _STRIDE = 32
@@ -34,7 +34,7 @@ def default_decoder(architecture: str) -> tuple[int, ...]:
     return UNET_DECODER if architecture.lower() == "unet" else ()
 
 
-def build_unet(
+def build_network(
     architecture: str,
     encoder: str,
     classes: int,
@@ -42,7 +42,7 @@ def build_unet(
     encoder_weights: str = "none",
     decoder_channels: tuple[int, ...] = (),
 ) -> nn.Module:
-    """Build a network from one grey channel to one logit map a class.
+    """Build a network from one gray channel to one logit map a class.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def build_unet(
     Returns
     -------
     torch.nn.Module
-        From float32 [N,1,H,W], normalised, to logits [N,classes,H,W]. H and W are multiples of 32.
+        From float32 [N,1,H,W], normalized, to logits [N,classes,H,W]. H and W are multiples of 32.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """The one pixel path: from a decoded radiograph to a model's input, and back from its output.
 
 Training, calibration and inference call these two functions and nothing else, so that a deployed model
-sees what it was trained on. Normalisation is in the model's graph, not here.
+sees what it was trained on. Normalization is in the model's graph, not here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..data.image import Grey
+from ..data.image import Gray
 from .card import PixelSpec, ResizeRule
 
 Probability = npt.NDArray[np.float32]
@@ -20,7 +20,7 @@ Probability = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a picture of `height` x `width` lies in the model's input: its top left corner and size there."""
+    """Where an image of `height` x `width` lies in the model's input: its top left corner and size there."""
 
     height: int
     width: int
@@ -31,9 +31,9 @@ class Placement:
 
 
 def place(height: int, width: int, spec: PixelSpec) -> Placement:
-    """Say where a picture of this size goes in the model's input.
+    """Say where an image of this size goes in the model's input.
 
-    With `ResizeRule.STRETCH` it fills the input; with `ResizeRule.PAD` its aspect is kept and it is centred.
+    With `ResizeRule.STRETCH` it fills the input; with `ResizeRule.PAD` its aspect is kept and it is centered.
     """
     if spec.resize is ResizeRule.STRETCH:
         return Placement(height, width, 0, 0, spec.height, spec.width)
@@ -44,8 +44,8 @@ def place(height: int, width: int, spec: PixelSpec) -> Placement:
     return Placement(height, width, top, left, inner_height, inner_width)
 
 
-def prepare(pixels: Grey, spec: PixelSpec) -> tuple[Grey, Placement]:
-    """Bring a picture to the model's input size.
+def prepare(pixels: Gray, spec: PixelSpec) -> tuple[Gray, Placement]:
+    """Bring an image to the model's input size.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def prepare(pixels: Grey, spec: PixelSpec) -> tuple[Grey, Placement]:
     return canvas, placement
 
 
-def prepare_mask(mask: Grey, spec: PixelSpec) -> Grey:
+def prepare_mask(mask: Gray, spec: PixelSpec) -> Gray:
     """Bring a mask (0 or non-zero) to the model's input size by the share of each pixel that it covers.
 
     Returns
@@ -83,7 +83,7 @@ def prepare_mask(mask: Grey, spec: PixelSpec) -> Grey:
 
 
 def restore(probability: Probability, placement: Placement) -> Probability:
-    """Bring one class's probability map back to the size of the picture.
+    """Bring one class's probability map back to the size of the image.
 
     Parameters
     ----------
@@ -106,8 +106,8 @@ def _inside(placement: Placement) -> tuple[slice, slice]:
     return rows, columns
 
 
-def _resize(pixels: Grey, height: int, width: int) -> Grey:
-    """Resize by area where the picture shrinks (no aliasing), linearly where it grows."""
+def _resize(pixels: Gray, height: int, width: int) -> Gray:
+    """Resize by area where the image shrinks (no aliasing), linearly where it grows."""
     shrinks = height <= pixels.shape[0] and width <= pixels.shape[1]
     rule = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=rule), np.uint8)

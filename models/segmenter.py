@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data.image import Grey
-from .card import Normalisation
+from ..data.image import Gray
+from .card import Normalization
 from .evaluate import Predict
 from .preprocess import Probability
 
@@ -19,15 +19,15 @@ class Segmenter(nn.Module):
     ----------
     network : torch.nn.Module
         Float `[N,1,H,W]`, normalized, to logits `[N,C,H,W]`.
-    normalisation : Normalisation
+    normalization : Normalization
     """
 
-    def __init__(self, network: nn.Module, normalisation: Normalisation) -> None:
+    def __init__(self, network: nn.Module, normalization: Normalization) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
         # One multiplication and one addition, so that a runtime can fold them into the first layer.
-        self.scale = 1 / (255 * normalisation.std)
-        self.shift = -normalisation.mean / normalisation.std
+        self.scale = 1 / (255 * normalization.std)
+        self.shift = -normalization.mean / normalization.std
 
     def logits(self, image: Tensor) -> Tensor:
         """Compute the maps before the sigmoid, float32 `[N,C,H,W]`."""
@@ -52,7 +52,7 @@ def predictor(segmenter: Segmenter, device: torch.device | None = None) -> Predi
     where = device or torch.device("cpu")
     segmenter = segmenter.to(where).eval()
 
-    def predict(batch: Grey) -> Probability:
+    def predict(batch: Gray) -> Probability:
         with torch.inference_mode():
             maps = segmenter(torch.from_numpy(batch).to(where))
         return np.asarray(maps.float().cpu().numpy(), np.float32)

@@ -1,4 +1,4 @@
-"""A model whose answer is known by looking, and pictures to show it.
+"""A model whose answer is known by looking, and images to show it.
 
 Lesions are the pixels above 180, lungs those above 90: probability 1 / (1 + exp((cut - value) / 4)).
 """
@@ -17,7 +17,7 @@ import pytest
 from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
-from cxr.models.card import METADATA_KEY, ModelCard, Normalisation, PixelSpec, ResizeRule
+from cxr.models.card import METADATA_KEY, ModelCard, Normalization, PixelSpec, ResizeRule
 
 # As many examples as hypothesis has by default, or very many for `make soak`.
 settings.register_profile("soak", max_examples=100_000)
@@ -39,9 +39,9 @@ def make_card(classes: Sequence[str] = ("lesion", "lung"), **changes: Any) -> Mo
         "architecture": "none",
         "encoder": "none",
         "pixels": PixelSpec(SIZE, SIZE, ResizeRule.STRETCH),
-        "normalisation": Normalisation(0.0, 1.0),
+        "normalization": Normalization(0.0, 1.0),
         "thresholds": (0.5,) * len(classes),
-        "licence": "Apache-2.0",
+        "license": "Apache-2.0",
     }
     return ModelCard(**(values | changes))
 
@@ -55,8 +55,8 @@ def build_model(
     bias = np.array([-slope * CUTS[name] / 255 for name in classes], np.float32)
     graph = helper.make_graph(
         [
-            helper.make_node("Cast", ["image"], ["grey"], to=TensorProto.FLOAT),
-            helper.make_node("Div", ["grey", "white"], ["unit"]),
+            helper.make_node("Cast", ["image"], ["gray"], to=TensorProto.FLOAT),
+            helper.make_node("Div", ["gray", "white"], ["unit"]),
             helper.make_node("Conv", ["unit", "weight", "bias"], ["logit"]),
             helper.make_node("Sigmoid", ["logit"], ["probability"]),
         ],
@@ -124,7 +124,7 @@ def model(make_model: MakeModel) -> Path:
 
 @pytest.fixture(scope="session")
 def draw() -> Draw:
-    """Give a function that writes a picture: grey, with rectangles (row, column, height, width, level)."""
+    """Give a function that writes an image: gray, with rectangles (row, column, height, width, level)."""
 
     def write(
         path: Path, blobs: Sequence[Blob] = (), *, size: tuple[int, int] = (64, 64), level: int = 20
@@ -141,7 +141,7 @@ def draw() -> Draw:
 
 @pytest.fixture(scope="session")
 def draw_many(draw: Draw) -> Callable[[Path, int], Path]:
-    """Give a function that fills a folder with pictures of different spots."""
+    """Give a function that fills a folder with images of different spots."""
 
     def write(folder: Path, count: int) -> Path:
         rng = np.random.default_rng(count)

@@ -13,32 +13,32 @@ from cxr.cli import COMMANDS, cxr_command
 from cxr.errors import ExitCode, InputError
 
 
-def _command(behaviour: Exception | ExitCode | None) -> click.Command:
+def _command(behavior: Exception | ExitCode | None) -> click.Command:
     @cxr_command("cxr-something")
     def command() -> ExitCode | None:
-        if isinstance(behaviour, Exception):
-            raise behaviour
-        return behaviour
+        if isinstance(behavior, Exception):
+            raise behavior
+        return behavior
 
     return command
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "code"),
+    ("behavior", "code"),
     [
         (None, 0),
         (ExitCode.SOME_FAILED, 3),
-        (InputError("a.png: is\nnot a picture"), 1),
+        (InputError("a.png: is\nnot an image"), 1),
         (ZeroDivisionError("oh"), 1),
     ],
 )
-def test_exit_code_tells_how_it_ended(behaviour: Exception | ExitCode | None, code: int) -> None:
-    assert CliRunner().invoke(_command(behaviour)).exit_code == code
+def test_exit_code_tells_how_it_ended(behavior: Exception | ExitCode | None, code: int) -> None:
+    assert CliRunner().invoke(_command(behavior)).exit_code == code
 
 
 def test_error_is_one_line_without_traceback() -> None:
-    result = CliRunner().invoke(_command(InputError("a.png: is\nnot a picture")))
-    assert result.stderr == "cxr-something: error: a.png: is not a picture\n"
+    result = CliRunner().invoke(_command(InputError("a.png: is\nnot an image")))
+    assert result.stderr == "cxr-something: error: a.png: is not an image\n"
 
 
 def test_unexpected_error_says_how_to_see_more() -> None:

@@ -1,4 +1,4 @@
-"""Random changes of a picture in training; what moves the picture moves its masks too."""
+"""Random changes of an image in training; what moves the image moves its masks too."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ..models.card import PixelSpec
 
 
 class RandomGamma(nn.Module):
-    """Bend the grey scale of the picture, as another film or detector would; the masks stay."""
+    """Bend the gray scale of the image, as another image or detector would; the masks stay."""
 
     def __init__(self, low: float, high: float) -> None:
         super().__init__()
         self.low, self.high = low, high
 
-    def forward(self, picture: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         """Apply an exponent that is drawn anew."""
         gamma = float(torch.empty(1).uniform_(self.low, self.high))
-        return functional.adjust_gamma(picture, gamma), masks
+        return functional.adjust_gamma(image, gamma), masks
 
 
 def augmentation(spec: PixelSpec) -> Callable[..., Any]:

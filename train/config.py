@@ -34,7 +34,7 @@ class TrainConfig:
     lr : float
         Highest learning rate of the one-cycle schedule.
     workers : int or None
-        Processes that load pictures; None: as suits the machine.
+        Processes that load images; None: as suits the machine.
     fold : int or None
         Which of the data set's own folds validates; None: as the split decides by `validation_fraction`.
     name : str or None

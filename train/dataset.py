@@ -1,4 +1,4 @@
-"""Pictures and masks at the model's size, decoded once and kept in memory where they fit."""
+"""Images and masks at the model's size, decoded once and kept in memory where they fit."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from torchvision import tv_tensors
 
 from ..data.datasets.masks import load_masks
 from ..data.datasets.records import Record
-from ..data.decode.reader import read_picture
-from ..data.image import Grey
+from ..data.decode.reader import read_image
+from ..data.image import Gray
 from ..errors import InputError
 from ..models.card import PixelSpec
 from ..models.preprocess import prepare, prepare_mask
@@ -30,8 +30,8 @@ CACHE_BYTES = 2 << 30
 logger = logging.getLogger(__name__)
 
 
-def load_example(record: Record, classes: Sequence[str], spec: PixelSpec) -> tuple[Grey, Grey]:
-    """Read a picture and its masks at the model's size.
+def load_example(record: Record, classes: Sequence[str], spec: PixelSpec) -> tuple[Gray, Gray]:
+    """Read an image and its masks at the model's size.
 
     Returns
     -------
@@ -39,9 +39,9 @@ def load_example(record: Record, classes: Sequence[str], spec: PixelSpec) -> tup
     ndarray of uint8, shape (classes, spec.height, spec.width)
         1 where the class is, 0 where it is not, `IGNORE` all over where that is not known.
     """
-    picture = read_picture(record.path)
-    masks, known = load_masks(record, classes, (picture.height, picture.width))
-    pixels, _ = prepare(picture.pixels, spec)
+    image = read_image(record.path)
+    masks, known = load_masks(record, classes, (image.height, image.width))
+    pixels, _ = prepare(image.pixels, spec)
     prepared = np.full((len(classes), spec.height, spec.width), IGNORE, np.uint8)
     for index, mask in enumerate(masks):
         if known[index]:
@@ -49,8 +49,8 @@ def load_example(record: Record, classes: Sequence[str], spec: PixelSpec) -> tup
     return pixels[None], prepared
 
 
-class PictureSet(Dataset[tuple[Tensor, Tensor]]):
-    """The pictures of one side of a split, as (uint8 [1,H,W], uint8 [C,H,W]) tensors."""
+class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
+    """The images of one side of a split, as (uint8 [1,H,W], uint8 [C,H,W]) tensors."""
 
     def __init__(
         self,
@@ -62,14 +62,14 @@ class PictureSet(Dataset[tuple[Tensor, Tensor]]):
     ) -> None:
         self._records, self._classes, self._spec = tuple(records), tuple(classes), spec
         self._augment = augment
-        self._kept: list[tuple[Grey, Grey]] = []
+        self._kept: list[tuple[Gray, Gray]] = []
 
     def __len__(self) -> int:
-        """Count the pictures."""
+        """Count the images."""
         return len(self._records)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Give one picture and its masks, changed at random where the set augments."""
+        """Give one image and its masks, changed at random where the set augments."""
         pixels, masks = map(torch.from_numpy, self.arrays(index))
         if self._augment is None:
             return pixels, masks
@@ -80,11 +80,11 @@ class PictureSet(Dataset[tuple[Tensor, Tensor]]):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all pictures and masks at the model's size."""
+        """Bytes of all images and masks at the model's size."""
         return len(self) * self._spec.height * self._spec.width * (1 + len(self._classes))
 
-    def arrays(self, index: int) -> tuple[Grey, Grey]:
-        """Give one picture and its masks as they are; see `load_example`."""
+    def arrays(self, index: int) -> tuple[Gray, Gray]:
+        """Give one image and its masks as they are; see `load_example`."""
         if self._kept:
             return self._kept[index]
         return load_example(self._records[index], self._classes, self._spec)
@@ -97,19 +97,19 @@ class PictureSet(Dataset[tuple[Tensor, Tensor]]):
             self._kept = list(kept)
 
 
-def check_classes(pictures: PictureSet, classes: Sequence[str], part: str) -> None:
+def check_classes(images: SegmentationDataset, classes: Sequence[str], part: str) -> None:
     """Make sure that every class is seen at least once.
 
     Raises
     ------
     InputError
-        Naming the class that no picture of this part shows.
+        Naming the class that no image of this part shows.
     """
     missing = set(range(len(classes)))
-    for index in range(len(pictures)):
-        masks = pictures.arrays(index)[1]
+    for index in range(len(images)):
+        masks = images.arrays(index)[1]
         missing -= {number for number in missing if (masks[number] == 1).any()}
         if not missing:
             return
     names = ", ".join(classes[number] for number in sorted(missing))
-    raise InputError(f"no {part} picture shows {names}; choose other --classes, another --fold or --seed")
+    raise InputError(f"no {part} image shows {names}; choose other --classes, another --fold or --seed")

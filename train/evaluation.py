@@ -11,10 +11,10 @@ import torch
 
 from ..machine.files import write_text
 from ..machine.packages import versions
-from ..metrics.overlap import ClassMetrics, PictureScore, class_metrics
+from ..metrics.overlap import ClassMetrics, Imagescore, class_metrics
 from ..models.card import ModelCard, TrainingData
 from ..models.evaluate import evaluate, predictions
-from ..models.network import GREY_NORMALISATION
+from ..models.network import GRAY_NORMALIZATION
 from ..models.segmenter import predictor
 from .plan import Plan
 from .plots import choose_examples, plot_history, plot_overlays
@@ -25,7 +25,7 @@ THRESHOLD = 0.5
 
 
 def finish(plan: Plan, folder: Path, device: torch.device) -> dict[str, ClassMetrics]:
-    """Judge the best epoch on the validation pictures at their own size and write what is left to write.
+    """Judge the best epoch on the validation images at their own size and write what is left to write.
 
     The card comes last: it says that the run is whole.
     """
@@ -53,12 +53,12 @@ def _card(plan: Plan, metrics: dict[str, ClassMetrics], thresholds: tuple[float,
     config, dataset = plan.config, plan.dataset
     training = TrainingData(
         name=dataset.name,
-        pictures=len(plan.training),
+        images=len(plan.training),
         patients=len({record.patient_id for record in plan.training}),
-        validation_pictures=len(plan.validation),
+        validation_images=len(plan.validation),
         validation_patients=len({record.patient_id for record in plan.validation}),
         split_hash=plan.split.hash,
-        licence=dataset.licence,
+        license=dataset.license,
     )
     packages = ("cxr", "torch", "segmentation-models-pytorch", "lightning")
     return ModelCard(
@@ -68,9 +68,9 @@ def _card(plan: Plan, metrics: dict[str, ClassMetrics], thresholds: tuple[float,
         encoder=config.encoder,
         decoder_channels=config.decoder_channels or (),
         pixels=plan.spec,
-        normalisation=GREY_NORMALISATION,
+        normalization=GRAY_NORMALIZATION,
         thresholds=thresholds,
-        licence=dataset.licence,
+        license=dataset.license,
         training=training,
         metrics=metrics,
         versions=versions(packages),
@@ -80,8 +80,8 @@ def _card(plan: Plan, metrics: dict[str, ClassMetrics], thresholds: tuple[float,
 _COLUMNS = ("image", "patient_id", "class", "truth_area", "predicted_area", "intersection", "dice", "iou")
 
 
-def write_scores(path: Path, scores: Sequence[PictureScore]) -> None:
-    """Write one row a picture and class; Dice and IoU are empty where the class is not there."""
+def write_scores(path: Path, scores: Sequence[Imagescore]) -> None:
+    """Write one row an image and class; Dice and IoU are empty where the class is not there."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)

@@ -89,7 +89,7 @@ def _run(trainer: lightning.Trainer, task: SegmentationTask, plan: Plan, resume:
         # An iterator draws a number when it is made, which on resuming is before the epoch is seeded.
         "generator": torch.Generator(),
     }
-    # A last batch of one or two pictures would spoil the batch statistics.
+    # A last batch of one or two images would spoil the batch statistics.
     whole = len(plan.training_set) >= plan.config.batch_size
     order = RandomSampler(plan.training_set)
     training = DataLoader(plan.training_set, sampler=order, drop_last=whole, **common)

@@ -14,11 +14,11 @@ from ..data.datasets.records import Dataset, Record
 from ..data.datasets.splits import Part, Split, split_by_patient
 from ..errors import InputError
 from ..models.card import PixelSpec
-from ..models.network import GREY_NORMALISATION, build_unet, default_decoder
+from ..models.network import GRAY_NORMALIZATION, build_network, default_decoder
 from ..models.segmenter import Segmenter
 from .augment import augmentation
 from .config import TrainConfig
-from .dataset import CACHE_BYTES, PictureSet, check_classes
+from .dataset import CACHE_BYTES, SegmentationDataset, check_classes
 from .run_folder import SPLITS
 
 logger = logging.getLogger(__name__)
@@ -37,14 +37,14 @@ class Plan:
     segmenter: Segmenter
     training: tuple[Record, ...]
     validation: tuple[Record, ...]
-    training_set: PictureSet
-    validation_set: PictureSet
+    training_set: SegmentationDataset
+    validation_set: SegmentationDataset
     kept: bool
-    """All pictures are in memory."""
+    """All images are in memory."""
 
 
 def make_plan(config: TrainConfig, *, resume: Path | None = None) -> Plan:
-    """Open the data set, split it, build the network and read the pictures.
+    """Open the data set, split it, build the network and read the images.
 
     Parameters
     ----------
@@ -68,11 +68,11 @@ def make_plan(config: TrainConfig, *, resume: Path | None = None) -> Plan:
     _check_counts(dataset, training, validation)
     segmenter = _build(config, len(dataset.classes), pretrained=resume is None)
     spec = PixelSpec(config.size, config.size)
-    training_set = PictureSet(training, dataset.classes, spec, augment=augmentation(spec))
-    validation_set = PictureSet(validation, dataset.classes, spec)
+    training_set = SegmentationDataset(training, dataset.classes, spec, augment=augmentation(spec))
+    validation_set = SegmentationDataset(validation, dataset.classes, spec)
     kept = training_set.nbytes + validation_set.nbytes <= CACHE_BYTES
     if kept:
-        logger.info("reading %d pictures", len(training) + len(validation))
+        logger.info("reading %d images", len(training) + len(validation))
         training_set.keep()
         validation_set.keep()
     check_classes(training_set, dataset.classes, "training")
@@ -105,28 +105,26 @@ def _split(config: TrainConfig, dataset: Dataset) -> Split:
 
 
 def _known(records: Sequence[Record], classes: Sequence[str]) -> tuple[Record, ...]:
-    """Leave out pictures of which nothing is known."""
+    """Leave out images of which nothing is known."""
     return tuple(record for record in records if any(record.masks.get(name) is not None for name in classes))
 
 
 def _check_counts(dataset: Dataset, training: Sequence[Record], validation: Sequence[Record]) -> None:
     if len(training) < _FEWEST:
-        raise InputError(
-            f"{dataset.root}: {len(training)} pictures to train on; at least {_FEWEST} are needed"
-        )
+        raise InputError(f"{dataset.root}: {len(training)} images to train on; at least {_FEWEST} are needed")
     if not validation:
         raise InputError(
-            f"{dataset.root}: no pictures to validate on; choose another --fold or a larger --val-fraction"
+            f"{dataset.root}: no images to validate on; choose another --fold or a larger --val-fraction"
         )
 
 
 def _build(config: TrainConfig, classes: int, *, pretrained: bool) -> Segmenter:
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    network = build_unet(
+    network = build_network(
         config.architecture,
         config.encoder,
         classes,
         encoder_weights=config.encoder_weights if pretrained else "none",
         decoder_channels=config.decoder_channels or (),
     )
-    return Segmenter(network, GREY_NORMALISATION)
+    return Segmenter(network, GRAY_NORMALIZATION)

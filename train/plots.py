@@ -1,4 +1,4 @@
-"""The pictures of a run: its learning curve, and truth beside prediction."""
+"""The images of a run: its learning curve, and truth beside prediction."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..data.datasets.masks import load_masks
-from ..data.image import Grey
+from ..data.image import Gray
 from ..machine.files import replacing
-from ..metrics.overlap import PictureScore
+from ..metrics.overlap import Imagescore
 from ..models.evaluate import Prediction
 from .recorder import Epoch
 
-_COLOURS = ((255, 196, 0), (0, 200, 255), (255, 90, 160), (120, 255, 120), (200, 150, 255), (255, 140, 60))
+_COLORS = ((255, 196, 0), (0, 200, 255), (255, 90, 160), (120, 255, 120), (200, 150, 255), (255, 140, 60))
 _SIDE = 512
 _COLUMNS = 4
 
@@ -42,10 +42,10 @@ def plot_history(path: Path, history: Sequence[Epoch]) -> None:
         figure.savefig(beside, dpi=120)
 
 
-def choose_examples(scores: Sequence[PictureScore], count: int = 8) -> tuple[str, ...]:
-    """Choose pictures from the worst to the best, evenly, by key.
+def choose_examples(scores: Sequence[Imagescore], count: int = 8) -> tuple[str, ...]:
+    """Choose images from the worst to the best, evenly, by key.
 
-    A picture counts by its mean Dice; one without any class is good where nothing was found on it.
+    An image counts by its mean Dice; one without any class is good where nothing was found on it.
     """
     by_key: dict[str, list[float]] = {}
     for item in scores:
@@ -59,11 +59,11 @@ def choose_examples(scores: Sequence[PictureScore], count: int = 8) -> tuple[str
 def plot_overlays(
     path: Path,
     predictions: Sequence[Prediction],
-    scores: Sequence[PictureScore],
+    scores: Sequence[Imagescore],
     classes: Sequence[str],
     thresholds: Sequence[float],
 ) -> None:
-    """Draw each picture twice, side by side: with the outline of the truth, and of what was found."""
+    """Draw each image twice, side by side: with the outline of the truth, and of what was found."""
     rows = -(-len(predictions) // _COLUMNS)
     columns = min(_COLUMNS, len(predictions))
     figure = Figure(figsize=(4 * columns, 2.5 * rows + 0.4), layout="constrained")
@@ -77,29 +77,29 @@ def plot_overlays(
         found = (prediction.probability >= cuts).astype(np.uint8)
         axes.imshow(np.hstack([_outlined(prediction.pixels, truth), _outlined(prediction.pixels, found)]))
         axes.set_title(_title(prediction.record.key, scores), fontsize=8)
-    handles = [Line2D([], [], color=_unit(_colour(i)), label=name) for i, name in enumerate(classes)]
+    handles = [Line2D([], [], color=_unit(_color(i)), label=name) for i, name in enumerate(classes)]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(classes), frameon=False)
-    figure.suptitle("Validation pictures from worst to best: truth (left), prediction (right)", fontsize=10)
+    figure.suptitle("Validation images from worst to best: truth (left), prediction (right)", fontsize=10)
     with replacing(path) as beside:
         figure.savefig(beside, dpi=110)
 
 
-def _outlined(pixels: Grey, masks: Grey) -> Grey:
-    """Draw the outline of every class on the picture, padded to a square of fixed size."""
+def _outlined(pixels: Gray, masks: Gray) -> Gray:
+    """Draw the outline of every class on the image, padded to a square of fixed size."""
     scale = _SIDE / max(pixels.shape)
     size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
     drawn = cv2.cvtColor(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2RGB)
     for number, mask in enumerate(masks):
         small = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
         outlines, _ = cv2.findContours(small, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(drawn, outlines, -1, _colour(number), 2, cv2.LINE_AA)
+        cv2.drawContours(drawn, outlines, -1, _color(number), 2, cv2.LINE_AA)
     canvas = np.zeros((_SIDE, _SIDE, 3), np.uint8)
     top, left = (_SIDE - size[1]) // 2, (_SIDE - size[0]) // 2
     canvas[top : top + size[1], left : left + size[0]] = drawn
     return canvas
 
 
-def _title(key: str, scores: Sequence[PictureScore]) -> str:
+def _title(key: str, scores: Sequence[Imagescore]) -> str:
     figures = [
         f"{item.class_name} {item.dice:.2f}" if item.truth_area else f"no {item.class_name}"
         for item in scores
@@ -108,10 +108,10 @@ def _title(key: str, scores: Sequence[PictureScore]) -> str:
     return f"{Path(key).stem}: {', '.join(figures)}"
 
 
-def _colour(number: int) -> tuple[int, int, int]:
-    return _COLOURS[number % len(_COLOURS)]
+def _color(number: int) -> tuple[int, int, int]:
+    return _COLORS[number % len(_COLORS)]
 
 
-def _unit(colour: tuple[int, int, int]) -> tuple[float, float, float]:
-    red, green, blue = colour
+def _unit(color: tuple[int, int, int]) -> tuple[float, float, float]:
+    red, green, blue = color
     return red / 255, green / 255, blue / 255

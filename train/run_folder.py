@@ -106,7 +106,7 @@ class TrainResult:
     run : Path
         The run's folder.
     metrics : mapping of str to ClassMetrics
-        For each class, on the validation split at the pictures' own resolution; empty in every process but
+        For each class, on the validation split at the images' own resolution; empty in every process but
         the first of a distributed run.
     """
 

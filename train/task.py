@@ -15,7 +15,7 @@ from .dataset import IGNORE
 
 
 class MeanOverlap(Metric):
-    """Dice and IoU over the pictures that show a class, averaged over classes: tensor (dice, iou)."""
+    """Dice and IoU over the images that show a class, averaged over classes: tensor (dice, iou)."""
 
     full_state_update = False
     sums: Tensor
@@ -77,14 +77,14 @@ class SegmentationTask(lightning.LightningModule):
         self.log("val_loss", self.loss(logits, target), batch_size=len(pixels), sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
-        """Sum up the validation pictures."""
+        """Sum up the validation images."""
         dice, iou = self.overlap.compute()
         self.overlap.reset()
         self.log("val_dice", dice, prog_bar=True, sync_dist=True)
         self.log("val_iou", iou, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """Give the optimiser and its schedule, a step a batch."""
+        """Give the optimizer and its schedule, a step a batch."""
         optimizer = torch.optim.AdamW(self.segmenter.parameters(), lr=self.lr)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=self.lr, total_steps=steps)

@@ -1,4 +1,4 @@
-"""The clinical table beside the pictures: found, and read with one row a picture."""
+"""The clinical table beside the images: found, and read with one row an image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .nih_files import ENTRIES, find_entries, read_entries
 
 
 def find_clinical(folder: Path) -> Path | None:
-    """Look for the clinical table of some pictures: in their folder, then in up to two parents."""
+    """Look for the clinical table of some images: in their folder, then in up to two parents."""
     here = folder.resolve()
     for place in (here, *list(here.parents)[:2]):
         if (found := find_entries(place)) is not None:
@@ -33,6 +33,6 @@ def read_clinical(path: Path) -> pa.Table:
     Raises
     ------
     InputError
-        If it cannot be read, lacks `image` or `patient_id`, or lists a picture twice.
+        If it cannot be read, lacks `image` or `patient_id`, or lists an image twice.
     """
     return read_entries(path) if path.name in ENTRIES else read_index(path)

@@ -1,4 +1,4 @@
-"""The index.csv layout: one row a picture, one column of mask files a class."""
+"""The index.csv layout: one row an image, one column of mask files a class."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from .records import Dataset, Record
 
 INDEX = "index.csv"
 _MASK = "mask_"
+_LICENSE_COLUMNS = ("license", "licence")
 _LONGEST = 70
-_MOST_LICENCES = 4
+_MOST_LICENSES = 4
 
 
 def read_index(path: Path) -> pa.Table:
@@ -27,11 +28,13 @@ def read_index(path: Path) -> pa.Table:
     Raises
     ------
     InputError
-        If it cannot be read, lacks `image` or `patient_id` in a column or a row, or lists a picture twice.
+        If it cannot be read, lacks `image` or `patient_id` in a column or a row, or lists an image twice.
     """
     names = read_header(path)
     require_columns(path, names, ("image", "patient_id"))
-    texts = [name for name in names if name.startswith(_MASK) or name in {"image", "patient_id", "licence"}]
+    texts = [
+        name for name in names if name.startswith(_MASK) or name in {"image", "patient_id", *_LICENSE_COLUMNS}
+    ]
     types = dict.fromkeys(texts, pa.string()) | {"fold": pa.int64()}
     table = read_csv(path, types={name: types[name] for name in names if name in types})
     for name in ("image", "patient_id"):
@@ -40,7 +43,7 @@ def read_index(path: Path) -> pa.Table:
             raise InputError(f"{path}: row {row}: {name} is empty")
     image, times = Counter(table["image"].to_pylist()).most_common(1)[0] if table.num_rows else ("", 0)
     if times > 1:
-        raise InputError(f"{path}: {image} is listed {times} times; one row a picture is needed")
+        raise InputError(f"{path}: {image} is listed {times} times; one row an image is needed")
     return table
 
 
@@ -62,10 +65,10 @@ def open_index(
     if not records:
         raise InputError(f"{path}: no row has a mask of {', '.join(chosen)}")
     left_out = len(rows) - len(records)
-    notes = (f"{left_out} pictures without a mask of {', '.join(chosen)} are left out",) if left_out else ()
+    notes = (f"{left_out} images without a mask of {', '.join(chosen)} are left out",) if left_out else ()
     used = {record.key for record in records}
-    licence = _licence([row.get("licence") for row in rows if row["image"] in used])
-    return Dataset(root.resolve().name, root, chosen, records, licence, notes)
+    stated = _license([_stated_license(row) for row in rows if row["image"] in used])
+    return Dataset(root.resolve().name, root, chosen, records, stated, notes)
 
 
 def _classes(path: Path, columns: Sequence[str], classes: Sequence[str] | None) -> tuple[str, ...]:
@@ -93,24 +96,24 @@ def _record(root: Path, number: int, row: Mapping[str, Any], masks: Mapping[str,
     if PurePosixPath(image).is_absolute() or ".." in PurePosixPath(image).parts:
         raise InputError(f"{where}: {image} is not inside the data set's folder")
     key = PurePosixPath(image).as_posix()
-    picture = root / key
-    if not picture.is_file():
-        raise InputError(f"{where}: the picture {image} is not there")
+    path = root / key
+    if not path.is_file():
+        raise InputError(f"{where}: the image {image} is not there")
     paths = {name: None if mask is None else root / mask for name, mask in masks.items()}
     for mask in filter(None, paths.values()):
-        _check_mask(where, mask, picture)
-    return Record(key, picture, row["patient_id"], paths, row.get("fold"), row.get("finding"))
+        _check_mask(where, mask, path)
+    return Record(key, path, row["patient_id"], paths, row.get("fold"), row.get("finding"))
 
 
-def _check_mask(where: str, mask: Path, picture: Path) -> None:
+def _check_mask(where: str, mask: Path, image: Path) -> None:
     """Find a wrong mask before hours are spent; decoding compares the sizes once more, for every format."""
     if not mask.is_file():
         raise InputError(f"{where}: the mask {mask} is not there")
-    sizes = _png_size(picture), _png_size(mask)
+    sizes = _png_size(image), _png_size(mask)
     if None not in sizes and sizes[0] != sizes[1]:
         (width, height), (mask_width, mask_height) = sizes  # type: ignore[misc]
         raise InputError(
-            f"{where}: the mask {mask} is {mask_width} x {mask_height} pixels, its picture {width} x {height}"
+            f"{where}: the mask {mask} is {mask_width} x {mask_height} pixels, its image {width} x {height}"
         )
 
 
@@ -124,13 +127,17 @@ def _png_size(path: Path) -> tuple[int, int] | None:
     return width, height
 
 
-def _licence(values: Sequence[str | None]) -> str:
-    """Name the distinct licences of the pictures, the commonest first, shortened."""
+def _stated_license(row: Mapping[str, Any]) -> str | None:
+    return next((row[name] for name in _LICENSE_COLUMNS if row.get(name)), None)
+
+
+def _license(values: Sequence[str | None]) -> str:
+    """Name the distinct licenses of the images, the commonest first, shortened."""
     counts = Counter(value for value in values if value)
     named = [
         name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…" for name, _ in counts.most_common()
     ]
     if not named:
         return "not stated"
-    more = len(named) - _MOST_LICENCES
-    return "; ".join(named[:_MOST_LICENCES]) + (f"; and {more} more" if more > 0 else "")
+    more = len(named) - _MOST_LICENSES
+    return "; ".join(named[:_MOST_LICENSES]) + (f"; and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""Boxes to masks, at whatever size the picture really has."""
+"""Boxes to masks, at whatever size the image really has."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..decode.reader import read_mask
-from ..image import Grey
+from ..image import Gray
 from .records import Record
 
 if TYPE_CHECKING:
     from .records import Box
 
 
-def draw_boxes(boxes: Iterable[Box], shape: tuple[int, int]) -> Grey:
+def draw_boxes(boxes: Iterable[Box], shape: tuple[int, int]) -> Gray:
     """Draw boxes into a mask.
 
-    A pixel is inside where its centre is; a box thinner than a pixel still marks one.
+    A pixel is inside where its center is; a box thinner than a pixel still marks one.
 
     Parameters
     ----------
     boxes : iterable of Box
         Each in the pixels of its own frame; scaled to `shape`, its sides one by one.
     shape : tuple of int
-        (height, width) of the picture.
+        (height, width) of the image.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def draw_boxes(boxes: Iterable[Box], shape: tuple[int, int]) -> Grey:
 
 
 def _span(start: float, length: float, scale: float, limit: int) -> slice:
-    """Find the pixels of one side whose centres lie in start..start + length: one or more, inside."""
+    """Find the pixels of one side whose centers lie in start..start + length: one or more, inside."""
     first = min(max(math.ceil(start * scale - 0.5), 0), limit - 1)
     end = min(max(math.ceil((start + length) * scale - 0.5), first + 1), limit)
     return slice(first, end)
@@ -50,15 +50,15 @@ def _span(start: float, length: float, scale: float, limit: int) -> slice:
 
 def load_masks(
     record: Record, classes: Sequence[str], shape: tuple[int, int]
-) -> tuple[Grey, tuple[bool, ...]]:
-    """Read a record's masks at the picture's own size.
+) -> tuple[Gray, tuple[bool, ...]]:
+    """Read a record's masks at the image's own size.
 
     Parameters
     ----------
     record : Record
     classes : sequence of str
     shape : tuple of int
-        (height, width) of the decoded picture.
+        (height, width) of the decoded image.
 
     Returns
     -------

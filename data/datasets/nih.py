@@ -1,4 +1,4 @@
-"""A data set in the NIH layout: which of its pictures have a truth, and what that is."""
+"""A data set in the NIH layout: which of its images have a truth, and what that is."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .nih_files import (
     FINDINGS,
     FRAME,
     LESION,
-    LICENCE,
+    LICENSE,
     MASKS,
     MISSING,
     NO_FINDING,
     SYNTHETIC,
     find_entries,
-    find_pictures,
+    find_images,
     read_boxes,
     read_entries,
 )
@@ -41,13 +41,13 @@ def open_nih(
     if entries_path is None:
         raise InputError(f"{root}: none of {', '.join(ENTRIES)} is in this folder; {MISSING}")
     entries = {row["image"]: row for row in read_entries(entries_path).to_pylist()}
-    boxes = _boxes_by_picture(read_boxes(root / BOXES))
-    files = find_pictures(root)
+    boxes = _boxes_by_image(read_boxes(root / BOXES))
+    files = find_images(root)
     chosen = _Chosen.choose(labels, boxes, entries, files, _pixel_masks(root, labels, files))
     if not chosen.records:
         raise InputError(
-            f"{root}: none of the {chosen.asked} pictures with a box is under images/, images1..12/ "
-            "or images_001..012/images/; put the pictures there"
+            f"{root}: none of the {chosen.asked} images with a box is under images/, images1..12/ "
+            "or images_001..012/images/; put the images there"
         )
     synthetic = (root / SYNTHETIC).is_file()
     records = tuple(
@@ -58,14 +58,14 @@ def open_nih(
         root=root,
         classes=tuple(labels),
         records=records,
-        licence="synthetic pictures, free of rights" if synthetic else LICENCE,
+        license="synthetic images, free of rights" if synthetic else LICENSE,
         notes=chosen.notes,
     )
 
 
 @dataclass(frozen=True)
 class _Chosen:
-    """What is known of each picture that is taken, how many boxed ones were asked for, and what to say."""
+    """What is known of each image that is taken, how many boxed ones were asked for, and what to say."""
 
     records: Mapping[str, Mapping[str, Truth]]
     asked: int
@@ -80,9 +80,9 @@ class _Chosen:
         files: Mapping[str, str],
         masks: Mapping[str, Path],
     ) -> _Chosen:
-        """Take the pictures with a pixel mask, those with a box, and as many known to be empty.
+        """Take the images with a pixel mask, those with a box, and as many known to be empty.
 
-        A picture without a box is unknown, not empty, unless the table says that nothing was found on it.
+        An image without a box is unknown, not empty, unless the table says that nothing was found on it.
         """
         wanted = frozenset().union(*labels.values())
         boxed = {name for name, known in boxes.items() if any(label in wanted for label, _ in known)}
@@ -95,10 +95,10 @@ class _Chosen:
             **{name: dict.fromkeys(labels, ()) for name in empty},
         }
         notes = (
-            (len(masks), f"{len(masks)} pictures have a pixel mask, which is used in place of boxes"),
-            (len(here), f"{len(here)} pictures have boxes, drawn as masks"),
-            (len(empty), f"{len(empty)} pictures on which nothing was found are taken as empty"),
-            (len(boxed - files.keys()), f"{len(boxed - files.keys())} pictures with a box are not on disk"),
+            (len(masks), f"{len(masks)} images have a pixel mask, which is used in place of boxes"),
+            (len(here), f"{len(here)} images have boxes, drawn as masks"),
+            (len(empty), f"{len(empty)} images on which nothing was found are taken as empty"),
+            (len(boxed - files.keys()), f"{len(boxed - files.keys())} images with a box are not on disk"),
         )
         return cls(records, len(boxed), tuple(text for count, text in notes if count))
 
@@ -125,7 +125,7 @@ def _pixel_masks(
     return {path.name: path for path in sorted((root / MASKS).glob("*.png")) if path.name in files}
 
 
-def _boxes_by_picture(table: pa.Table) -> dict[str, list[tuple[str, Box]]]:
+def _boxes_by_image(table: pa.Table) -> dict[str, list[tuple[str, Box]]]:
     found: defaultdict[str, list[tuple[str, Box]]] = defaultdict(list)
     for row in table.to_pylist():
         box = Box(row["x"], row["y"], row["width"], row["height"], FRAME)
@@ -141,9 +141,7 @@ def _record(
 ) -> Record:
     path = root / key
     if path.name not in entries:
-        raise InputError(
-            f"{path}: this picture is not listed in the clinical table; its patient is not known"
-        )
+        raise InputError(f"{path}: this image is not listed in the clinical table; its patient is not known")
     row = entries[path.name]
     return Record(key, path, row["patient_id"], masks, finding=row["findings"])
 

@@ -1,4 +1,4 @@
-"""The files of the NIH ChestX-ray14 layout: its two tables and its folders of pictures."""
+"""The files of the NIH ChestX-ray14 layout: its two tables and its folders of images."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ DOWNLOAD = "https://nihcc.app.box.com/v/ChestXray-NIHCC"
 MISSING = (
     f"make a synthetic set with `cxr sample NIH-Chest-X-ray-dataset`, or put the NIH set there ({DOWNLOAD})"
 )
-LICENCE = f"NIH Clinical Center: no restrictions on use, attribution required ({DOWNLOAD})"
+LICENSE = f"NIH Clinical Center: no restrictions on use, attribution required ({DOWNLOAD})"
 
 _ENTRY_NAMES = {
     "Image Index": "image",
@@ -68,7 +68,7 @@ def read_entries(path: Path) -> pa.Table:
     -------
     pyarrow.Table
         image (file name), patient_id (no leading zeros), age (years; `058Y`, `011M` and `007D` are read
-        too), sex, view, findings (joined by `|`), follow_up, width, height (pixels of the original film),
+        too), sex, view, findings (joined by `|`), follow_up, width, height (pixels of the original image),
         spacing_x, spacing_y (mm). Ages that nobody reaches are kept as the table has them.
 
     Raises
@@ -114,8 +114,8 @@ def find_entries(folder: Path) -> Path | None:
     return next((folder / name for name in ENTRIES if (folder / name).is_file()), None)
 
 
-def find_pictures(root: Path) -> dict[str, str]:
-    """Map the names of the pictures in the NIH layout to their paths relative to `root`.
+def find_images(root: Path) -> dict[str, str]:
+    """Map the names of the images in the NIH layout to their paths relative to `root`.
 
     Where a name is there twice, the first folder counts.
     """

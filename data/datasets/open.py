@@ -12,7 +12,7 @@ from .records import Dataset
 def open_dataset(
     root: Path | str, *, classes: Sequence[str] | None = None, findings: Sequence[str] | None = None
 ) -> Dataset:
-    """Open a folder in the index.csv layout or in the NIH layout; no picture is read or copied.
+    """Open a folder in the index.csv layout or in the NIH layout; no image is read or copied.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def open_dataset(
     Raises
     ------
     InputError
-        If the folder, a table, a column or a picture that is needed is not there.
+        If the folder, a table, a column or an image that is needed is not there.
     """
     from .index import INDEX, open_index
     from .nih import open_nih

@@ -1,4 +1,4 @@
-"""A data set as training sees it: records of pictures with masks or boxes, whatever the layout on disk."""
+"""A data set as training sees it: records of images with masks or boxes, whatever the layout on disk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle, in pixels of a picture of `frame` x `frame` (NIH: 1024), origin top left."""
+    """A rectangle, in pixels of an image of `frame` x `frame` (NIH: 1024), origin top left."""
 
     x: float
     y: float
@@ -20,12 +20,12 @@ class Box:
 
 @dataclass(frozen=True)
 class Record:
-    """One picture of a data set and what is known of it.
+    """One image of a data set and what is known of it.
 
     Attributes
     ----------
     key : str
-        Path relative to the data set's folder, the picture's name everywhere.
+        Path relative to the data set's folder, the image's name everywhere.
     masks : mapping of str to Path, tuple of Box, or None
         For each class: a mask file; boxes (none: known to be empty); or None where nothing is known.
     """
@@ -46,5 +46,5 @@ class Dataset:
     root: Path
     classes: tuple[str, ...]
     records: tuple[Record, ...]
-    licence: str = "not stated"
+    license: str = "not stated"
     notes: tuple[str, ...] = field(default=())

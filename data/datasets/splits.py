@@ -29,12 +29,12 @@ class Part(StrEnum):
 
 @dataclass(frozen=True)
 class Split:
-    """Which side each picture is on.
+    """Which side each image is on.
 
     Attributes
     ----------
     parts : mapping of str to Part
-        By the picture's key.
+        By the image's key.
     patients : mapping of str to str
         The patient of each key.
     """
@@ -51,7 +51,7 @@ class Split:
             Naming a patient.
         """
         if self.parts.keys() != self.patients.keys():
-            raise InputError("split: its pictures and its patients do not name the same keys")
+            raise InputError("split: its images and its patients do not name the same keys")
         both = self._patients(Part.TRAIN) & self._patients(Part.VALIDATION)
         if both:
             raise InputError(f"split: {len(both)} patients are on both sides, such as {min(both)}")
@@ -71,11 +71,11 @@ class Split:
         Raises
         ------
         InputError
-            If the data set lacks a picture of the split.
+            If the data set lacks an image of the split.
         """
         if missing := self.parts.keys() - {record.key for record in dataset.records}:
             raise InputError(
-                f"{dataset.root}: {len(missing)} pictures of the split are not there, such as {min(missing)}"
+                f"{dataset.root}: {len(missing)} images of the split are not there, such as {min(missing)}"
             )
         return tuple(record for record in dataset.records if self.parts.get(record.key) is part)
 
@@ -101,7 +101,7 @@ class Split:
         except (KeyError, ValueError) as error:
             raise InputError(f"{path}: not a split (columns {', '.join(_COLUMNS)}): {error}") from error
         if len(parts) != len(rows):
-            raise InputError(f"{path}: a picture is listed twice in this split")
+            raise InputError(f"{path}: an image is listed twice in this split")
         return cls(parts, patients)
 
     def _patients(self, part: Part) -> set[str]:
@@ -144,7 +144,7 @@ def split_by_patient(
 
 def _by_fold(dataset: Dataset, fold: int) -> set[str]:
     if without := [record.key for record in dataset.records if record.fold is None]:
-        raise InputError(f"{dataset.root}: {len(without)} pictures have no fold, such as {without[0]}")
+        raise InputError(f"{dataset.root}: {len(without)} images have no fold, such as {without[0]}")
     chosen = {record.key for record in dataset.records if record.fold == fold}
     folds = sorted({record.fold for record in dataset.records if record.fold is not None})
     if not chosen or folds == [fold]:

@@ -53,7 +53,7 @@ def cut_off(kind: str) -> DecodeError:
 
 
 def read_jpeg(data: bytes) -> Frame:
-    """Walk the segments to the end marker: decoders fill a cut picture with grey and only warn.
+    """Walk the segments to the end marker: decoders fill a cut image with gray and only warn.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def read_jpeg(data: bytes) -> Frame:
         marker, position = data[found.end() - 1], found.end()
         if marker == _END:
             if frame is None:
-                raise DecodeError("a JPEG without a picture in it")
+                raise DecodeError("a JPEG without an image in it")
             if scans > _MOST_SCANS:
                 raise DecodeError(
                     f"a JPEG of {scans} scans, more than the limit of {_MOST_SCANS}; save it as PNG"

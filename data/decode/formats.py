@@ -1,4 +1,4 @@
-"""Know a picture by its first bytes, never by its name; and say in words what else a file may be."""
+"""Know an image by its first bytes, never by its name; and say in words what else a file may be."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _BARE_DICOM = "a DICOM data set without the preamble of a file; export it again 
 
 _OTHERS = (
     (b"GIF8", "a GIF, which is not read; save it as PNG"),
-    (b"%PDF", "a PDF document; export its picture as PNG"),
+    (b"%PDF", "a PDF document; export its image as PNG"),
     (b"PK\x03\x04", "a ZIP archive; unpack it first"),
     (b"\x1f\x8b", "a gzip archive; unpack it first"),
     (b"\x89HDF", "an HDF5 file, which is not read"),
     (b"\x93NUMPY", "a NumPy array, which is not read; save it as PNG"),
-    (b"P5", "a PGM picture, which is not read; save it as PNG"),
+    (b"P5", "a PGM image, which is not read; save it as PNG"),
     (b"\x02\x00\x00\x00UL", _BARE_DICOM),
     (b"\x08\x00\x00\x00", _BARE_DICOM),
     (b"\x08\x00\x05\x00", _BARE_DICOM),
@@ -60,7 +60,7 @@ def is_dicom(data: bytes) -> bool:
     return data[128:DICOM_HEAD] == b"DICM"
 
 
-def recognise(data: bytes) -> Format:
+def recognize(data: bytes) -> Format:
     """Name the encoding of a file's bytes.
 
     Raises
@@ -77,11 +77,11 @@ def recognise(data: bytes) -> Format:
 
 
 def _describe(data: bytes) -> str:
-    """Say what a file is that is not a picture."""
+    """Say what a file is that is not an image."""
     if not data:
         return "the file is empty (0 bytes); copy or download it again"
     if is_dicom(data):
-        return "a DICOM file, where a plain picture is needed; convert it to PNG"
+        return "a DICOM file, where a plain image is needed; convert it to PNG"
     if not any(data):
         return f"{len(data)} zero bytes, as a broken copy leaves; copy or download it again"
     for signature, words in _OTHERS:
@@ -89,10 +89,10 @@ def _describe(data: bytes) -> str:
             return words
     start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith((b"<!doctype html", b"<html")):
-        return "a web page, not a picture (a download that failed?); download it again"
+        return "a web page, not an image (a download that failed?); download it again"
     if _is_text(data[:512]):
-        return "text, not a picture"
-    return f"not a picture that is read here ({_KNOWN}); its first bytes are {data[:8].hex(' ')}"
+        return "text, not an image"
+    return f"not an image that is read here ({_KNOWN}); its first bytes are {data[:8].hex(' ')}"
 
 
 def _is_text(data: bytes) -> bool:

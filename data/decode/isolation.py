@@ -19,10 +19,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ...errors import DecodeError, MachineError
-from ..image import Picture
+from ..image import Radiograph
 from .formats import DICOM_HEAD, PNG_SIGNATURE, is_dicom
-from .options import Reading
-from .reader import read_picture
+from .options import DecodeOptions
+from .reader import read_image
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -34,7 +34,7 @@ START_SECONDS = 60.0
 """How long a process may take to start."""
 
 BYTES_A_PIXEL = 16
-"""Memory that a process may take for each pixel of the limit: colours in 32 bits, and once more to copy."""
+"""Memory that a process may take for each pixel of the limit: colors in 32 bits, and once more to copy."""
 
 SPARE_BYTES = 1 << 30
 """Memory that it may take besides, for the decoders themselves."""
@@ -50,11 +50,11 @@ class Isolation:
     ----------
     workers : int
         Most processes.
-    reading : Reading
+    reading : DecodeOptions
         How files are read; `seconds` is the time that a process may take for one.
     """
 
-    def __init__(self, workers: int, reading: Reading) -> None:
+    def __init__(self, workers: int, reading: DecodeOptions) -> None:
         self._reading = reading
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         self._workers = [_Worker(reading) for _ in range(workers)]
@@ -70,18 +70,18 @@ class Isolation:
         for worker in self._workers:
             worker.stop()
 
-    def read(self, path: Path) -> Picture:
-        """Read a file as a radiograph, as `read_picture` does.
+    def read(self, path: Path) -> Radiograph:
+        """Read a file as a radiograph, as `read_image` does.
 
         Raises
         ------
         DecodeError
-            As `read_picture`, and if the decoder crashed, took too long or too much memory.
+            As `read_image`, and if the decoder crashed, took too long or too much memory.
         MachineError
             If no process can be started.
         """
         if _is_read_at_once(path):
-            return read_picture(path, self._reading)
+            return read_image(path, self._reading)
         worker = self._idle.get()
         try:
             return worker.read(path)
@@ -92,12 +92,12 @@ class Isolation:
 class _Worker:
     """One process with a pipe of its own, made anew whenever it is lost."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: DecodeOptions) -> None:
         self._reading = reading
         self._process: SpawnProcess | None = None
-        self._pipe: Connection[Path, Picture | Exception | None]
+        self._pipe: Connection[Path, Radiograph | Exception | None]
 
-    def read(self, path: Path) -> Picture:
+    def read(self, path: Path) -> Radiograph:
         """Read in the process; one that was lost while idle is made anew first."""
         if self._process is None or not self._process.is_alive():
             self._start()
@@ -132,9 +132,7 @@ class _Worker:
         self.stop()
         context = get_context("spawn")  # a fork would copy the locks that other threads hold just now
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=_serve, args=(theirs, read_picture, self._reading), daemon=True
-        )
+        self._process = context.Process(target=_serve, args=(theirs, read_image, self._reading), daemon=True)
         try:
             self._process.start()
             theirs.close()
@@ -146,20 +144,20 @@ class _Worker:
                 'a script must call cxr under `if __name__ == "__main__":`'
             ) from error
 
-    def _receive(self, seconds: float) -> Picture | Exception | None:
+    def _receive(self, seconds: float) -> Radiograph | Exception | None:
         if not self._pipe.poll(seconds):
             raise TimeoutError
         return self._pipe.recv()
 
 
 def _serve(
-    pipe: Connection[Picture | Exception | None, Path],
-    read: Callable[[Path, Reading], Picture],
-    reading: Reading,
+    pipe: Connection[Radiograph | Exception | None, Path],
+    read: Callable[[Path, DecodeOptions], Radiograph],
+    reading: DecodeOptions,
 ) -> None:
     """Read what is asked for until the other end is closed; the first answer says that it has begun."""
     _begin(reading.max_pixels)
-    answer: Picture | Exception | None = None
+    answer: Radiograph | Exception | None = None
     while True:
         try:
             pipe.send(answer)

@@ -1,4 +1,4 @@
-"""Decode a JPEG strictly: what libjpeg would fill in with grey, and only warn of, is an error here.
+"""Decode a JPEG strictly: what libjpeg would fill in with gray, and only warn of, is an error here.
 
 What shows is a wrong number of codes, or one without a meaning. JPEG has no checksum: not detectable is
 damage after which the codes fall back into step and come out at the right number. That is most changes of
@@ -18,7 +18,7 @@ from .header import Header
 
 _TARGETS = {"Gray": "GRAY", "CMYK": "CMYK", "YCCK": "CMYK"}
 
-# Warnings that say nothing of the pixels, and samplings of colour that the strict decoder does not know.
+# Warnings that say nothing of the pixels, and samplings of color that the strict decoder does not know.
 _HARMLESS = ("JFIF revision", "Adobe color transform", "Invalid SOS parameters", "subsampling")
 
 
@@ -33,7 +33,7 @@ def decode_strictly(data: bytes) -> npt.NDArray[np.uint8] | None:
     Returns
     -------
     ndarray of uint8, shape (height, width) or (height, width, 3), or None
-        Grey, or blue, green and red. None for what is left to the general reader: CMYK and pictures with
+        Gray, or blue, green and red. None for what is left to the general reader: CMYK and images with
         EXIF, which may turn them (they are checked all the same), and the few that cannot be checked.
 
     Raises

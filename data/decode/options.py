@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 MAX_PIXELS = 200_000_000
-"""The largest picture that is decoded; a larger one is refused by its header."""
+"""The largest image that is decoded; a larger one is refused by its header."""
 
 MAX_BYTES = 1 << 30
 """The largest file that is read."""
@@ -16,13 +16,13 @@ SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Reading:
+class DecodeOptions:
     """What a reader permits.
 
     Attributes
     ----------
     max_pixels, max_bytes : int
-        A larger picture or file is refused before memory is taken for it.
+        A larger image or file is refused before memory is taken for it.
     seconds : float
         Where decoders run in processes of their own, a file that takes longer is given up.
     salt : bytes or None

@@ -16,7 +16,7 @@ from .header import Header
 
 _OS2_HEADER = 12  # bytes
 
-# Keeps depth and colour, leaves out alpha and turns the picture upright.
+# Keeps depth and color, leaves out alpha and turns the image upright.
 _FLAGS = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
 
 
@@ -51,7 +51,7 @@ def _webp(data: bytes) -> Header:
     kind = data[12:16]
     if kind == b"VP8X":
         if data[20] & 0x02:
-            raise DecodeError("an animated WebP; save one frame as a still picture")
+            raise DecodeError("an animated WebP; save one frame as a still image")
         return Header(1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little"))
     if kind == b"VP8L":
         packed = int(struct.unpack_from("<I", data, 21)[0])

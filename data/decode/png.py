@@ -1,4 +1,4 @@
-"""A quick decoder of the commonest radiograph file: a PNG of 8-bit grey, not interlaced, nothing transparent.
+"""A quick decoder of the commonest radiograph file: a PNG of 8-bit gray, not interlaced, nothing transparent.
 
 It takes only files in perfect order (each chunk whole, each checksum right, nothing left over) and leaves all
 others to the general reader, which has words for what is wrong with them. ISA-L inflates, compiled code
@@ -15,15 +15,15 @@ from isal.igzip_lib import DECOMP_ZLIB, IgzipDecompressor, IsalError
 from isal.isal_zlib import crc32
 
 from ...errors import DecodeError
-from ..image import Grey
+from ..image import Gray
 from .codestream import cut_off
 from .formats import PNG_SIGNATURE
 from .header import Header
 
-# Bit depth 8, colour type grey, deflate, filters by line, no interlace.
+# Bit depth 8, color type gray, deflate, filters by line, no interlace.
 _PLAIN = bytes((8, 0, 0, 0, 0))
 
-# Chunks that change no pixel of a grey picture.
+# Chunks that change no pixel of a gray image.
 _HARMLESS = frozenset(
     {b"bKGD", b"cHRM", b"gAMA", b"iCCP", b"iTXt", b"pHYs", b"sBIT", b"sRGB", b"tEXt", b"tIME", b"zTXt"}
 )
@@ -34,8 +34,8 @@ _KEPT = frozenset({b"tRNS", b"eXIf"})
 _ISAL_ERROR = cast("type[Exception]", IsalError)  # its stub calls the class an instance
 
 
-def decode_plain_grey(data: bytes) -> Grey | None:
-    """Decode a PNG of plain 8-bit grey.
+def decode_plain_gray(data: bytes) -> Gray | None:
+    """Decode a PNG of plain 8-bit gray.
 
     At most one byte more is inflated than the size in the header asks for; whether that size is acceptable is
     the caller's to judge. The first call in a process loads numba, and on a machine's very first it compiles.
@@ -50,7 +50,7 @@ def decode_plain_grey(data: bytes) -> Grey | None:
     ndarray of uint8, shape (height, width), or None
         None for a PNG of another kind, for one with any fault, and for what is no PNG.
     """
-    found = _plain_grey(data)
+    found = _plain_gray(data)
     if found is None:
         return None
     height, width, packed = found
@@ -76,7 +76,7 @@ def keep_essential(data: bytes) -> bytes:
     Returns
     -------
     bytes
-        With the critical chunks, transparency and EXIF, by which a picture may be turned.
+        With the critical chunks, transparency and EXIF, by which an image may be turned.
     """
     pieces = [PNG_SIGNATURE]
     place = len(PNG_SIGNATURE)
@@ -89,7 +89,7 @@ def keep_essential(data: bytes) -> bytes:
     return b"".join(pieces)
 
 
-def _plain_grey(data: bytes) -> tuple[int, int, bytes] | None:
+def _plain_gray(data: bytes) -> tuple[int, int, bytes] | None:
     """Give height, width and the zlib stream, where the file is of that kind and in order."""
     chunks = _chunks(data)
     kinds = [kind for kind, _ in chunks]
@@ -154,7 +154,7 @@ def _png(data: bytes) -> Header:
         if position + 12 > len(data):
             raise cut_off("PNG")
         if kind == b"acTL":
-            raise DecodeError("an animated PNG; save one frame as a still picture")
+            raise DecodeError("an animated PNG; save one frame as a still image")
         size = int(struct.unpack_from(">I", data, position)[0])
         small += kind != b"IDAT" or size < _SMALL_CHUNK
         if small > _MOST_CHUNKS:

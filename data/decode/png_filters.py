@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ...machine.kernels import helper, kernel
-from ..image import Grey
+from ..image import Gray
 
 NONE, SUB, UP, AVERAGE, PAETH = range(5)
 
 
 @helper
-def undo_sub(line: Grey, row: Grey) -> None:
+def undo_sub(line: Gray, row: Gray) -> None:
     """Add to each byte of a line the pixel to its left."""
     left = np.uint8(0)
     for x in range(row.size):
@@ -20,14 +20,14 @@ def undo_sub(line: Grey, row: Grey) -> None:
 
 
 @helper
-def undo_up(line: Grey, above: Grey, row: Grey) -> None:
+def undo_up(line: Gray, above: Gray, row: Gray) -> None:
     """Add to each byte of a line the pixel above it."""
     for x in range(row.size):
         row[x] = line[x] + above[x]
 
 
 @helper
-def undo_average(line: Grey, above: Grey, row: Grey) -> None:
+def undo_average(line: Gray, above: Gray, row: Gray) -> None:
     """Add to each byte of a line half of (left + above), rounded down: (left + (above + 2 line)) // 2 in all.
 
     The pixel is the top byte of a word: halving is one shift, a carry leaves the word, and what a shift drops
@@ -56,7 +56,7 @@ def paeth(left: np.int64, up: np.int64, corner: np.int64) -> np.int64:
 
 
 @helper
-def undo_paeth(line: Grey, above: Grey, row: Grey) -> None:
+def undo_paeth(line: Gray, above: Gray, row: Gray) -> None:
     """Add to each byte of a line what `paeth` foretells."""
     left = np.int64(0)
     corner = np.int64(0)
@@ -68,10 +68,10 @@ def undo_paeth(line: Grey, above: Grey, row: Grey) -> None:
 
 
 @helper
-def undo_two_paeth(line: Grey, above: Grey, row: Grey, between: Grey, line2: Grey, row2: Grey) -> None:
+def undo_two_paeth(line: Gray, above: Gray, row: Gray, between: Gray, line2: Gray, row2: Gray) -> None:
     """Undo two Paeth lines side by side, the lower one a pixel behind the upper.
 
-    Every pixel waits for its left neighbour; two that do not wait for each other take little more time than
+    Every pixel waits for its left neighbor; two that do not wait for each other take little more time than
     one. The row above `row2` is `row` plus `between`: the Up line between the two, or zeros.
     """
     last = row.size - 1
@@ -94,7 +94,7 @@ def undo_two_paeth(line: Grey, above: Grey, row: Grey, between: Grey, line2: Gre
 
 
 @helper
-def next_paeth(lines: Grey, y: int) -> int:
+def next_paeth(lines: Gray, y: int) -> int:
     """Say how far below line y the next Paeth line is: 1, or 2 with an Up line between, else 0."""
     height = len(lines)
     if y + 1 < height and lines[y + 1, 0] == PAETH:
@@ -105,7 +105,7 @@ def next_paeth(lines: Grey, y: int) -> int:
 
 
 @kernel
-def unfilter(lines: Grey, pixels: Grey) -> bool:
+def unfilter(lines: Gray, pixels: Gray) -> bool:
     """Undo the filters.
 
     Parameters
@@ -113,7 +113,7 @@ def unfilter(lines: Grey, pixels: Grey) -> bool:
     lines : ndarray of uint8, shape (height, width + 1)
         As inflated: each line begins with the number of its filter.
     pixels : ndarray of uint8, shape (height, width)
-        Takes the picture.
+        Takes the image.
 
     Returns
     -------

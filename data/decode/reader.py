@@ -1,11 +1,11 @@
-"""Bytes of a file to one grey picture, by rules that depend on what the file declares.
+"""Bytes of a file to one gray image, by rules that depend on what the file declares.
 
 - 8-bit samples are taken as they are; deeper ones are scaled from their declared depth to 0..255, and
-  refused where they use less than an eighth of it: 12 bits stored as 16 would be a dark picture.
-- Colour becomes grey by ITU-R 601 luma (equal channels stay as they are); alpha is left out.
+  refused where they use less than an eighth of it: 12 bits stored as 16 would be a dark image.
+- Color becomes gray by ITU-R 601 luma (equal channels stay as they are); alpha is left out.
 - Floating-point samples are read where all of them lie in 0..1, and become 0..255.
 - A turning that the file asks for (EXIF, TIFF) is done.
-- What is cut off, holds several pictures or cannot be told for sure is a `DecodeError`.
+- What is cut off, holds several images or cannot be told for sure is a `DecodeError`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import DecodeError, InputError
-from ..image import Grey, Picture
-from .formats import Format, is_dicom, recognise
+from ..image import Gray, Radiograph
+from .formats import Format, is_dicom, recognize
 from .header import Header
 from .jpeg import _jpeg, decode_strictly
-from .options import Reading
+from .options import DecodeOptions
 from .other_formats import _bmp, _jpeg2000, _opencv, _webp
-from .png import _png, decode_plain_grey, keep_essential
+from .png import _png, decode_plain_gray, keep_essential
 from .tiff.header import _tiff
 from .tiff.strips import check_strips
 
@@ -37,7 +37,7 @@ SUFFIXES = frozenset(
 )
 """Endings, in lower case, of the files that a folder listing takes; the content decides what they are."""
 
-_USUAL = Reading()
+_USUAL = DecodeOptions()
 
 # The part of the declared range that deep samples must reach: 12 bits of content in 16 reach a sixteenth.
 _DARKEST = 8
@@ -47,30 +47,30 @@ _DARKEST = 8
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-def read_picture(path: Path | str, reading: Reading = _USUAL) -> Picture:
+def read_image(path: Path | str, reading: DecodeOptions = _USUAL) -> Radiograph:
     """Read a file as a radiograph.
 
     Parameters
     ----------
     path : Path or str
-    reading : Reading
+    reading : DecodeOptions
         Limits, and the secret that hides patients.
 
     Returns
     -------
-    Picture
+    Radiograph
         With pixels as uint8 of shape (height, width).
 
     Raises
     ------
     DecodeError
-        If it cannot be read, or is not a picture that can be trusted; the text names the file.
+        If it cannot be read, or is not an image that can be trusted; the text names the file.
     """
     with _named(str(path)):
-        return _picture(_read_bytes(Path(path), reading.max_bytes), reading)
+        return _image(_read_bytes(Path(path), reading.max_bytes), reading)
 
 
-def decode_picture(data: bytes, name: str, reading: Reading = _USUAL) -> Picture:
+def decode_image(data: bytes, name: str, reading: DecodeOptions = _USUAL) -> Radiograph:
     """Decode the bytes of a file.
 
     Parameters
@@ -79,31 +79,31 @@ def decode_picture(data: bytes, name: str, reading: Reading = _USUAL) -> Picture
         The whole file.
     name : str
         What to call it in an error.
-    reading : Reading
-        As `read_picture` takes it.
+    reading : DecodeOptions
+        As `read_image` takes it.
 
     Returns
     -------
-    Picture
+    Radiograph
         With pixels as uint8 of shape (height, width).
 
     Raises
     ------
     DecodeError
-        As `read_picture`.
+        As `read_image`.
     """
     with _named(name):
-        return _picture(data, reading)
+        return _image(data, reading)
 
 
-def read_mask(path: Path, shape: tuple[int, int]) -> Grey:
+def read_mask(path: Path, shape: tuple[int, int]) -> Gray:
     """Read a mask file: 0 outside, one other value inside.
 
     Parameters
     ----------
     path : Path
     shape : tuple of int
-        (height, width) of the picture that it belongs to.
+        (height, width) of the image that it belongs to.
 
     Returns
     -------
@@ -115,13 +115,13 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Grey:
         If it is missing, of another size, or holds more than two values.
     """
     try:
-        grey, _ = _decode(_read_bytes(path, _USUAL.max_bytes), _USUAL)
+        gray, _ = _decode(_read_bytes(path, _USUAL.max_bytes), _USUAL)
     except DecodeError as error:
         raise InputError(f"{path}: this mask cannot be read: {error}") from error
-    if grey.shape != shape:
-        raise InputError(f"{path}: this mask is {_size(grey.shape)} pixels, its picture {_size(shape)}")
-    inside: npt.NDArray[np.bool_] = grey > 0
-    if inside.any() and (grey[inside] != grey.max()).any():
+    if gray.shape != shape:
+        raise InputError(f"{path}: this mask is {_size(gray.shape)} pixels, its image {_size(shape)}")
+    inside: npt.NDArray[np.bool_] = gray > 0
+    if inside.any() and (gray[inside] != gray.max()).any():
         raise InputError(f"{path}: a mask holds 0 and one other value, this one more; cut it at a threshold")
     return inside.astype(np.uint8)
 
@@ -145,18 +145,18 @@ def _read_bytes(path: Path, most: int) -> bytes:
         raise DecodeError(f"cannot be read ({error.strerror})") from error
 
 
-def _picture(data: bytes, reading: Reading) -> Picture:
+def _image(data: bytes, reading: DecodeOptions) -> Radiograph:
     if is_dicom(data):
         from .dicom.reader import read_dicom
 
         return read_dicom(data, max_pixels=reading.max_pixels, salt=reading.salt)
-    grey, header = _decode(data, reading)
-    return Picture(_to_8_bit(grey, header))
+    gray, header = _decode(data, reading)
+    return Radiograph(_to_8_bit(gray, header))
 
 
-def _decode(data: bytes, reading: Reading) -> tuple[npt.NDArray[Any], Header]:
+def _decode(data: bytes, reading: DecodeOptions) -> tuple[npt.NDArray[Any], Header]:
     """Decode to one channel at the depth of the file."""
-    kind = recognise(data)
+    kind = recognize(data)
     header = read_header(data, kind)
     if header.width * header.height > reading.max_pixels:
         raise DecodeError(
@@ -168,8 +168,8 @@ def _decode(data: bytes, reading: Reading) -> tuple[npt.NDArray[Any], Header]:
 def _pixels(data: bytes, kind: Format) -> npt.NDArray[Any]:
     """Decode with the channels and the depth of the file."""
     if kind is Format.PNG:
-        grey = decode_plain_grey(data)
-        return _opencv(keep_essential(data), kind) if grey is None else grey
+        gray = decode_plain_gray(data)
+        return _opencv(keep_essential(data), kind) if gray is None else gray
     if kind is Format.TIFF:
         check_strips(data)
     if kind is Format.JPEG:
@@ -185,7 +185,7 @@ def read_header(data: bytes, kind: Format) -> Header:
     Raises
     ------
     DecodeError
-        If the file is cut off, holds several pictures, or stores samples in a way that is not read.
+        If the file is cut off, holds several images, or stores samples in a way that is not read.
     """
     try:
         return _READERS[kind](data)
@@ -208,37 +208,37 @@ def _luma(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return pixels
     if pixels.dtype in (np.uint8, np.uint16, np.float32):
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY))
-    raise DecodeError(f"colours of type {pixels.dtype}, which are not read; save it as PNG")
+    raise DecodeError(f"colors of type {pixels.dtype}, which are not read; save it as PNG")
 
 
-def _to_8_bit(grey: npt.NDArray[Any], header: Header) -> Grey:
-    if grey.dtype == np.uint8:
-        eight = grey
-    elif grey.dtype == np.uint16:
-        eight = _scale(grey, (1 << max(header.bits, 9)) - 1)
-    elif grey.dtype in (np.float32, np.float64):
-        eight = _from_unit(grey)
+def _to_8_bit(gray: npt.NDArray[Any], header: Header) -> Gray:
+    if gray.dtype == np.uint8:
+        eight = gray
+    elif gray.dtype == np.uint16:
+        eight = _scale(gray, (1 << max(header.bits, 9)) - 1)
+    elif gray.dtype in (np.float32, np.float64):
+        eight = _from_unit(gray)
     else:
-        raise DecodeError(f"samples of type {grey.dtype}, whose range is not known; save it as 16-bit PNG")
+        raise DecodeError(f"samples of type {gray.dtype}, whose range is not known; save it as 16-bit PNG")
     return np.asarray(255 - eight, np.uint8) if header.inverted else eight
 
 
-def _scale(grey: npt.NDArray[np.uint16], white: int) -> Grey:
+def _scale(gray: npt.NDArray[np.uint16], white: int) -> Gray:
     """Scale 0..white to 0..255, to the nearest: 8-bit content times 257 comes back as it was."""
-    if 0 < (largest := int(grey.max())) < white / _DARKEST:
+    if 0 < (largest := int(gray.max())) < white / _DARKEST:
         raise DecodeError(
             f"samples up to {largest} where the file declares {white.bit_length()} bits: "
             "scale them, or save as 8 bits"
         )
     table = (np.arange(white + 1, dtype=np.uint32) * 255 + white // 2) // white
-    return np.asarray(table.astype(np.uint8)[np.minimum(grey, white)], np.uint8)
+    return np.asarray(table.astype(np.uint8)[np.minimum(gray, white)], np.uint8)
 
 
-def _from_unit(grey: npt.NDArray[np.floating]) -> Grey:
-    low, high = float(grey.min()), float(grey.max())
+def _from_unit(gray: npt.NDArray[np.floating]) -> Gray:
+    low, high = float(gray.min()), float(gray.max())
     if not (low >= 0 and high <= 1):  # so that NaN is refused too
         raise DecodeError(f"floating-point samples from {low:g} to {high:g}; they must lie in 0..1")
-    return np.asarray(np.rint(grey * 255), np.uint8)
+    return np.asarray(np.rint(gray * 255), np.uint8)
 
 
 def _size(shape: tuple[int, ...]) -> str:

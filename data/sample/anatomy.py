@@ -1,6 +1,6 @@
 """Draw a chest as an X-ray sees it: what each part takes from the beam, summed.
 
-Coordinates are -1..1 across and down the film, before the pose; the patient's right is on the left.
+Coordinates are -1..1 across and down the image, before the pose; the patient's right is on the left.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Plane = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Build:
-    """What differs between patients, and between the two ways to take a film."""
+    """What differs between patients, and between the two ways to take an image."""
 
     lung_top: float
     lung_base: float
@@ -33,7 +33,7 @@ class Build:
 
 @dataclass(frozen=True)
 class Pose:
-    """How the patient stands before the film."""
+    """How the patient stands before the image."""
 
     angle: float
     scale: float
@@ -66,7 +66,7 @@ def draw_build(rng: np.random.Generator, sex: str) -> Build:
 
 
 def draw_pose(rng: np.random.Generator) -> Pose:
-    """Draw a film's pose."""
+    """Draw an image's pose."""
     return Pose(
         angle=rng.normal(0, 0.025),
         scale=rng.uniform(0.92, 1.04),
@@ -76,7 +76,7 @@ def draw_pose(rng: np.random.Generator) -> Pose:
 
 
 def draw_chest(build: Build, pose: Pose, view: str, size: int, rng: np.random.Generator) -> Chest:
-    """Draw a chest of `size` x `size` pixels; AP films show a larger heart and less deep breath."""
+    """Draw a chest of `size` x `size` pixels; AP images show a larger heart and less deep breath."""
     x, y = _grid(size, pose)
     ap = view == "AP"
     base = build.lung_base - (0.07 if ap else 0.0)

@@ -1,6 +1,6 @@
-"""The patients of the synthetic sample: who they are, and how much opacity each film truly bears.
+"""The patients of the synthetic sample: who they are, and how much opacity each image truly bears.
 
-The burden of a film, in per cent of its area, is a sum of known effects and of two noises, and nothing
+The burden of an image, in per cent of its area, is a sum of known effects and of two noises, and nothing
 where the sum is low. The analysis can therefore be judged by whether it finds these effects again.
 """
 
@@ -13,22 +13,22 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Effects:
-    """What the burden of a film is made of, in per cent of the film's area."""
+    """What the burden of an image is made of, in per cent of the image's area."""
 
     at_age_50: float = 1.75
     per_decade: float = 1.15
     male: float = 0.9
     ap_view: float = 0.45
     patient_sd: float = 0.9
-    film_sd: float = 1.0
+    image_sd: float = 1.0
     least: float = 0.25
     """Below this there is no opacity at all."""
     most: float = 9.0
 
 
 @dataclass(frozen=True)
-class Film:
-    """One film to be drawn. `burden` is the share of its area under opacities, 0 for none."""
+class SampleImage:
+    """One image to be drawn. `burden` is the share of its area under opacities, 0 for none."""
 
     name: str
     patient: int
@@ -40,13 +40,13 @@ class Film:
 
 
 EFFECTS = Effects()
-_FILMS = (1, 2, 3, 4, 5)
-_FILM_SHARES = (0.15, 0.3, 0.3, 0.15, 0.1)
+_IMAGES = (1, 2, 3, 4, 5)
+_IMAGE_SHARES = (0.15, 0.3, 0.3, 0.15, 0.1)
 _AP_SHARE = 0.4
 
 
-def draw_cohort(patients: int, seed: int, effects: Effects = EFFECTS) -> tuple[Film, ...]:
-    """Draw the films of some patients, each with one to five films over some years.
+def draw_cohort(patients: int, seed: int, effects: Effects = EFFECTS) -> tuple[SampleImage, ...]:
+    """Draw the images of some patients, each with one to five images over some years.
 
     Parameters
     ----------
@@ -55,22 +55,26 @@ def draw_cohort(patients: int, seed: int, effects: Effects = EFFECTS) -> tuple[F
         Each patient depends on it and on the patient's number alone.
     effects : Effects
     """
-    return tuple(film for number in range(1, patients + 1) for film in _follow_patient(number, seed, effects))
+    return tuple(
+        image for number in range(1, patients + 1) for image in _follow_patient(number, seed, effects)
+    )
 
 
-def _follow_patient(number: int, seed: int, effects: Effects) -> list[Film]:
+def _follow_patient(number: int, seed: int, effects: Effects) -> list[SampleImage]:
     rng = np.random.default_rng([seed, number])
     age = int(rng.integers(20, 86))
     sex = "M" if rng.random() < 0.5 else "F"
     patient_noise = rng.normal(0, effects.patient_sd)
-    films = []
-    for follow_up in range(int(rng.choice(_FILMS, p=_FILM_SHARES))):
+    images = []
+    for follow_up in range(int(rng.choice(_IMAGES, p=_IMAGE_SHARES))):
         view = "AP" if rng.random() < _AP_SHARE else "PA"
-        noise = patient_noise + rng.normal(0, effects.film_sd)
+        noise = patient_noise + rng.normal(0, effects.image_sd)
         burden = _burden(age, sex, view, noise, effects)
-        films.append(Film(f"{number:08d}_{follow_up:03d}.png", number, follow_up, age, sex, view, burden))
+        images.append(
+            SampleImage(f"{number:08d}_{follow_up:03d}.png", number, follow_up, age, sex, view, burden)
+        )
         age += int(rng.integers(0, 3))
-    return films
+    return images
 
 
 def _burden(age: int, sex: str, view: str, noise: float, effects: Effects) -> float:

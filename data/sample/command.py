@@ -11,8 +11,8 @@ from ...cli import cxr_command
 
 @cxr_command("sample", short_help="Write a synthetic data set in the NIH layout.")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--patients", type=click.IntRange(min=1), default=80, help="Patients, one to five films each.")
-@click.option("--size", type=click.IntRange(min=64), default=512, help="Side of the pictures in pixels.")
+@click.option("--patients", type=click.IntRange(min=1), default=80, help="Patients, one to five images each.")
+@click.option("--size", type=click.IntRange(min=64), default=512, help="Side of the images in pixels.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same files.")
 def command(folder: Path, patients: int, size: int, seed: int) -> None:
     """Write synthetic chest radiographs with known opacities to DIR, a new or empty folder.
@@ -24,6 +24,6 @@ def command(folder: Path, patients: int, size: int, seed: int) -> None:
 
     made = make_sample(folder, patients=patients, size=size, seed=seed)
     click.echo(
-        f"{made.folder}: {made.films} films of {made.patients} patients, {made.lesions} opacities, "
-        f"{made.empty_films} films without any"
+        f"{made.folder}: {made.images} images of {made.patients} patients, {made.lesions} opacities, "
+        f"{made.empty_images} images without any"
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..image import Grey
+from ..image import Gray
 from .anatomy import Plane, cloud, soft
 
 _MEAN_AREA = 0.014
@@ -19,11 +19,11 @@ class Opacity:
     """What the opacities add to the attenuation, and the mask of where they are (0 or 1)."""
 
     attenuation: Plane
-    mask: Grey
+    mask: Gray
 
 
 def draw_opacities(lungs: Plane, share: float, rng: np.random.Generator) -> Opacity:
-    """Draw opacities that cover `share` of the picture, at the size of `lungs`.
+    """Draw opacities that cover `share` of the image, at the size of `lungs`.
 
     A field that is high around some points of the lungs, and ragged by noise, is cut at the height that
     gives the area; the shadow rises softly around that cut, so that the mask follows its half height.
@@ -61,7 +61,7 @@ def _field(lungs: Plane, share: float, rng: np.random.Generator) -> Plane:
     return np.asarray(field + 0.28 * cloud(size, 0.085, rng) + 0.15 * cloud(size, 0.035, rng), np.float32)
 
 
-def _without_crumbs(mask: Grey) -> Grey:
+def _without_crumbs(mask: Gray) -> Gray:
     """Take out parts too small to be called a finding, except the largest."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     if count < 2:

@@ -1,4 +1,4 @@
-"""Expose and develop a synthetic film: from attenuation to grey values, with noise and markers."""
+"""Expose and develop a synthetic image: from attenuation to gray values, with noise and markers."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..image import Grey
+from ..image import Gray
 from .anatomy import Build, Plane, draw_chest, draw_pose
-from .cohort import Film
+from .cohort import SampleImage
 from .opacity import draw_opacities
 
 
 @dataclass(frozen=True)
-class Developed:
-    """A finished film and its truth, both uint8 of one size; the mask is 0 or 1."""
+class RenderedImage:
+    """A finished image and its truth, both uint8 of one size; the mask is 0 or 1."""
 
-    pixels: Grey
-    mask: Grey
+    pixels: Gray
+    mask: Gray
 
 
-def develop(film: Film, build: Build, size: int, rng: np.random.Generator) -> Developed:
-    """Draw one film of `size` x `size` pixels.
+def render_radiograph(image: SampleImage, build: Build, size: int, rng: np.random.Generator) -> RenderedImage:
+    """Draw one image of `size` x `size` pixels.
 
     Everything soft is drawn at half the size and enlarged; only noise and markers are drawn at full size.
     """
     half = size // 2
-    chest = draw_chest(build, draw_pose(rng), film.view, half, rng)
-    opacity = draw_opacities(chest.lungs, film.burden, rng)
+    chest = draw_chest(build, draw_pose(rng), image.view, half, rng)
+    opacity = draw_opacities(chest.lungs, image.burden, rng)
     total = _enlarge(chest.attenuation + opacity.attenuation, size)
-    grey = _noisy(_expose(total, film.view, rng), film.view, rng)
-    pixels = np.asarray(np.clip(grey * 255 + 0.5, 0, 255), np.uint8)
+    gray = _noisy(_expose(total, image.view, rng), image.view, rng)
+    pixels = np.asarray(np.clip(gray * 255 + 0.5, 0, 255), np.uint8)
     mask = np.asarray(_enlarge(opacity.mask.astype(np.float32), size) >= 0.5, np.uint8)
-    return Developed(_mark(pixels, film.view, rng), mask)
+    return RenderedImage(_mark(pixels, image.view, rng), mask)
 
 
 def _enlarge(plane: Plane, size: int) -> Plane:
@@ -41,7 +41,7 @@ def _enlarge(plane: Plane, size: int) -> Plane:
 
 
 def _expose(total: Plane, view: str, rng: np.random.Generator) -> Plane:
-    """Turn attenuation into grey values 0..1 by a window and a film curve that vary."""
+    """Turn attenuation into gray values 0..1 by a window and an image curve that vary."""
     low = 0.06 + rng.normal(0, 0.03)
     high = (1.66 if view == "PA" else 1.58) + rng.normal(0, 0.07)
     curve = rng.uniform(0.8, 1.1)
@@ -49,15 +49,15 @@ def _expose(total: Plane, view: str, rng: np.random.Generator) -> Plane:
     return np.asarray(0.97 * (1 - np.exp(-1.3 * level**curve)) / (1 - np.exp(-1.3)), np.float32)
 
 
-def _noisy(grey: Plane, view: str, rng: np.random.Generator) -> Plane:
+def _noisy(gray: Plane, view: str, rng: np.random.Generator) -> Plane:
     """Add grain, the stronger the less of the beam came through."""
-    grain = cv2.GaussianBlur(rng.standard_normal(grey.shape, dtype=np.float32), (3, 3), 0.6)
+    grain = cv2.GaussianBlur(rng.standard_normal(gray.shape, dtype=np.float32), (3, 3), 0.6)
     strength = (0.022 if view == "PA" else 0.032) * rng.uniform(0.7, 1.3)
-    return grey + strength * (0.6 + 0.6 * grey) * grain
+    return gray + strength * (0.6 + 0.6 * gray) * grain
 
 
-def _mark(pixels: Grey, view: str, rng: np.random.Generator) -> Grey:
-    """Put a lead letter in a corner of most films, AP on those, and mask the edge of some."""
+def _mark(pixels: Gray, view: str, rng: np.random.Generator) -> Gray:
+    """Put a lead letter in a corner of most images, AP on those, and mask the edge of some."""
     size = pixels.shape[0]
     scale, thick = size / 512, max(1, size // 256)
     if rng.random() < 0.75:

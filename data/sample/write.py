@@ -16,10 +16,10 @@ import numpy as np
 from ...errors import InputError, OutputError
 from ...machine.files import write_json
 from ..datasets.nih_files import BOXES, FRAME, MASKS, NO_FINDING, SYNTHETIC
-from ..image import Grey
+from ..image import Gray
 from .anatomy import draw_build
-from .cohort import EFFECTS, Film, draw_cohort
-from .radiograph import develop
+from .cohort import EFFECTS, SampleImage, draw_cohort
+from .radiograph import render_radiograph
 
 _ENTRIES = "Data_Entry_2017_v2020.csv"
 _ENTRY_HEADER = (
@@ -27,10 +27,10 @@ _ENTRY_HEADER = (
     "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]\n"
 )
 _BOX_HEADER = "Image Index,Finding Label,Bbox [x,y,w,h],,,\n"
-_FILM_MM = 430
+_IMAGE_MM = 430
 _SMALLEST = 64
 
-# Shares of the film under a nodule and a mass; what is larger is one of the diffuse findings.
+# Shares of the image under a nodule and a mass; what is larger is one of the diffuse findings.
 _NODULE, _MASS = 0.004, 0.010
 _DIFFUSE = ("Pneumonia", "Infiltrate", "Atelectasis", "Effusion")
 
@@ -39,13 +39,13 @@ _DIFFUSE = ("Pneumonia", "Infiltrate", "Atelectasis", "Effusion")
 class SampleSummary:
     """What was written.
 
-    `linear_r2` is how much of the films' true lesion ratio a straight line in age, sex and view explains.
+    `linear_r2` is how much of the images' true lesion ratio a straight line in age, sex and view explains.
     """
 
     folder: Path
     patients: int
-    films: int
-    empty_films: int
+    images: int
+    empty_images: int
     lesions: int
     linear_r2: float
 
@@ -67,9 +67,9 @@ def make_sample(folder: Path | str, *, patients: int = 80, size: int = 512, seed
     folder : Path or str
         A new or empty folder. It appears when all is written.
     patients : int
-        One to five films each.
+        One to five images each.
     size : int
-        Side of the pictures in pixels.
+        Side of the images in pixels.
     seed : int
 
     Raises
@@ -81,15 +81,15 @@ def make_sample(folder: Path | str, *, patients: int = 80, size: int = 512, seed
     """
     target = Path(folder)
     _check(target, patients, size, seed)
-    films = draw_cohort(patients, seed)
+    images = draw_cohort(patients, seed)
     with _beside(target) as place:
-        drawn = [_draw(place, film, size, seed) for film in films]
+        drawn = [_draw(place, image, size, seed) for image in images]
         findings, ratios = [found for found, _ in drawn], [ratio for _, ratio in drawn]
-        linear_r2 = _linear_r2(films, ratios)
-        _write_tables(place, films, findings, size)
-        _write_truth(place, films, ratios, seed, linear_r2)
+        linear_r2 = _linear_r2(images, ratios)
+        _write_tables(place, images, findings, size)
+        _write_truth(place, images, ratios, seed, linear_r2)
     empty = sum(not found for found in findings)
-    return SampleSummary(target, patients, len(films), empty, sum(map(len, findings)), linear_r2)
+    return SampleSummary(target, patients, len(images), empty, sum(map(len, findings)), linear_r2)
 
 
 def _check(folder: Path, patients: int, size: int, seed: int) -> None:
@@ -122,20 +122,22 @@ def _beside(target: Path) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _draw(place: Path, film: Film, size: int, seed: int) -> tuple[list[_Finding], float]:
-    """Draw and write one film and its mask; give its findings and its lesion ratio.
+def _draw(place: Path, image: SampleImage, size: int, seed: int) -> tuple[list[_Finding], float]:
+    """Draw and write one image and its mask; give its findings and its lesion ratio.
 
-    A patient keeps the same build on all films. Each film depends on its own numbers alone.
+    A patient keeps the same build on all images. Each image depends on its own numbers alone.
     """
-    build = draw_build(np.random.default_rng([seed, film.patient, 1]), film.sex)
-    developed = develop(film, build, size, np.random.default_rng([seed, film.patient, 2, film.follow_up]))
-    _write_png(place / "images" / film.name, developed.pixels)
-    _write_png(place / MASKS / film.name, developed.mask * np.uint8(255))
-    found = _find(developed.mask, np.random.default_rng([seed, film.patient, 3, film.follow_up]))
+    build = draw_build(np.random.default_rng([seed, image.patient, 1]), image.sex)
+    developed = render_radiograph(
+        image, build, size, np.random.default_rng([seed, image.patient, 2, image.follow_up])
+    )
+    _write_png(place / "images" / image.name, developed.pixels)
+    _write_png(place / MASKS / image.name, developed.mask * np.uint8(255))
+    found = _find(developed.mask, np.random.default_rng([seed, image.patient, 3, image.follow_up]))
     return found, float(developed.mask.mean())
 
 
-def _find(mask: Grey, rng: np.random.Generator) -> list[_Finding]:
+def _find(mask: Gray, rng: np.random.Generator) -> list[_Finding]:
     """Box each connected part of the mask, in NIH's frame, and name it by its size."""
     scale = FRAME / mask.shape[0]
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
@@ -151,13 +153,15 @@ def _label(share: float, rng: np.random.Generator) -> str:
     return "Mass" if share < _MASS and rng.random() < 0.5 else str(rng.choice(_DIFFUSE))
 
 
-def _write_png(path: Path, pixels: Grey) -> None:
+def _write_png(path: Path, pixels: Gray) -> None:
     _, encoded = cv2.imencode(".png", pixels)
     path.write_bytes(encoded.tobytes())
 
 
-def _write_tables(place: Path, films: Iterable[Film], findings: Iterable[list[_Finding]], size: int) -> None:
-    spacing = round(_FILM_MM / size, 4)
+def _write_tables(
+    place: Path, images: Iterable[SampleImage], findings: Iterable[list[_Finding]], size: int
+) -> None:
+    spacing = round(_IMAGE_MM / size, 4)
     with (
         (place / _ENTRIES).open("w", encoding="utf-8", newline="") as entries,
         (place / BOXES).open("w", encoding="utf-8", newline="") as boxes,
@@ -166,16 +170,16 @@ def _write_tables(place: Path, films: Iterable[Film], findings: Iterable[list[_F
         boxes.write(_BOX_HEADER)
         entry_rows = csv.writer(entries, lineterminator="\n")
         box_rows = csv.writer(boxes, lineterminator="\n")
-        for film, found in zip(films, findings, strict=True):
+        for image, found in zip(images, findings, strict=True):
             labels = {"Infiltration" if one.label == "Infiltrate" else one.label for one in found}
             named = "|".join(sorted(labels)) or NO_FINDING
-            person = (film.follow_up, film.patient, film.age, film.sex, film.view)
-            entry_rows.writerow((film.name, named, *person, size, size, spacing, spacing))
-            box_rows.writerows((film.name, one.label, one.x, one.y, one.width, one.height) for one in found)
+            person = (image.follow_up, image.patient, image.age, image.sex, image.view)
+            entry_rows.writerow((image.name, named, *person, size, size, spacing, spacing))
+            box_rows.writerows((image.name, one.label, one.x, one.y, one.width, one.height) for one in found)
 
 
 def _write_truth(
-    place: Path, films: Iterable[Film], ratios: Iterable[float], seed: int, linear_r2: float
+    place: Path, images: Iterable[SampleImage], ratios: Iterable[float], seed: int, linear_r2: float
 ) -> None:
     truth = {
         "made_by": "cxr sample",
@@ -183,14 +187,14 @@ def _write_truth(
         "what": "lesion_ratio in per cent is the sum of these effects, 0 where it is below `least`",
         "effects_percent": asdict(EFFECTS),
         "linear_r2": round(linear_r2, 4),
-        "lesion_ratio": {film.name: round(ratio, 6) for film, ratio in zip(films, ratios, strict=True)},
+        "lesion_ratio": {image.name: round(ratio, 6) for image, ratio in zip(images, ratios, strict=True)},
     }
     write_json(place / SYNTHETIC, truth)
 
 
-def _linear_r2(films: Iterable[Film], ratios: Iterable[float]) -> float:
+def _linear_r2(images: Iterable[SampleImage], ratios: Iterable[float]) -> float:
     """Fit the true ratio to age, sex and view: what an analysis can hope to find."""
-    causes = np.array([(1, film.age, film.sex == "M", film.view == "AP") for film in films], np.float64)
+    causes = np.array([(1, image.age, image.sex == "M", image.view == "AP") for image in images], np.float64)
     ratio = np.array(list(ratios))
     spread = float(((ratio - ratio.mean()) ** 2).sum())
     if spread == 0:

@@ -37,7 +37,7 @@ def command(paths: tuple[Path, ...], providers: tuple[str, ...], out: Path) -> N
     """Measure MODEL, an ONNX file, with every provider, batch and number of threads.
 
     Give the same model in several precisions to compare them: all masks are compared with those of the fp32
-    file. The pictures are taken from FOLDER, else drawn. The best setting of each file that uses all cores is
+    file. The images are taken from FOLDER, else drawn. The best setting of each file that uses all cores is
     remembered on this machine, and `--provider auto` uses it.
     """
     from rich.console import Console
@@ -49,7 +49,7 @@ def command(paths: tuple[Path, ...], providers: tuple[str, ...], out: Path) -> N
             raise InputError(f"{path}: neither a model file nor a folder")
     folders = [path for path in paths if path.is_dir()]
     if len(folders) > 1:
-        raise InputError(f"one folder of pictures at most, got {', '.join(map(str, folders))}")
+        raise InputError(f"one folder of images at most, got {', '.join(map(str, folders))}")
     models = [path for path in paths if path not in folders]
     status = Console(stderr=True)
     with status.status("") as shown:
@@ -62,7 +62,7 @@ def command(paths: tuple[Path, ...], providers: tuple[str, ...], out: Path) -> N
     for line in report.best:
         click.echo(
             f"best for {line.model}: {line.provider}, batch {line.batch_size}, {line.threads} threads: "
-            f"{line.rate:.1f} pictures a second"
+            f"{line.rate:.1f} images a second"
             + (", remembered for --provider auto" if line.hash in report.remembered else "")
         )
     click.echo(f"all figures in {out}")
@@ -73,14 +73,14 @@ def table(report: BenchReport) -> Table:
     from rich.box import SIMPLE
     from rich.table import Table
 
-    title = f"{report.pictures} pictures, {report.cores} cores of {report.processor or 'this machine'}"
+    title = f"{report.images} images, {report.cores} cores of {report.processor or 'this machine'}"
     title += "".join(f", {card}" for card in report.cards)
     title += f"; same pixels: as {report.reference} on the CPU"
     shown = Table(title=title, box=SIMPLE)
     shown.add_column("model", overflow="fold")
     for name in ("precision", "provider"):
         shown.add_column(name, no_wrap=True)
-    for name in ("batch", "threads", "pictures/s", "ms a pass", "peak MB", "same pixels"):
+    for name in ("batch", "threads", "images/s", "ms a pass", "peak MB", "same pixels"):
         shown.add_column(name, justify="right", no_wrap=True)
     for line in report.lines:
         shown.add_row(

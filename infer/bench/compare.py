@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ...data.decode.reader import read_picture
+from ...data.decode.reader import read_image
 from ...errors import CxrError, InputError, ModelError, OutputError, ProviderError
 from ...machine.cores import usable_cores
 from ...machine.files import write_text
@@ -31,7 +31,7 @@ from .trial import MASKS, OUTCOME, Outcome, Trial
 
 log = logging.getLogger(__name__)
 
-PICTURES = 24
+IMAGES = 24
 SAMPLE_SIZE = 1024
 
 TIMEOUT_S = 600
@@ -94,7 +94,7 @@ class BenchReport:
     processor: str
     cores: int
     cards: tuple[str, ...]
-    pictures: int
+    images: int
     reference: str
     lines: tuple[Line, ...]
     best: tuple[Line, ...]
@@ -124,7 +124,7 @@ def bench_models(
     models : sequence of Path or str
         Files of one model in one or more precisions.
     folder : Path or str, optional
-        Radiographs, of which some are taken; by default films of the synthetic sample.
+        Radiographs, of which some are taken; by default images of the synthetic sample.
     providers : sequence of str
         Only these; by default every one of the table.
     out : Path or str, optional
@@ -155,8 +155,8 @@ def bench_models(
     reference = next((model for model in known if model.precision is Precision.FP32), known[0])
     usable, left_out = _usable(providers)
     with TemporaryDirectory(prefix="cxr-") as scratch:
-        pictures = _pictures(folder, Path(scratch), left_out)
-        work = _Bench(Path(scratch), pictures, progress or (lambda _line: None), left_out)
+        images = _images(folder, Path(scratch), left_out)
+        work = _Bench(Path(scratch), images, progress or (lambda _line: None), left_out)
         lines = tuple(work.lines(known, usable, reference))
     if not lines:
         raise ProviderError("nothing could be measured: " + "; ".join(left_out.values()))
@@ -165,7 +165,7 @@ def bench_models(
         processor(),
         usable_cores(),
         graphics_cards(),
-        len(pictures),
+        len(images),
         reference.path,
         lines,
         best,
@@ -179,7 +179,7 @@ def bench_models(
 
 
 def batch_sizes(provider: Provider) -> tuple[int, ...]:
-    """Give the batches that are tried: one picture, what a run takes where nobody says, and twice that."""
+    """Give the batches that are tried: one image, what a run takes where nobody says, and twice that."""
     return tuple(sorted({1, provider.batch_size, 2 * provider.batch_size}))
 
 
@@ -199,25 +199,25 @@ def _usable(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     return usable, left_out
 
 
-def _pictures(folder: Path | str | None, scratch: Path, left_out: dict[str, str]) -> tuple[str, ...]:
-    """Take pictures that can be read, spread over a folder, or draw some."""
+def _images(folder: Path | str | None, scratch: Path, left_out: dict[str, str]) -> tuple[str, ...]:
+    """Take images that can be read, spread over a folder, or draw some."""
     if folder is None:
         from ...data.sample.write import make_sample
 
-        make_sample(scratch / "sample", patients=PICTURES // 2, size=SAMPLE_SIZE)
+        make_sample(scratch / "sample", patients=IMAGES // 2, size=SAMPLE_SIZE)
         folder = scratch / "sample"
     paths = [item.path for item in list_folder(Path(folder)) if isinstance(item, Item)]
-    step = math.ceil(len(paths) / PICTURES)
+    step = math.ceil(len(paths) / IMAGES)
     spread = (path for start in range(step) for path in paths[start::step])
-    readable = tuple(islice((str(path) for path in spread if _is_readable(path, left_out)), PICTURES))
+    readable = tuple(islice((str(path) for path in spread if _is_readable(path, left_out)), IMAGES))
     if not readable:
-        raise InputError(f"{folder}: no picture can be read: {next(reversed(left_out.values()))}")
+        raise InputError(f"{folder}: no image can be read: {next(reversed(left_out.values()))}")
     return readable
 
 
 def _is_readable(path: Path, left_out: dict[str, str]) -> bool:
     try:
-        read_picture(path)
+        read_image(path)
     except CxrError as error:
         left_out[str(path)] = str(error)
         return False
@@ -227,7 +227,7 @@ def _is_readable(path: Path, left_out: dict[str, str]) -> bool:
 @dataclass(frozen=True)
 class _Bench:
     scratch: Path
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     progress: Callable[[str], None]
     left_out: dict[str, str]
 
@@ -273,7 +273,7 @@ class _Bench:
     ) -> tuple[Outcome, npt.NDArray[np.uint8]] | str:
         """Run one trial; its outcome and masks, or the last line of what it said when it failed."""
         with TemporaryDirectory(dir=self.scratch) as out:
-            trial = Trial(model.path, provider, batch_size, threads, self.pictures, out)
+            trial = Trial(model.path, provider, batch_size, threads, self.images, out)
             try:
                 ran = subprocess.run(
                     # -P: no module of the working directory stands in for one that is installed.

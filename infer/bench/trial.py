@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 import msgspec
 import numpy as np
 
-from ...data.decode.reader import read_picture
-from ...data.image import Grey
+from ...data.decode.reader import read_image
+from ...data.image import Gray
 from ...errors import CxrError, InputError
 from ...machine.files import write_text
 from ...models.preprocess import prepare
@@ -40,13 +40,13 @@ FULL_BATCHES = 8
 
 @dataclass(frozen=True)
 class Trial:
-    """What to try, and on which pictures; `out` is the folder to which `MASKS` and `OUTCOME` go."""
+    """What to try, and on which images; `out` is the folder to which `MASKS` and `OUTCOME` go."""
 
     model: str
     provider: str
     batch_size: int
     threads: int
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     out: str
 
 
@@ -57,7 +57,7 @@ class Outcome:
     Attributes
     ----------
     rate : float
-        Pictures a second from file to row: the median of some rounds.
+        Images a second from file to row: the median of some rounds.
     latency : float
         Median seconds of one pass of the model with nothing else running.
     peak_memory : int or None
@@ -70,15 +70,15 @@ class Outcome:
 
 
 def measure(trial: Trial) -> Outcome:
-    """Measure one setting, and write the masks of all pictures at the model's size, packed to bits.
+    """Measure one setting, and write the masks of all images at the model's size, packed to bits.
 
     Raises
     ------
     CxrError
-        If the model cannot run so, or a picture cannot be read.
+        If the model cannot run so, or an image cannot be read.
     """
     session = Session.open(trial.model, provider=trial.provider, threads=trial.threads)
-    ready = np.stack([prepare(read_picture(path).pixels, session.card.pixels)[0] for path in trial.pictures])
+    ready = np.stack([prepare(read_image(path).pixels, session.card.pixels)[0] for path in trial.images])
     cuts = np.asarray(session.card.thresholds, np.float32)[:, None, None]
     batches = list(_batches(ready[:, None], trial.batch_size))
     masks = np.concatenate([session.run(batch) >= cuts for batch in batches])[: len(ready)]
@@ -87,20 +87,20 @@ def measure(trial: Trial) -> Outcome:
     return Outcome(_rate(session, trial), latency, _peak_memory())
 
 
-def _batches(pictures: Grey, size: int) -> list[Grey]:
+def _batches(images: Gray, size: int) -> list[Gray]:
     """Cut into batches, the last filled up, as a run does."""
-    filled = np.concatenate([pictures, np.zeros((-len(pictures) % size, *pictures.shape[1:]), np.uint8)])
+    filled = np.concatenate([images, np.zeros((-len(images) % size, *images.shape[1:]), np.uint8)])
     return [filled[start : start + size] for start in range(0, len(filled), size)]
 
 
-def _seconds(session: Session, batch: Grey) -> float:
+def _seconds(session: Session, batch: Gray) -> float:
     started = time.perf_counter()
     session.run(batch)
     return time.perf_counter() - started
 
 
 def _rate(session: Session, trial: Trial) -> float:
-    items = round_of(trial.pictures, trial.batch_size, session.streams)
+    items = round_of(trial.images, trial.batch_size, session.streams)
     with TemporaryDirectory(dir=trial.out) as scratch:
         work = Pipeline(session, Settings(Path(scratch)), trial.batch_size)
 
@@ -115,9 +115,9 @@ def _rate(session: Session, trial: Trial) -> float:
         return statistics.median(rate(items) for _ in range(ROUNDS))
 
 
-def round_of(pictures: Sequence[str], batch_size: int, streams: int) -> list[Item]:
-    """Repeat the pictures until every stream has `FULL_BATCHES` to do; each is there at least once."""
-    items = [Item(Path(path).name, Path(path)) for path in pictures]
+def round_of(images: Sequence[str], batch_size: int, streams: int) -> list[Item]:
+    """Repeat the images until every stream has `FULL_BATCHES` to do; each is there at least once."""
+    items = [Item(Path(path).name, Path(path)) for path in images]
     return list(islice(cycle(items), max(len(items), FULL_BATCHES * streams * batch_size)))
 
 

@@ -32,7 +32,7 @@ DECODERS = (
     "python-gdcm",
     "pillow",
 )
-"""Packages that decode pictures: PNG's data, and DICOM with what pydicom can call upon."""
+"""Packages that decode images: PNG's data, and DICOM with what pydicom can call upon."""
 
 PATIENCE = 300
 """Seconds that one trial may take: TensorRT builds its engines slowly."""
@@ -44,7 +44,7 @@ _WHERE_KERNELS_ARE = (
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at.
 
     Attributes
@@ -61,67 +61,67 @@ class Finding:
     detail: str = ""
 
 
-def check_provider(name: str) -> Finding:
+def check_provider(name: str) -> CheckResult:
     """Run a small model by a provider of the table."""
     _, cause = _run("-P", "-m", f"{__package__}.probe", name)
     if cause is None:
-        return Finding(name, True)
+        return CheckResult(name, True)
     detail = cause.removeprefix(f"{name}: ")
     packages = distributions_of("onnxruntime" if PROVIDERS[name].ort_name else "openvino")
     if "; run: " not in detail and len(packages) == 1:  # no refusal with its advice: the runtime is broken
         detail += _reinstall(packages[0])
-    return Finding(name, False, detail)
+    return CheckResult(name, False, detail)
 
 
-def check_module(name: str) -> Finding:
+def check_module(name: str) -> CheckResult:
     """Import one of `MODULES`."""
     _, cause = _run("-c", f"import {name}")
     if cause is None:
-        return Finding(name, True)
-    return Finding(name, False, cause + _reinstall(MODULES[name]))
+        return CheckResult(name, True)
+    return CheckResult(name, False, cause + _reinstall(MODULES[name]))
 
 
-def check_kernels() -> Finding:
+def check_kernels() -> CheckResult:
     """Ask a compiled function where its machine code is kept: numba looks for a folder that it can write."""
     folder, cause = _run("-c", _WHERE_KERNELS_ARE)
     if folder:
-        return Finding(_KERNELS, True, folder)
+        return CheckResult(_KERNELS, True, folder)
     advice = "no folder for it can be written, so each run compiles anew; set NUMBA_CACHE_DIR to one that can"
-    return Finding(_KERNELS, False, cause or advice)
+    return CheckResult(_KERNELS, False, cause or advice)
 
 
-def check_cache() -> Finding:
+def check_cache() -> CheckResult:
     """Write to the folder of what is remembered between runs."""
     folder = cache_folder("best").parent
     try:
         make_folder(folder)
         TemporaryFile(dir=folder).close()
     except (OutputError, OSError) as error:
-        return Finding(_CACHE, False, f"{error}; set XDG_CACHE_HOME to a folder that can be written")
-    return Finding(_CACHE, True, str(folder))
+        return CheckResult(_CACHE, False, f"{error}; set XDG_CACHE_HOME to a folder that can be written")
+    return CheckResult(_CACHE, True, str(folder))
 
 
-def check_extra(name: str) -> Finding:
+def check_extra(name: str) -> CheckResult:
     """Compare what an extra of `cxr` needs with what is installed."""
     needed = missing(name)
     if not needed:
-        return Finding(name, True)
+        return CheckResult(name, True)
     # A second wheel of onnxruntime beside the first would break both.
     rivals = distributions_of("onnxruntime") if any(one.startswith("onnxruntime") for one in needed) else ()
     first = f"pip uninstall -y {' '.join(rivals)} && " if rivals else ""
-    return Finding(name, False, f'needs {listed(needed)}; run: {first}pip install "cxr[{name}]"')
+    return CheckResult(name, False, f'needs {listed(needed)}; run: {first}pip install "cxr[{name}]"')
 
 
-def check_decoder(name: str) -> Finding:
+def check_decoder(name: str) -> CheckResult:
     """Look for one of `DECODERS`."""
     number = installed_version(name)
-    return Finding(name, number is not None, number or "not installed")
+    return CheckResult(name, number is not None, number or "not installed")
 
 
-def check_libraries() -> tuple[Finding, ...]:
+def check_libraries() -> tuple[CheckResult, ...]:
     """Look for the CUDA libraries."""
     return tuple(
-        Finding(name, bool(places), ", ".join(places) or "not found")
+        CheckResult(name, bool(places), ", ".join(places) or "not found")
         for name, places in cuda_libraries().items()
     )
 

@@ -17,7 +17,7 @@ from ..runtime.providers import PROVIDERS
 MAX_WIDTH = 100
 
 if TYPE_CHECKING:
-    from .checks import Finding
+    from .checks import CheckResult
     from .examine import Report
     from .survey import Machine
 
@@ -86,8 +86,8 @@ def _gigabytes(size: int) -> str:
     return f"{size / 2**30:.1f}"
 
 
-def _told(findings: Iterable[Finding]) -> Iterator[str]:
-    """Write a line for each, but one for neighbours of which the same is to be told."""
+def _told(findings: Iterable[CheckResult]) -> Iterator[str]:
+    """Write a line for each, but one for neighbors of which the same is to be told."""
     for (works, detail), alike in groupby(findings, lambda one: (one.works, one.detail)):
         names = ", ".join(finding.name for finding in alike)
         yield f"  {'ok' if works else 'no'}  {names}{': ' * bool(detail)}{detail}"

@@ -14,7 +14,7 @@ from ..runtime.providers import CPU, PROVIDERS
 from .checks import (
     DECODERS,
     MODULES,
-    Finding,
+    CheckResult,
     check_cache,
     check_decoder,
     check_extra,
@@ -37,13 +37,13 @@ class Report:
     versions : dict of str to str
         `cxr` and the packages that it and its extras name, where they are installed.
     machine : Machine
-    providers : tuple of Finding
+    providers : tuple of CheckResult
         Each row of the providers' table: whether it ran a small model.
-    modules : tuple of Finding
+    modules : tuple of CheckResult
         What every run imports.
-    extras, decoders, libraries : tuple of Finding
-        Extras of `cxr`, packages that decode pictures, and CUDA's libraries.
-    folders : tuple of Finding
+    extras, decoders, libraries : tuple of CheckResult
+        Extras of `cxr`, packages that decode images, and CUDA's libraries.
+    folders : tuple of CheckResult
         Where results are kept between runs.
     faults : tuple of str
         What keeps `cxr-infer`, or a provider that was asked for, from working; each with what to do.
@@ -55,12 +55,12 @@ class Report:
     platform: str
     versions: dict[str, str]
     machine: Machine
-    providers: tuple[Finding, ...]
-    modules: tuple[Finding, ...]
-    extras: tuple[Finding, ...]
-    decoders: tuple[Finding, ...]
-    libraries: tuple[Finding, ...]
-    folders: tuple[Finding, ...]
+    providers: tuple[CheckResult, ...]
+    modules: tuple[CheckResult, ...]
+    extras: tuple[CheckResult, ...]
+    decoders: tuple[CheckResult, ...]
+    libraries: tuple[CheckResult, ...]
+    folders: tuple[CheckResult, ...]
     faults: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -107,7 +107,9 @@ def examine(providers: Sequence[str] = ()) -> Report:
     )
 
 
-def _faults(rows: Sequence[Finding], modules: Sequence[Finding], asked: Sequence[str]) -> Iterator[str]:
+def _faults(
+    rows: Sequence[CheckResult], modules: Sequence[CheckResult], asked: Sequence[str]
+) -> Iterator[str]:
     if len(wheels := distributions_of("onnxruntime")) > 1:
         yield _mixed(wheels) + ', then pip install "cxr[cpu]" or "cxr[gpu]"'
     if needed := missing():
@@ -123,7 +125,7 @@ def _faults(rows: Sequence[Finding], modules: Sequence[Finding], asked: Sequence
 
 
 def _warnings(
-    rows: Sequence[Finding], folders: Sequence[Finding], machine: Machine, asked: Sequence[str]
+    rows: Sequence[CheckResult], folders: Sequence[CheckResult], machine: Machine, asked: Sequence[str]
 ) -> Iterator[str]:
     if len(wheels := distributions_of("cv2")) > 1:
         yield _mixed(wheels) + ", then pip install opencv-python-headless"

@@ -13,13 +13,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from ...errors import CxrError
-from ...models.card import ModelCard, Normalisation, PixelSpec
+from ...models.card import ModelCard, Normalization, PixelSpec
 from ..runtime.providers import PROVIDERS, refusal
 from ..runtime.session import Session
 
 SIZE = 8
 
-# Cast, then Conv with a 3 x 3 kernel of ones: the sum of a pixel and its neighbours. A convolution needs more
+# Cast, then Conv with a 3 x 3 kernel of ones: the sum of a pixel and its neighbors. A convolution needs more
 # of a device's libraries than other operators do: CUDA loads most of cuDNN only for it.
 MODEL = b64decode(
     "CAkSADrdAQoeCgVpbWFnZRIEZ3JleSIEQ2FzdCoJCgJ0bxgBoAECCjIKBGdyZXkKBG9uZXMSC3Byb2JhYmlsaXR5IgRDb252"
@@ -43,7 +43,7 @@ def run_probe(name: str) -> None:
         With the cause, if it cannot run here or computes something else.
     """
     card = ModelCard(
-        "probe", ("sum",), "none", "none", PixelSpec(SIZE, SIZE), Normalisation(0, 1), (0.5,), ""
+        "probe", ("sum",), "none", "none", PixelSpec(SIZE, SIZE), Normalization(0, 1), (0.5,), ""
     )
     batch = np.arange(2 * SIZE * SIZE, dtype=np.uint8).reshape(2, 1, SIZE, SIZE)
     with TemporaryDirectory(prefix="cxr-") as folder:

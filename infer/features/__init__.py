@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-from .fields import LESION_DTYPE, Table
+from .fields import COMPONENT_DTYPE, Table
 
-__all__ = ["LESION_DTYPE", "measure"]
+__all__ = ["COMPONENT_DTYPE", "measure"]
 
 
 def measure(
@@ -40,11 +40,11 @@ def measure(
 
     Returns
     -------
-    structured ndarray of LESION_DTYPE, shape (components,)
+    structured ndarray of COMPONENT_DTYPE, shape (components,)
         In raster order of the components' first pixels, as skimage.measure.label numbers them. Lengths and
         areas are in pixels; bbox is half open; orientation is in radians, an axis: where the two axes are of
         one length it is -pi/4. `mean_probability` and `max_probability` are NaN without `probability`.
-        `touches_border` says whether the box meets the picture's edge.
+        `touches_border` says whether the box meets the image's edge.
 
     Raises
     ------

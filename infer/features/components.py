@@ -14,7 +14,7 @@ from .runs import Columns, Counts, list_runs, pack
 
 
 @dataclass(frozen=True)
-class Parts:
+class Components:
     """A mask's runs, and which component each belongs to.
 
     Attributes
@@ -41,16 +41,16 @@ class Parts:
     diagonal: bool
 
 
-def find_parts(mask: npt.NDArray[np.uint8], *, diagonal: bool) -> Parts:
+def find_components(mask: npt.NDArray[np.uint8], *, diagonal: bool) -> Components:
     """Find the components of a mask of bytes, shape (height, width), C-contiguous; not 0 is foreground."""
     height, width = mask.shape
     words, tops, first = pack(mask.reshape(-1), height, width)
     starts, ends = list_runs(words, first)
     labels, count = join(words, first, diagonal)
-    return Parts(words, tops, first, starts, ends, labels, count, diagonal)
+    return Components(words, tops, first, starts, ends, labels, count, diagonal)
 
 
-def locate(parts: Parts) -> tuple[Boxes, Sums]:
+def locate(parts: Components) -> tuple[Boxes, Sums]:
     """Run the first pass over the components: `moments.first_moments`.
 
     Here and in `passes` what has one row a component is made by numpy, which asks for huge pages where it is
@@ -71,7 +71,7 @@ def components(mask: npt.NDArray[np.uint8], *, diagonal: bool) -> tuple[Boxes, n
     centroids : ndarray of float64, shape (count, 2)
         Row and column.
     """
-    boxes, sums = locate(find_parts(mask, diagonal=diagonal))
+    boxes, sums = locate(find_components(mask, diagonal=diagonal))
     places = np.empty((boxes.shape[0], 2))
     centroids(boxes, sums, places)
     return boxes, places

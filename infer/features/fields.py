@@ -8,7 +8,7 @@ import numpy.typing as npt
 Table = npt.NDArray[np.void]
 
 # Aligned, so that every field but the last is a whole word: kernels fill it as one table of words.
-LESION_DTYPE = np.dtype(
+COMPONENT_DTYPE = np.dtype(
     [
         ("label", np.int64),
         ("area", np.int64),

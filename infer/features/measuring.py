@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
-from .components import Parts, find_parts, locate
-from .fields import LESION_DTYPE, Table
+from .components import Components, find_components, locate
+from .fields import COMPONENT_DTYPE, Table
 from .intensity import Map, intensities
 from .moments import second_moments
 from .perimeter import edges
@@ -28,14 +28,14 @@ def measure_mask(
     if connectivity not in (4, 8):
         raise InputError(f"connectivity is {connectivity!r}; it must be 4 or 8")
     height, width = pixels.shape
-    table = fill_table(find_parts(pixels, diagonal=connectivity == 8), values, height, width)
+    table = fill_table(find_components(pixels, diagonal=connectivity == 8), values, height, width)
     if min_area > 1:
         table = table[table["area"] >= min_area]
         table["label"] = np.arange(1, table.size + 1)
     return table
 
 
-def fill_table(parts: Parts, probability: Map | None, height: int, width: int) -> Table:
+def fill_table(parts: Components, probability: Map | None, height: int, width: int) -> Table:
     """Run the passes over a mask's components."""
     runs = (parts.starts, parts.ends, parts.first, parts.tops, parts.labels)
     boxes, sums = locate(parts)
@@ -47,8 +47,8 @@ def fill_table(parts: Parts, probability: Map | None, height: int, width: int) -
     if probability is not None:
         totals, maxima = np.empty(parts.count), np.empty(parts.count)
         intensities(probability, *runs, totals, maxima)
-    table = np.empty(parts.count, LESION_DTYPE)
-    shape = (parts.count, LESION_DTYPE.itemsize // 8)
+    table = np.empty(parts.count, COMPONENT_DTYPE)
+    shape = (parts.count, COMPONENT_DTYPE.itemsize // 8)
     whole, real = table.view(np.int64).reshape(shape), table.view(np.float64).reshape(shape)
     touches = table["touches_border"]
     describe(boxes, sums, moments, counts, totals, maxima, height, width, whole, real, touches)

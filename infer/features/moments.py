@@ -81,7 +81,7 @@ def second_moments(
     """Sum squares and products of the distances from each component's middle.
 
     The middle is the pixel nearest to the centroid. From there distances are short, so that int64 holds the
-    sums of any picture up to `passes.MAX_SIDE`.
+    sums of any image up to `passes.MAX_SIDE`.
 
     Parameters
     ----------

@@ -1,11 +1,11 @@
 """Border pixels of each component, by kind, for scikit-image's estimate of the perimeter; 64 at a time.
 
 The estimate is that of K. Benkrid and D. Crookes (Design and FPGA implementation of a perimeter estimator) as
-skimage.measure.perimeter has it with its default 4-neighbourhood. A border pixel is one with background
+skimage.measure.perimeter has it with its default 4-neighborhood. A border pixel is one with background
 beside it; by the number of border pixels beside it and at its corners it adds 1, sqrt(2), (1 + sqrt(2)) / 2
 or nothing.
 
-By 8-connectivity a border pixel's neighbours are of its own component, so the whole picture is classified at
+By 8-connectivity a border pixel's neighbors are of its own component, so the whole image is classified at
 once. By 4-connectivity two components may meet at a corner: those corners are found first and left out.
 """
 
@@ -106,7 +106,7 @@ def find_border(words: Words, tops: Counts) -> tuple[Words, Counts]:
 
 @helper
 def classify(border: Words, line: int, kinds: Words) -> None:
-    """Sort the border pixels of one line by what they add, as if all neighbours were of one component.
+    """Sort the border pixels of one line by what they add, as if all neighbors were of one component.
 
     There is no branch, and only one array is written: so LLVM takes several words at once.
 
@@ -156,7 +156,7 @@ def keep_apart(border: Words, line: int, over: Words, under: Words, kinds: Words
 
 @helper
 def sort_pixels(row: np.uint64, beside: Four, corners: Four) -> Three:
-    """Tell which border pixels of a word add 1, sqrt(2) and (1 + sqrt(2)) / 2, by their border neighbours."""
+    """Tell which border pixels of a word add 1, sqrt(2) and (1 + sqrt(2)) / 2, by their border neighbors."""
     one, two, four = add_bits(beside)
     corner_one, corner_two, corner_four = add_bits(corners)
     none_beside, one_beside = ~(one | two | four), one & ~two

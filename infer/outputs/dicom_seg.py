@@ -1,6 +1,6 @@
-"""Masks as a standard DICOM Segmentation object, which a picture archive stores beside its source.
+"""Masks as a standard DICOM Segmentation object, which an image archive stores beside its source.
 
-One object a picture: BINARY, one segment and one frame a class in the order of the card, also where a mask
+One object an image: BINARY, one segment and one frame a class in the order of the card, also where a mask
 is empty: then the frame is there and has no pixel. It belongs to the study and the patient of the source,
 so the Patient and Study attributes are copied on purpose: these files hold what identifies the patient
 wherever the source does, and are to be guarded like the source.
@@ -23,7 +23,7 @@ from uuid import NAMESPACE_OID, uuid5
 import numpy as np
 
 from ...data.decode.dicom.parse import quiet
-from ...data.image import Grey
+from ...data.image import Gray
 from ...errors import InputError, ModelError
 from ...machine.extras import require
 from ...machine.files import replacing
@@ -118,16 +118,16 @@ def check_card(card: ModelCard) -> None:
 
 
 def write_segmentation(
-    path: Path, source: Path, masks: Mapping[str, Grey], card: ModelCard, *, model_hash: str
+    path: Path, source: Path, masks: Mapping[str, Gray], card: ModelCard, *, model_hash: str
 ) -> None:
-    """Write a picture's masks as one DICOM Segmentation object.
+    """Write an image's masks as one DICOM Segmentation object.
 
     Parameters
     ----------
     path : Path
         Where it goes, whole or not at all.
     source : Path
-        The DICOM file that the picture was read from.
+        The DICOM file that the image was read from.
     masks : mapping of str to ndarray of uint8, shape (height, width), 0 or 1
         By class, at the source's own size.
     card : ModelCard
@@ -150,7 +150,7 @@ def write_segmentation(
             segmentation.save_as(beside, enforce_file_format=True)
 
 
-def _segment(source: Path, masks: Mapping[str, Grey], card: ModelCard, model_hash: str) -> Dataset:
+def _segment(source: Path, masks: Mapping[str, Gray], card: ModelCard, model_hash: str) -> Dataset:
     header = _read_header(source)
     frames = np.stack(list(masks.values()))
     if frames.shape[1:] != (header.Rows, header.Columns):
@@ -208,7 +208,7 @@ def _complete(header: Dataset) -> None:
             del header[keyword]
 
 
-def _build(header: Dataset, frames: Grey, names: list[str], card: ModelCard, model_hash: str) -> Segmentation:
+def _build(header: Dataset, frames: Gray, names: list[str], card: ModelCard, model_hash: str) -> Segmentation:
     from highdicom.seg import Segmentation
 
     made_by = version("cxr")

@@ -1,4 +1,4 @@
-"""The pictures that a run writes: masks and overlays."""
+"""The images that a run writes: masks and overlays."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from ...data.image import Grey
+from ...data.image import Gray
 from ...errors import InputError
 from ...machine.files import replacing
 
 MASKS, OVERLAYS = "masks", "overlays"
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; as OpenCV orders them: blue, green, red.
-_COLOURS = ((0, 159, 230), (233, 180, 86), (115, 158, 0), (66, 228, 240), (167, 121, 204), (178, 114, 0))
+# Okabe and Ito's colors, which color-blind readers tell apart; as OpenCV orders them: blue, green, red.
+_COLORS = ((0, 159, 230), (233, 180, 86), (115, 158, 0), (66, 228, 240), (167, 121, 204), (178, 114, 0))
 
 
-def picture_name(key: str) -> str:
-    """Name the PNG of a picture: its own path where that ends in `.png`, else with `.png` added."""
+def image_name(key: str) -> str:
+    """Name the PNG of an image: its own path where that ends in `.png`, else with `.png` added."""
     return key if key.lower().endswith(".png") else f"{key}.png"
 
 
 def mask_path(out: Path, class_name: str, key: str) -> Path:
-    """Say where a picture's mask of one class goes."""
-    return out / MASKS / class_name / picture_name(key)
+    """Say where an image's mask of one class goes."""
+    return out / MASKS / class_name / image_name(key)
 
 
 def segmentation_path(out: Path, key: str) -> Path:
-    """Say where a picture's DICOM Segmentation goes."""
+    """Say where an image's DICOM Segmentation goes."""
     return out / MASKS / f"{key}.seg.dcm"
 
 
 def overlay_path(out: Path, key: str) -> Path:
-    """Say where a picture's overlay goes."""
-    return out / OVERLAYS / picture_name(key)
+    """Say where an image's overlay goes."""
+    return out / OVERLAYS / image_name(key)
 
 
 def check_names(keys: Iterable[str]) -> None:
-    """Make sure that no two pictures would write one file.
+    """Make sure that no two images would write one file.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def check_names(keys: Iterable[str]) -> None:
     taken: dict[str, str] = {}
     folders: dict[str, str] = {}
     for key in keys:
-        name = picture_name(key)
+        name = image_name(key)
         parents = [str(parent) for parent in PurePosixPath(name).parents]
         clash = (
             taken.get(name)
@@ -64,23 +64,23 @@ def check_names(keys: Iterable[str]) -> None:
         folders |= dict.fromkeys(parents, key)
 
 
-def write_mask(path: Path, mask: Grey) -> None:
+def write_mask(path: Path, mask: Gray) -> None:
     """Write a mask (0 or 1) as a PNG of one bit a pixel."""
     _write(path, mask * np.uint8(255), [cv2.IMWRITE_PNG_BILEVEL, 1])
 
 
-def write_overlay(path: Path, pixels: Grey, masks: Mapping[str, Grey]) -> None:
-    """Write a picture with each class's outline in a colour of its own, and a legend."""
+def write_overlay(path: Path, pixels: Gray, masks: Mapping[str, Gray]) -> None:
+    """Write an image with each class's outline in a color of its own, and a legend."""
     canvas = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR), np.uint8)
     width = max(1, round(max(pixels.shape) / 512))
     for index, mask in enumerate(masks.values()):
         outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(canvas, outlines, -1, _COLOURS[index % len(_COLOURS)], width)
+        cv2.drawContours(canvas, outlines, -1, _COLORS[index % len(_COLORS)], width)
     _draw_legend(canvas, list(masks))
     _write(path, canvas, [])
 
 
-def remove_pictures(out: Path, classes: Iterable[str], keys: Iterable[str]) -> None:
+def remove_images(out: Path, classes: Iterable[str], keys: Iterable[str]) -> None:
     """Remove the masks and overlays that an earlier run wrote for these keys, and nothing else."""
     names = list(classes)
     for key in keys:
@@ -90,29 +90,29 @@ def remove_pictures(out: Path, classes: Iterable[str], keys: Iterable[str]) -> N
 
 
 def remove_unfinished(out: Path, names: Iterable[str]) -> None:
-    """Remove what a killed run was about to rename into place: pictures, and the files of these names."""
+    """Remove what a killed run was about to rename into place: images, and the files of these names."""
     found = [path for folder in (out / MASKS, out / OVERLAYS) for path in folder.rglob(".*.part-*")]
     found += [path for name in names for path in out.glob(f".{Path(name).stem}.part-*{Path(name).suffix}")]
     for path in found:
         path.unlink(missing_ok=True)
 
 
-def _draw_legend(canvas: Grey, names: list[str]) -> None:
+def _draw_legend(canvas: Gray, names: list[str]) -> None:
     scale = max(canvas.shape) / 1024
     step = max(8, round(32 * scale))
     for index, name in enumerate(names):
         top = step // 2 + index * step
         corner, opposite = (step // 2, top), (step // 2 + step // 2, top + step // 2)
-        colour = _COLOURS[index % len(_COLOURS)]
-        cv2.rectangle(canvas, corner, opposite, colour, cv2.FILLED)
+        color = _COLORS[index % len(_COLORS)]
+        cv2.rectangle(canvas, corner, opposite, color, cv2.FILLED)
         origin = (opposite[0] + step // 4, opposite[1])
         thick = max(1, round(2 * scale))
-        cv2.putText(canvas, name, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.8 * scale, colour, thick)
+        cv2.putText(canvas, name, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.8 * scale, color, thick)
 
 
-def _write(path: Path, pixels: Grey, options: list[int]) -> None:
+def _write(path: Path, pixels: Gray, options: list[int]) -> None:
     done, data = cv2.imencode(".png", pixels, options)
     if not done:
-        raise ValueError(f"a picture of {pixels.shape} cannot be encoded as PNG")
+        raise ValueError(f"an image of {pixels.shape} cannot be encoded as PNG")
     with replacing(path) as beside:
         beside.write_bytes(data.tobytes())

@@ -40,20 +40,20 @@ def render(
     manifest : dict
         As `run.json` holds it.
     ratios : sequence of float
-        The pictures' `lesion_ratio`.
+        The images' `lesion_ratio`.
     failures : sequence of dict
         Rows of `failures.csv`.
     causes : sequence of (str, int)
         The commonest causes of failure and how often they came.
     overlays : sequence of (str, Path)
-        Pictures to show, by key; those beyond the first dozen are left out.
+        Images to show, by key; those beyond the first dozen are left out.
     """
     model = manifest["model"]
     parts = [
-        f"<h1>{escape(model['name'])}: {len(ratios)} pictures measured</h1>",
+        f"<h1>{escape(model['name'])}: {len(ratios)} images measured</h1>",
         f"<p>{escape(model['intended_use'])}</p>",
         _table(_facts(manifest)),
-        f"<h2>Area of {escape(model['target'])} in the picture</h2>",
+        f"<h2>Area of {escape(model['target'])} in the image</h2>",
         _histogram(ratios),
         _failures(failures, causes),
         _thumbnails(overlays),
@@ -70,16 +70,16 @@ def _facts(manifest: dict[str, Any]) -> list[tuple[str, str]]:
         ("Provider", manifest["provider"]),
         ("Rows", str(counts["rows"])),
         ("Failures", str(counts["failures"])),
-        ("Pictures a second", f"{counts['treated'] / max(seconds['total'], 1e-9):.1f}"),
+        ("Images a second", f"{counts['treated'] / max(seconds['total'], 1e-9):.1f}"),
         ("Seconds by stage, over all threads", stages),
         ("Finished", manifest["finished"]),
     ]
 
 
 def _histogram(ratios: Sequence[float]) -> str:
-    """Draw the distribution; pictures without any are told beside it, since they would hide the rest."""
+    """Draw the distribution; images without any are told beside it, since they would hide the rest."""
     present = np.array([ratio for ratio in ratios if ratio > 0])
-    words = f"<p>{len(ratios) - len(present)} of {len(ratios)} pictures have none.</p>"
+    words = f"<p>{len(ratios) - len(present)} of {len(ratios)} images have none.</p>"
     if not len(present):
         return words
     counts, edges = np.histogram(present, bins=_BINS, range=(0, float(present.max())))
@@ -91,7 +91,7 @@ def _histogram(ratios: Sequence[float]) -> str:
             zip(counts, edges, edges[1:], counts / counts.max() * height, strict=False)
         )
     )
-    label = f"lesion_ratio from 0 to {present.max():.4f}; tallest bar {counts.max()} pictures"
+    label = f"lesion_ratio from 0 to {present.max():.4f}; tallest bar {counts.max()} images"
     axis = f'<text x="0" y="{height + 18}" font-size="13">{label}</text>'
     return f'{words}<svg viewBox="0 0 600 {height + 24}" width="600" role="img">{bars}{axis}</svg>'
 
@@ -115,11 +115,11 @@ def _thumbnails(overlays: Sequence[tuple[str, Path]]) -> str:
 
 
 def _figure(key: str, path: Path) -> str:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
         return ""
-    scale = _THUMBNAIL_SIZE / max(picture.shape)
-    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    scale = _THUMBNAIL_SIZE / max(image.shape)
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     data = base64.b64encode(cv2.imencode(".jpg", small)[1].tobytes()).decode()
     caption = f"<figcaption>{escape(key)}</figcaption>"
     return f'<figure><img alt="" src="data:image/jpeg;base64,{data}">{caption}</figure>'

@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ...data.image import Grey
+from ...data.image import Gray
 from ...errors import InputError
 
 Numbers = npt.NDArray[np.int64]
@@ -35,7 +35,7 @@ _BITS, _MORE, _SIGN, _ZERO = 5, 32, 16, 48
 _LONGEST = 12  # digits of a number that int64 holds
 
 
-def encode(mask: Grey) -> str:
+def encode(mask: Gray) -> str:
     """Write a mask as COCO's compressed run lengths.
 
     Parameters
@@ -54,7 +54,7 @@ def encode(mask: Grey) -> str:
     return f"]0{text[1:]}" if text.startswith("=") else text
 
 
-def decode(text: str, shape: tuple[int, int]) -> Grey:
+def decode(text: str, shape: tuple[int, int]) -> Gray:
     """Read a mask back.
 
     Parameters
@@ -87,7 +87,7 @@ def decode(text: str, shape: tuple[int, int]) -> Grey:
     return np.asarray(cv2.transpose(np.repeat(values, counts).reshape(width, height)), np.uint8)
 
 
-def _count_runs(pixels: Grey) -> Numbers:
+def _count_runs(pixels: Gray) -> Numbers:
     """Give the lengths of background and foreground in turn, background first."""
     changes = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
     before = np.zeros(1 + int(pixels[0] != 0), np.int64)

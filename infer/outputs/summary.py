@@ -26,7 +26,7 @@ class RunSummary:
     rows, failed : int
         Lines of `features.csv` and of `failures.csv`, those of interrupted runs before this one included.
     treated : int
-        Pictures that this run itself treated; 0 where there was nothing left to do.
+        Images that this run itself treated; 0 where there was nothing left to do.
     causes : tuple of (str, int)
         The three commonest causes of failure and how often they came.
     files : tuple of str
@@ -45,11 +45,11 @@ class RunSummary:
 
     @property
     def rate(self) -> float:
-        """Pictures a second in this run."""
+        """Images a second in this run."""
         return self.treated / self.seconds if self.seconds else 0.0
 
 
-def summarise(session: Session, settings: Settings, treated: int, seconds: float) -> RunSummary:
+def summarize(session: Session, settings: Settings, treated: int, seconds: float) -> RunSummary:
     """Count what lies in the output folder."""
     failures = list(read_rows(settings.out / FAILURES))
     files = [FEATURES, LESIONS, FAILURES]

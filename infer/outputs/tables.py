@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import isnan
 from pathlib import Path
 
-from ...data.columns import LESION_FIELDS
-from ...data.image import Grey
+from ...data.columns import COMPONENT_FIELDS
+from ...data.image import Gray
 from ...data.spreadsheet import free, guard
-from ..image_features import Measured
+from ..image_features import ImageMeasurement
 from ..items import Failure
 
 FEATURES, LESIONS, FAILURES = "features.csv", "lesions.csv", "failures.csv"
@@ -22,7 +22,7 @@ MASK_COLUMNS = ("image", "class", "height", "width", "rle")
 
 
 _WHOLE = {"area", "bbox_0", "bbox_1", "bbox_2", "bbox_3", "touches_border"}
-_LESION_FORMAT = ",".join("%d" if name in _WHOLE else "%.6f" for name in LESION_FIELDS)
+_LESION_FORMAT = ",".join("%d" if name in _WHOLE else "%.6f" for name in COMPONENT_FIELDS)
 
 
 def csv_line(cells: Iterable[object]) -> str:
@@ -44,13 +44,13 @@ def feature_line(
     spacing_mm: tuple[float, float] | None,
     features: Mapping[str, float],
 ) -> str:
-    """Write a picture's line of `features.csv`; `size` is (width, height)."""
+    """Write an image's line of `features.csv`; `size` is (width, height)."""
     numbers = (_number(name, value) for name, value in features.items())
     return csv_line((key, patient_id, *size, spacing_text(spacing_mm), *numbers))
 
 
-def lesion_lines(key: str, measured: Measured) -> str:
-    """Write a picture's lines of `lesions.csv`."""
+def lesion_lines(key: str, measured: ImageMeasurement) -> str:
+    """Write an image's lines of `lesions.csv`."""
     lines = []
     for label, name, *values in measured.lesions:
         numbers = (_LESION_FORMAT % tuple(values)).replace("nan", "").replace("-0.000000", "0.000000")
@@ -58,8 +58,8 @@ def lesion_lines(key: str, measured: Measured) -> str:
     return "".join(lines)
 
 
-def mask_lines(key: str, masks: Mapping[str, Grey]) -> str:
-    """Write a picture's lines of `masks.csv`, one a class."""
+def mask_lines(key: str, masks: Mapping[str, Gray]) -> str:
+    """Write an image's lines of `masks.csv`, one a class."""
     from .rle import encode
 
     return "".join(csv_line((key, name, *mask.shape, encode(mask))) for name, mask in masks.items())

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ...data.image import Grey
+from ...data.image import Gray
 
 INPUT, OUTPUT = "image", "probability"
 
@@ -41,5 +41,5 @@ class Engine(Protocol):
     def streams(self) -> int:
         """How many passes may run at once: threads that may be inside `run` together."""
 
-    def run(self, batch: Grey) -> npt.NDArray[np.float32]:
+    def run(self, batch: Gray) -> npt.NDArray[np.float32]:
         """Give `probability` for `image`, as an array of its own that no later pass changes."""

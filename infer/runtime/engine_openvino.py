@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...data.image import Grey
+from ...data.image import Gray
 from ...machine.extras import require
 from ...models.onnx_file import OnnxFile
 from .engine import INPUT, OUTPUT, EngineError, Tensor
@@ -37,7 +37,7 @@ class OpenVinoEngine:
         """What it gives."""
         return tuple(_tensor(port, OUTPUT) for port in self.compiled.outputs)
 
-    def run(self, batch: Grey) -> npt.NDArray[np.float32]:
+    def run(self, batch: Gray) -> npt.NDArray[np.float32]:
         """Run one pass."""
         if not hasattr(self._own, "request"):
             self._own.request = self.compiled.create_infer_request()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...data.image import Grey
+from ...data.image import Gray
 from ...machine.extras import require
 from ...models.onnx_file import OnnxFile
 from .engine import INPUT, OUTPUT, EngineError, Tensor
@@ -40,7 +40,7 @@ class OrtEngine:
         """What it gives."""
         return _tensors(self.runtime.get_outputs())
 
-    def run(self, batch: Grey) -> npt.NDArray[np.float32]:
+    def run(self, batch: Gray) -> npt.NDArray[np.float32]:
         """Run one pass."""
         (output,) = self.runtime.run([OUTPUT], {INPUT: batch})
         return np.asarray(output, np.float32)
@@ -56,7 +56,7 @@ class BoundEngine(OrtEngine):
     device: str
     _bound: dict[tuple[int, ...], Any] = field(default_factory=dict)
 
-    def run(self, batch: Grey) -> npt.NDArray[np.float32]:
+    def run(self, batch: Gray) -> npt.NDArray[np.float32]:
         """Copy the batch there, run, and copy the answer back."""
         if batch.shape not in self._bound:
             self._bound.clear()  # one shape is in use at a time

@@ -51,7 +51,7 @@ class Provider:
     options : callable
         Its options in ONNX Runtime.
     batch_size : int
-        Pictures of one pass, where the user does not say.
+        Images of one pass, where the user does not say.
     then : str or None
         The row whose provider runs what this one cannot.
     device : str or None

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Best:
-    """The quickest way to run a model: a provider of the table, pictures of one pass, pictures a second."""
+    """The quickest way to run a model: a provider of the table, images of one pass, images a second."""
 
     provider: str
     batch_size: int

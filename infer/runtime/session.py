@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ...data.image import Grey
+from ...data.image import Gray
 from ...errors import ModelError, ProviderError
 from ...machine.cores import usable_cores
 from ...machine.hardware import saturates_bytes
@@ -39,7 +39,7 @@ class Session:
     threads : int
         Threads of the processor: for the passes, where they run there, and for decoding and measuring.
     batch_size : int
-        Pictures of one pass that suit the provider.
+        Images of one pass that suit the provider.
     """
 
     card: ModelCard
@@ -114,13 +114,13 @@ class Session:
         """How many threads may be inside `run` at once."""
         return self._engine.streams
 
-    def run(self, batch: Grey) -> npt.NDArray[np.float32]:
+    def run(self, batch: Gray) -> npt.NDArray[np.float32]:
         """Run the model.
 
         Parameters
         ----------
         batch : ndarray of uint8, shape (N, 1, H, W)
-            Pictures as `prepare` gives them.
+            Images as `prepare` gives them.
 
         Returns
         -------
@@ -175,7 +175,7 @@ def _check_fit(path: Path, engine: Engine, card: ModelCard) -> None:
 
 def _warn_of_saturation(path: Path, provider: Provider, card: ModelCard) -> None:
     """Say that masks may differ, where sums of this file's bytes do not fit this processor's instructions."""
-    made = card.quantisation
+    made = card.quantization
     if card.precision is not Precision.INT8 or made is None or provider.name != CPU:
         return
     if "s7" not in made.method and saturates_bytes():

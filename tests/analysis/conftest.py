@@ -16,7 +16,7 @@ SIZE = 512
 MM = 0.2
 
 
-def _film(rng: np.random.Generator, age: int, sex: str, view: str) -> dict[str, float]:
+def _image(rng: np.random.Generator, age: int, sex: str, view: str) -> dict[str, float]:
     burden = 0.0012 * (age - 35) + 0.016 * (sex == "M") + 0.008 * (view == "AP") + rng.normal(0, 0.008)
     number = int(rng.integers(1, 5)) if burden > 0.003 else 0
     total = round(burden * SIZE**2) if number else 0
@@ -38,21 +38,21 @@ def _film(rng: np.random.Generator, age: int, sex: str, view: str) -> dict[str, 
 
 
 def make_cohort(folder: Path, *, patients: int = 60, seed: int = 0) -> Path:
-    """Write features.csv, run.json and, beside the pictures, the clinical table; several films a patient."""
+    """Write features.csv, run.json and, beside the images, the clinical table; several images a patient."""
     rng = np.random.default_rng(seed)
-    films: list[dict[str, object]] = []
+    images: list[dict[str, object]] = []
     entries: list[dict[str, object]] = []
     for patient in range(1, patients + 1):
         age, sex = int(rng.integers(20, 90)), str(rng.choice(["M", "F"]))
         for follow_up in range(int(rng.integers(1, 5))):
             view = str(rng.choice(["PA", "AP"]))
             name = f"{patient:08d}_{follow_up:03d}.png"
-            film = _film(rng, age, sex, view)
-            films.append({"image": name, "patient_id": str(patient), **film})
+            image = _image(rng, age, sex, view)
+            images.append({"image": name, "patient_id": str(patient), **image})
             entries.append(
                 {
                     "Image Index": name,
-                    "Finding Labels": "Mass" if film["num_lesions"] else "No Finding",
+                    "Finding Labels": "Mass" if image["num_lesions"] else "No Finding",
                     "Follow-up #": follow_up,
                     "Patient ID": patient,
                     "Patient Age": age,
@@ -64,11 +64,11 @@ def make_cohort(folder: Path, *, patients: int = 60, seed: int = 0) -> Path:
                     "y]": 0.14,
                 }
             )
-    pictures = folder / "set" / "images"
-    pictures.mkdir(parents=True)
+    images = folder / "set" / "images"
+    images.mkdir(parents=True)
     pd.DataFrame(entries).to_csv(folder / "set" / "Data_Entry_2017_v2020.csv", index=False)
-    pd.DataFrame(films).to_csv(folder / "features.csv", index=False)
-    (folder / "run.json").write_text(json.dumps({"folder": str(pictures)}))
+    pd.DataFrame(images).to_csv(folder / "features.csv", index=False)
+    (folder / "run.json").write_text(json.dumps({"folder": str(images)}))
     return folder / "features.csv"
 
 
@@ -78,6 +78,6 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def analysed(features: Path) -> AnalysisSummary:
+def analyzed(features: Path) -> AnalysisSummary:
     """One analysis with all three families, of which many tests read the results."""
     return analyze_features(features, out=features.parent / "analysis", trials=2, folds=3)

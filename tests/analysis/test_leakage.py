@@ -12,8 +12,8 @@ from cxr.data.columns import SIZE_FAMILY
 N = 80
 
 
-def films(seed: int = 0, *, zeros: bool = True) -> pd.DataFrame:
-    """Pictures of different sizes whose ratio is number times size of parts over picture."""
+def images(seed: int = 0, *, zeros: bool = True) -> pd.DataFrame:
+    """Images of different sizes whose ratio is number times size of parts over image."""
     rng = np.random.default_rng(seed)
     table = pd.DataFrame(
         {
@@ -35,7 +35,7 @@ def films(seed: int = 0, *, zeros: bool = True) -> pd.DataFrame:
 @pytest.mark.parametrize("zeros", [True, False])
 @pytest.mark.parametrize("digits", [15, 6])
 def test_the_identity_of_the_ratio_is_found_in_the_data(*, zeros: bool, digits: int) -> None:
-    table = films(zeros=zeros)
+    table = images(zeros=zeros)
     table["ratio"] = [float(f"{value:.{digits}g}") for value in table["ratio"]]
     carriers = find_carriers(table, "ratio", [name for name in table.columns if name != "ratio"])
     assert {"parts", "part_size"} <= set(carriers)
@@ -43,14 +43,14 @@ def test_the_identity_of_the_ratio_is_found_in_the_data(*, zeros: bool, digits: 
 
 
 def test_a_second_way_to_compute_the_target_is_found_too() -> None:
-    table = films(zeros=False)
+    table = images(zeros=False)
     table["whole"] = table["parts"] * table["part_size"]
     carriers = find_carriers(table, "ratio", [name for name in table.columns if name != "ratio"])
     assert {"parts", "part_size", "whole"} <= set(carriers)
 
 
 def test_a_parent_that_is_0_in_some_rows_is_found() -> None:
-    table = films(zeros=False)
+    table = images(zeros=False)
     table.loc[:20, "whole"] = 0.0
     table["whole"] = table["whole"].fillna(table["parts"] * table["part_size"])
     table["share"] = table["whole"] / table["weight"]
@@ -58,7 +58,7 @@ def test_a_parent_that_is_0_in_some_rows_is_found() -> None:
 
 
 def test_a_sum_is_found() -> None:
-    table = films(zeros=False)
+    table = images(zeros=False)
     table["both"] = table["part_size"] + 2 * table["weight"]
     carriers = find_carriers(table, "both", ["part_size", "weight", "age", "parts"])
     assert set(carriers) == {"part_size", "weight"}
@@ -91,21 +91,21 @@ def test_a_column_that_tells_where_the_target_is_0(
     zero_value: float, positive: tuple[float, float], reason: str | None
 ) -> None:
     rng = np.random.default_rng(2)
-    table = films()
+    table = images()
     column = pd.Series(rng.uniform(*positive, N)).where(table["ratio"] > 0, zero_value)
     found = find_carriers(table.assign(teller=column), "ratio", ["teller", "age"])
     assert (reason in found["teller"]) if reason else "teller" not in found
 
 
 def test_a_few_gaps_by_chance_tell_nothing() -> None:
-    table = films()
+    table = images()
     table.loc[:1, "weight"] = np.nan
     assert find_carriers(table, "ratio", ["weight", "age"]) == {}
 
 
 @pytest.mark.parametrize("turn", [np.sqrt, np.log1p, lambda x: -x, lambda x: 1 / (1 + x)])
 def test_the_target_in_another_unit_is_found(turn: object) -> None:
-    table = films(zeros=False)
+    table = images(zeros=False)
     assert callable(turn)
     table["other"] = turn(table["ratio"].to_numpy())
     assert "other" in find_carriers(table, "ratio", ["other", "age"])
@@ -113,13 +113,13 @@ def test_the_target_in_another_unit_is_found(turn: object) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_honest_columns_are_left_alone(seed: int) -> None:
-    table = films(seed)
+    table = images(seed)
     table["risk"] = 2 * table["age"] + np.random.default_rng(seed).normal(0, 1, N)
     assert find_carriers(table, "risk", ["age", "weight", "wide", "high", "parts"]) == {}
 
 
-def test_one_film_under_two_names_is_told() -> None:
-    table = films(zeros=False).assign(
+def test_one_image_under_two_names_is_told() -> None:
+    table = images(zeros=False).assign(
         image=[f"{n}.png" for n in range(N)], patient_id=[f"P{n}" for n in range(N)]
     )
     columns = ["part_size", "weight", "wide"]

@@ -21,7 +21,7 @@ from cxr.errors import InputError, OutputError
 QUICK = {"models": ("lgb",), "trials": 1, "folds": 2}
 
 
-def test_all_files_of_the_contract_are_written(analysed: AnalysisSummary) -> None:
+def test_all_files_of_the_contract_are_written(analyzed: AnalysisSummary) -> None:
     expected = {
         "best_hyperparams.csv",
         "cv_metrics.csv",
@@ -33,19 +33,19 @@ def test_all_files_of_the_contract_are_written(analysed: AnalysisSummary) -> Non
         expected |= {f"{model}_best_params.json", f"{model}_best_model.joblib", f"cv_scatter_{model}.png"}
         expected |= {f"shap_importance_{model}.png", f"shap_values_best_{model}.csv"}
     expected |= {"xgb_best_model.ubj", "lgb_best_model.txt", "rf_best_model.skops"}
-    there = {path.name for path in analysed.out.iterdir()}
+    there = {path.name for path in analyzed.out.iterdir()}
     assert expected <= there
-    assert there == {path.name for path in analysed.files}
-    assert all(path.stat().st_size > 0 for path in analysed.files)
+    assert there == {path.name for path in analyzed.files}
+    assert all(path.stat().st_size > 0 for path in analyzed.files)
 
 
-def test_the_true_cause_is_ranked_first(analysed: AnalysisSummary) -> None:
+def test_the_true_cause_is_ranked_first(analyzed: AnalysisSummary) -> None:
     for family in Family:
-        assert [name for name, _ in analysed.top_features[family]][:3] == ["age", "sex", "view"]
+        assert [name for name, _ in analyzed.top_features[family]][:3] == ["age", "sex", "view"]
 
 
-def test_the_truth_is_learnt_and_the_mean_is_not(analysed: AnalysisSummary) -> None:
-    scores = {score.model: score for score in analysed.scores}
+def test_the_truth_is_learnt_and_the_mean_is_not(analyzed: AnalysisSummary) -> None:
+    scores = {score.model: score for score in analyzed.scores}
     assert list(scores) == ["xgb", "lgb", "rf", "mean", "ridge"]
     for model in ("xgb", "lgb", "rf", "ridge"):
         assert scores[model].r2 > 0.5
@@ -53,56 +53,56 @@ def test_the_truth_is_learnt_and_the_mean_is_not(analysed: AnalysisSummary) -> N
     assert scores["mean"].r2 < 0.02
 
 
-def test_shuffled_targets_are_not_learnt(analysed: AnalysisSummary) -> None:
-    assert analysed.shuffle.passed
-    assert analysed.shuffle.mean <= 0.05
+def test_shuffled_targets_are_not_learnt(analyzed: AnalysisSummary) -> None:
+    assert analyzed.shuffle.passed
+    assert analyzed.shuffle.mean <= 0.05
 
 
-def test_parents_and_tellers_of_the_ratio_are_left_out(analysed: AnalysisSummary) -> None:
-    reasons = {note.column: note.reason for note in analysed.selection.left_out}
+def test_parents_and_tellers_of_the_ratio_are_left_out(analyzed: AnalysisSummary) -> None:
+    reasons = {note.column: note.reason for note in analyzed.selection.left_out}
     for name in ("num_lesions", "mean_area", "total_area", "max_area", "total_area_mm2"):
         assert "same mask" in reasons[name]
     for name in ("mean_centroid_dist", "mean_probability"):
         assert "empty only where" in reasons[name]
     assert "one cut" in reasons["max_probability"]
-    assert set(analysed.selection.features) == {"age", "sex", "view", "follow_up"}
+    assert set(analyzed.selection.features) == {"age", "sex", "view", "follow_up"}
 
 
-def test_fold_metrics_begin_as_the_demos_and_name_models_and_baselines(analysed: AnalysisSummary) -> None:
-    table = pd.read_csv(analysed.out / "cv_metrics.csv")
+def test_fold_metrics_begin_as_the_demos_and_name_models_and_baselines(analyzed: AnalysisSummary) -> None:
+    table = pd.read_csv(analyzed.out / "cv_metrics.csv")
     assert list(table.columns[:3]) == ["fold", "r2", "rmse"]
     assert table.groupby("model")["fold"].apply(list).to_dict() == {
         name: [1, 2, 3] for name in ("xgb", "lgb", "rf", "mean", "ridge")
     }
 
 
-def test_pooled_predictions_are_those_of_the_scores(analysed: AnalysisSummary) -> None:
-    table = pd.read_csv(analysed.out / "cv_predictions.csv")
-    assert len(table) == analysed.rows
+def test_pooled_predictions_are_those_of_the_scores(analyzed: AnalysisSummary) -> None:
+    table = pd.read_csv(analyzed.out / "cv_predictions.csv")
+    assert len(table) == analyzed.rows
     assert table.groupby("patient_id")["fold"].nunique().max() == 1
-    for score in analysed.scores:
+    for score in analyzed.scores:
         error = table["lesion_ratio"] - table[f"predicted_{score.model}"]
         assert np.isclose(np.sqrt((error**2).mean()), score.rmse)
 
 
 @pytest.mark.parametrize("family", Family)
-def test_shap_values_of_held_out_pictures_add_up(analysed: AnalysisSummary, family: Family) -> None:
-    shap = pd.read_csv(analysed.out / f"shap_values_best_{family}.csv")
-    predicted = pd.read_csv(analysed.out / "cv_predictions.csv")
+def test_shap_values_of_held_out_images_add_up(analyzed: AnalysisSummary, family: Family) -> None:
+    shap = pd.read_csv(analyzed.out / f"shap_values_best_{family}.csv")
+    predicted = pd.read_csv(analyzed.out / "cv_predictions.csv")
     assert shap["fold"].equals(predicted["fold"])
     total = shap["base_value"] + shap.filter(like="shap_").sum(axis=1)
     assert np.allclose(total, predicted[f"predicted_{family}"], atol=1e-6)
 
 
-def test_safe_formats_predict_as_the_joblib_files(analysed: AnalysisSummary) -> None:
+def test_safe_formats_predict_as_the_joblib_files(analyzed: AnalysisSummary) -> None:
     """encoding.json is enough to feed the native files; no pickle has to be loaded."""
     import lightgbm
     import xgboost
 
     skops = import_skops()
-    table = pd.read_csv(analysed.out / "features_and_target.csv")
-    seen = model_frame(table, analysed.selection.features)
-    recipe = json.loads((analysed.out / "encoding.json").read_text())
+    table = pd.read_csv(analyzed.out / "features_and_target.csv")
+    seen = model_frame(table, analyzed.selection.features)
+    recipe = json.loads((analyzed.out / "encoding.json").read_text())
     encoded = np.column_stack(
         [
             table[c["column"]].fillna(c["fill"]) if "fill" in c else table[c["column"]] == c["level"]
@@ -110,23 +110,23 @@ def test_safe_formats_predict_as_the_joblib_files(analysed: AnalysisSummary) -> 
         ]
     ).astype(float)
     matrix = xgboost.DMatrix(encoded)
-    booster = xgboost.Booster(model_file=analysed.out / "xgb_best_model.ubj")
-    forest = analysed.out / "rf_best_model.skops"
+    booster = xgboost.Booster(model_file=analyzed.out / "xgb_best_model.ubj")
+    forest = analyzed.out / "rf_best_model.skops"
     trusted = ["numpy.dtype", "sklearn.tree._tree.Tree"]
     assert skops.get_untrusted_types(file=forest) == trusted
     found = {
         "xgb": booster.predict(matrix),
-        "lgb": lightgbm.Booster(model_file=analysed.out / "lgb_best_model.txt").predict(encoded),
+        "lgb": lightgbm.Booster(model_file=analyzed.out / "lgb_best_model.txt").predict(encoded),
     }
     for family, scaled in found.items():
-        expected = joblib.load(analysed.out / f"{family}_best_model.joblib").predict(seen)
+        expected = joblib.load(analyzed.out / f"{family}_best_model.joblib").predict(seen)
         assert np.allclose(scaled * recipe["target"]["scale"] + recipe["target"]["mean"], expected, atol=1e-6)
-    expected = joblib.load(analysed.out / "rf_best_model.joblib").predict(seen)
+    expected = joblib.load(analyzed.out / "rf_best_model.joblib").predict(seen)
     assert np.array_equal(skops.load(forest, trusted=trusted).predict(seen), expected)
 
 
-def test_the_report_is_whole(analysed: AnalysisSummary) -> None:
-    text = (analysed.out / "report.html").read_text()
+def test_the_report_is_whole(analyzed: AnalysisSummary) -> None:
+    text = (analyzed.out / "report.html").read_text()
     for part in (
         "research use only",
         "tree_path_dependent",
@@ -139,10 +139,10 @@ def test_the_report_is_whole(analysed: AnalysisSummary) -> None:
     assert "http" not in text
 
 
-def test_the_record_is_strict_json(analysed: AnalysisSummary) -> None:
-    record = json.loads((analysed.out / "analysis.json").read_text(), parse_constant=pytest.fail)
-    assert record["rows"] == analysed.rows
-    assert record["merge"]["matched"] == analysed.rows
+def test_the_record_is_strict_json(analyzed: AnalysisSummary) -> None:
+    record = json.loads((analyzed.out / "analysis.json").read_text(), parse_constant=pytest.fail)
+    assert record["rows"] == analyzed.rows
+    assert record["merge"]["matched"] == analyzed.rows
     assert record["versions"]["xgboost"]
 
 
@@ -211,7 +211,7 @@ def test_nothing_is_left_when_a_run_fails(features: Path, tmp_path: Path) -> Non
     ("column", "value", "target", "message"),
     [
         ("lesion_ratio", 0.0, "lesion_ratio", "lesion_ratio is 0 in all .* nothing to learn"),
-        ("lesion_ratio", np.nan, "lesion_ratio", "known for 0 pictures"),
+        ("lesion_ratio", np.nan, "lesion_ratio", "known for 0 images"),
         ("lesion_ratio", "much", "lesion_ratio", "target lesion_ratio is not a column of numbers"),
         ("lesion_ratio", 0.0, "ratio", "target ratio is not there; there are .*lesion_ratio, num_lesions"),
         ("lesion_ratio", 0.0, "patient_id", "target patient_id is not a column of numbers"),
@@ -241,7 +241,7 @@ def test_one_feature_is_enough_and_names_are_escaped(tmp_path: Path) -> None:
     pd.DataFrame(table).to_csv(path, index=False)
     summary = analyze_features(path, out=tmp_path / "out", **QUICK)
     assert summary.patients == 40
-    assert any("each picture counts as its own patient" in note for note in summary.notes)
+    assert any("each image counts as its own patient" in note for note in summary.notes)
     assert "<script>" not in (tmp_path / "out" / "report.html").read_text()
 
 

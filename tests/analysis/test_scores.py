@@ -48,7 +48,7 @@ def test_the_interval_is_that_of_drawing_whole_patients() -> None:
     assert np.allclose(r2_interval(target, guess, patients, seed=7, resamples=200), expected)
 
 
-def test_the_interval_is_wider_where_films_come_from_few_patients() -> None:
+def test_the_interval_is_wider_where_images_come_from_few_patients() -> None:
     rng = np.random.default_rng(0)
     level = np.repeat(rng.normal(0, 1, 10), 20)
     guess = level + np.repeat(rng.normal(0, 0.5, 10), 20)

@@ -33,7 +33,7 @@ def table() -> Table:
         "remark": [f"text {n}" for n in range(N)],
         "smoker": np.where(rng.random(N) < 0.8, np.nan, rng.integers(0, 2, N)),
         "finding": rng.choice(["Mass", "No Finding"], N),
-        "licence": rng.choice(["CC0", "CC BY"], N),
+        "license": rng.choice(["CC0", "CC BY"], N),
         "orig_name": [f"{n}.jpg" for n in range(N)],
     }
     names = {"image": [f"{n}.png" for n in range(N)], "patient_id": [f"P{n}" for n in range(N)]}
@@ -52,7 +52,7 @@ def table() -> Table:
         ("Patient ID", Role.BOOKKEEPING),
         ("image_index", Role.BOOKKEEPING),
         ("mask_lung", Role.BOOKKEEPING),
-        ("licence_status", Role.BOOKKEEPING),
+        ("license_status", Role.BOOKKEEPING),
         ("source", Role.BOOKKEEPING),
         ("url", Role.BOOKKEEPING),
         ("fold", Role.BOOKKEEPING),
@@ -101,8 +101,8 @@ def test_each_column_left_out_has_its_reason(table: Table) -> None:
     assert "same in every row" in reasons["site"]
     assert "60 different texts" in reasons["remark"]
     assert reasons["smoker"].startswith("empty in")
-    assert "same picture" in reasons["finding"]
-    assert "never a feature" in reasons["licence"]
+    assert "same image" in reasons["finding"]
+    assert "never a feature" in reasons["license"]
 
 
 @pytest.mark.parametrize("wanted", [FeatureMode.ALL, ("num_lesions", "mean_area", "age")])
@@ -115,7 +115,7 @@ def test_carriers_that_are_let_in_are_told(table: Table, wanted: FeatureMode | t
     ("wanted", "message"),
     [
         (("agee",), "no features agee; there are age, sex"),
-        (("licence",), "no features licence"),
+        (("license",), "no features license"),
         (("lesion_ratio",), "no features lesion_ratio"),
         (("site", "age"), "same value in every row: site"),
     ],

@@ -1,4 +1,4 @@
-"""The table that is analysed: read, keyed by picture, merged one to one."""
+"""The table that is analyzed: read, keyed by image, merged one to one."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_demos_column_names_are_read(tmp_path: Path) -> None:
         ("image,lesion_ratio\n", "has no rows"),
         ("PatientAge,LesionRatio\n3,4\n", "no column 'image' .* it has PatientAge, LesionRatio"),
         ("image,lesion_ratio\na.png,1\n,2\n", "1 rows have an empty 'image'"),
-        ("image,lesion_ratio\na.png,1\na.png,1\nb.png,2\n", "3 rows for 2 pictures.*a.png"),
+        ("image,lesion_ratio\na.png,1\na.png,1\nb.png,2\n", "3 rows for 2 images.*a.png"),
         ("image,lesion_ratio\na.png,inf\n", "infinite values in lesion_ratio"),
         ("image,x\n\xff\xfe\x00", "not a CSV table|no rows"),
     ],
@@ -73,12 +73,12 @@ def test_a_table_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 
 def test_rows_multiplied_by_a_merge_are_named(tmp_path: Path) -> None:
-    """As the demo's merge did: 24 pictures became 75 rows, with copies on both sides of its folds."""
+    """As the demo's merge did: 24 images became 75 rows, with copies on both sides of its folds."""
     names = [f"{n:08d}_000.png" for n in range(24)]
     table = pd.DataFrame(measured(names))
     path = tmp_path / "f.csv"
     pd.concat([table, table, table, table.iloc[:3]]).to_csv(path, index=False)
-    with pytest.raises(InputError, match="75 rows for 24 pictures"):
+    with pytest.raises(InputError, match="75 rows for 24 images"):
         load_table(path)
     keyless = pd.read_csv(path).drop(columns="image").rename(columns={"lesion_ratio": "LesionRatio"})
     keyless.to_csv(path, index=False)
@@ -86,7 +86,7 @@ def test_rows_multiplied_by_a_merge_are_named(tmp_path: Path) -> None:
         load_table(path)
 
 
-def test_nih_pictures_meet_their_rows_by_file_name(features: Path) -> None:
+def test_nih_images_meet_their_rows_by_file_name(features: Path) -> None:
     table = load_table(features)
     assert table.merge is not None
     assert (table.merge.rule, table.merge.features_alone, table.merge.clinical_alone) == ("file name", 0, 0)
@@ -96,8 +96,8 @@ def test_nih_pictures_meet_their_rows_by_file_name(features: Path) -> None:
 
 
 @pytest.mark.parametrize("with_run_json", [True, False])
-def test_index_pictures_meet_their_rows_by_path(tmp_path: Path, *, with_run_json: bool) -> None:
-    """Same names in two folders are two pictures; without run.json the paths must be as written."""
+def test_index_images_meet_their_rows_by_path(tmp_path: Path, *, with_run_json: bool) -> None:
+    """Same names in two folders are two images; without run.json the paths must be as written."""
     images = [f"{part}/{n}.png" for n in range(ROWS) for part in ("a", "b")]
     index = index_set(tmp_path / "set", [f"images/{image}" for image in images])
     (tmp_path / "set" / "images").mkdir()
@@ -112,7 +112,7 @@ def test_index_pictures_meet_their_rows_by_path(tmp_path: Path, *, with_run_json
     assert table.frame["age"].tolist() == list(range(30, 30 + len(images)))[::-1]
 
 
-def test_pictures_that_stay_alone_are_counted_with_examples(tmp_path: Path) -> None:
+def test_images_that_stay_alone_are_counted_with_examples(tmp_path: Path) -> None:
     names = [f"{n}.png" for n in range(ROWS)]
     index = index_set(tmp_path, names)
     path = write(tmp_path / "f.csv", measured([*names[2:], "x.png", "y.png"]))
@@ -121,13 +121,13 @@ def test_pictures_that_stay_alone_are_counted_with_examples(tmp_path: Path) -> N
     assert (table.merge.matched, table.merge.features_examples) == (ROWS - 2, ("x.png", "y.png"))
     assert table.merge.clinical_examples == ("0.png", "1.png")
     assert len(table.frame) == ROWS - 2
-    assert any("2 pictures have no row" in note for note in table.notes)
+    assert any("2 images have no row" in note for note in table.notes)
 
 
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (["q.png"], "no picture of the features is in this table"),
+        (["q.png"], "no image of the features is in this table"),
         (["a/0.png", "b/0.png"], "cannot be told from another one: 'a/0.png' and 'b/0.png'"),
     ],
 )
@@ -146,13 +146,13 @@ def test_a_clinical_table_that_was_named_must_be_there(features: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "patients", "grouping", "expected"),
     [
-        (["a.png", "b.png"], ["1", None], Grouping.FEATURES, ["1", "picture:b.png"]),
+        (["a.png", "b.png"], ["1", None], Grouping.FEATURES, ["1", "image:b.png"]),
         (["x/00000012_000.png", "00000012_001.png"], None, Grouping.NAME, ["12", "12"]),
         (
             ["a.png", "00000012_001.png"],
             None,
-            Grouping.PICTURE,
-            ["picture:a.png", "picture:00000012_001.png"],
+            Grouping.IMAGE,
+            ["image:a.png", "image:00000012_001.png"],
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""What the tests of this room share: writing a picture, as PNG and as DICOM."""
+"""What the tests of this room share: writing an image, as PNG and as DICOM."""
 
 from __future__ import annotations
 

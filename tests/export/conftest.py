@@ -1,6 +1,6 @@
 """A finished training run, made by hand: a small untrained network, its card, its split, its data set.
 
-What the network says of a picture is the picture's truth, so that its Dice is 1.
+What the network says of an image is the image's truth, so that its Dice is 1.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from cxr.data.datasets.records import Record
 from cxr.data.datasets.splits import Part, Split
 from cxr.export.run import ExportSummary, export_model
 from cxr.machine.files import write_text
-from cxr.models.card import ModelCard, Normalisation, PixelSpec
+from cxr.models.card import ModelCard, Normalization, PixelSpec
 from cxr.models.evaluate import predictions
-from cxr.models.network import build_unet
+from cxr.models.network import build_network
 from cxr.models.preprocess import prepare
 from cxr.models.segmenter import Segmenter, predictor
 from cxr.train.config import TrainConfig
 
 SIZE = 64
-PICTURES, TRAINING = 11, 6
+IMAGES, TRAINING = 11, 6
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,8 +43,8 @@ def one_thread() -> Iterator[None]:
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with everything that export reads."""
     folder = tmp_path_factory.mktemp("run")
-    pictures = folder / "pictures"
-    pictures.mkdir()
+    images = folder / "images"
+    images.mkdir()
     card = ModelCard(
         name="small",
         classes=("lung", "lesion"),
@@ -52,23 +52,23 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         encoder="resnet18",
         decoder_channels=(32, 16, 16, 8, 8),
         pixels=PixelSpec(SIZE, SIZE),
-        normalisation=Normalisation(0.449, 0.226),
+        normalization=Normalization(0.449, 0.226),
         thresholds=(0.5, 0.5),
-        licence="Apache-2.0",
+        license="Apache-2.0",
     )
-    records = [_draw(pictures, number) for number in range(PICTURES)]
+    records = [_draw(images, number) for number in range(IMAGES)]
     torch.manual_seed(0)
-    network = build_unet("Unet", "resnet18", 2, decoder_channels=card.decoder_channels).eval()
+    network = build_network("Unet", "resnet18", 2, decoder_channels=card.decoder_channels).eval()
     _spread_logits(network, card, records)
-    _write_truth(pictures, network, card, records)
-    parts = [Part.TRAIN if number < TRAINING else Part.VALIDATION for number in range(PICTURES)]
+    _write_truth(images, network, card, records)
+    parts = [Part.TRAIN if number < TRAINING else Part.VALIDATION for number in range(IMAGES)]
     keys = [record.key for record in records]
     Split(dict(zip(keys, parts, strict=True)), {record.key: record.patient_id for record in records}).write(
         folder / "splits.csv"
     )
     torch.save(network.state_dict(), folder / "best_unet.pth")
     write_text(folder / "model_card.json", card.to_json())
-    TrainConfig(dataset=pictures, classes=card.classes).write(folder, dataset_name="small")
+    TrainConfig(dataset=images, classes=card.classes).write(folder, dataset_name="small")
     return folder
 
 
@@ -91,7 +91,7 @@ def _spread_logits(network: nn.Module, card: ModelCard, records: list[Record]) -
     normal = torch.from_numpy(np.stack(pixels)[:, None]) / 255
     head = network.segmentation_head[0]
     with torch.inference_mode():
-        logits = network((normal - card.normalisation.mean) / card.normalisation.std)
+        logits = network((normal - card.normalization.mean) / card.normalization.std)
         head.bias -= logits.transpose(0, 1).flatten(1).median(dim=1).values
         head.weight *= 5 / logits.std()
         head.bias *= 5 / logits.std()
@@ -101,7 +101,7 @@ def _write_truth(folder: Path, network: nn.Module, card: ModelCard, records: lis
     with (folder / "index.csv").open("w", encoding="utf-8", newline="") as handle:
         table = csv.writer(handle)
         table.writerow(["image", *(f"mask_{name}" for name in card.classes), "patient_id"])
-        for found in predictions(predictor(Segmenter(network, card.normalisation)), records, card.pixels):
+        for found in predictions(predictor(Segmenter(network, card.normalization)), records, card.pixels):
             names = [f"{name}-{found.record.key}" for name in card.classes]
             for name, probability in zip(names, found.probability, strict=True):
                 cv2.imwrite(str(folder / name), (probability >= 0.5).astype(np.uint8) * 255)

@@ -46,20 +46,20 @@ def test_takes_raw_pixels_and_gives_probabilities_at_any_batch(exported: ExportS
         assert given.max() <= 1
 
 
-def test_normalisation_in_the_graph_is_the_card_s(run_folder: Path) -> None:
+def test_normalization_in_the_graph_is_the_card_s(run_folder: Path) -> None:
     card = ModelCard.read(run_folder / "model_card.json")
     segmenter = load_segmenter(run_folder, card)
     pixels = torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8)
-    normal = (pixels / 255 - card.normalisation.mean) / card.normalisation.std
+    normal = (pixels / 255 - card.normalization.mean) / card.normalization.std
     with torch.inference_mode():
         wrapped = segmenter(pixels)
         expected = segmenter.network(normal).sigmoid()
     torch.testing.assert_close(wrapped, expected, atol=1e-5, rtol=1e-4)
 
 
-def test_parity_is_measured_on_noise_and_on_every_validation_picture(exported: ExportSummary) -> None:
+def test_parity_is_measured_on_noise_and_on_every_validation_image(exported: ExportSummary) -> None:
     assert exported.parity.batches == BATCHES
-    assert exported.parity.pictures == 5
+    assert exported.parity.images == 5
     assert exported.parity.max_difference < 1e-4
     assert exported.parity.mask_agreement > 0.9999
 
@@ -67,13 +67,13 @@ def test_parity_is_measured_on_noise_and_on_every_validation_picture(exported: E
 def test_parity_tells_a_wrong_model(run_folder: Path) -> None:
     card = ModelCard.read(run_folder / "model_card.json")
     predict = predictor(load_segmenter(run_folder, card))
-    pictures = sorted((run_folder / "pictures").glob("*.png"))
+    images = sorted((run_folder / "images").glob("*.png"))
 
     def darker(batch: np.ndarray) -> np.ndarray:
         return predict(batch // 2)
 
-    wrong = compare(predict, darker, card, pictures, provider="cpu")
-    same = compare(predict, predict, card, pictures, provider="cpu")
+    wrong = compare(predict, darker, card, images, provider="cpu")
+    same = compare(predict, predict, card, images, provider="cpu")
     assert same == replace(same, max_difference=0.0, mask_agreement=1.0, rows_equal=1.0)
     with pytest.raises(ModelError, match="probabilities differ"):
         check(wrong, Limits())

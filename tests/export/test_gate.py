@@ -39,14 +39,14 @@ def bright(exported: ExportSummary, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
-    """Black films with a white disc, which is the lung; of lesions nothing is known."""
-    folder = tmp_path_factory.mktemp("films")
+    """Black images with a white disc, which is the lung; of lesions nothing is known."""
+    folder = tmp_path_factory.mktemp("images")
     made = []
     for number in range(3):
-        film = np.zeros((SIZE, SIZE), np.uint8)
-        cv2.circle(film, (32, 28 + number), 20, 255, -1)
+        image = np.zeros((SIZE, SIZE), np.uint8)
+        cv2.circle(image, (32, 28 + number), 20, 255, -1)
         path = folder / f"{number}.png"
-        cv2.imwrite(str(path), film)
+        cv2.imwrite(str(path), image)
         made.append(Record(path.name, path, f"p{number}", {"lung": path, "lesion": None}))
     return made
 
@@ -56,8 +56,8 @@ def finder(path: Path, card: ModelCard, *, cut: float) -> Path:
     shapes = [["N", channels, SIZE, SIZE] for channels in (1, len(card.classes))]
     graph = onnx.helper.make_graph(
         [
-            onnx.helper.make_node("Cast", ["image"], ["grey"], to=TensorProto.FLOAT),
-            onnx.helper.make_node("Sub", ["grey", "cut"], ["above"]),
+            onnx.helper.make_node("Cast", ["image"], ["gray"], to=TensorProto.FLOAT),
+            onnx.helper.make_node("Sub", ["gray", "cut"], ["above"]),
             onnx.helper.make_node("Sigmoid", ["above"], ["one"]),
             onnx.helper.make_node("Concat", ["one"] * len(card.classes), ["probability"], axis=1),
         ],
@@ -123,19 +123,19 @@ def test_card_of_the_file_carries_both_figures_and_metrics_of_its_own(
 ) -> None:
     path = tmp_path / "x.onnx"
     gate = Gate.open(unet, records, Precision.INT8)
-    card, (trial,) = gate.first_that_passes([finds(unet.card, cut=127.5)], path, calibration_pictures=96)
+    card, (trial,) = gate.first_that_passes([finds(unet.card, cut=127.5)], path, calibration_images=96)
     assert read_card(path) == card
-    figures = card.quantisation
+    figures = card.quantization
     assert card.precision is Precision.INT8
     assert figures is not None
-    assert (figures.method, figures.calibration_pictures, figures.provider) == ("above 127.5", 96, "cpu")
+    assert (figures.method, figures.calibration_images, figures.provider) == ("above 127.5", 96, "cpu")
     assert (figures.dice_drop, figures.speed_up) == (trial.dice_drop, trial.speed_up)
     lung = card.metrics["lung"]
     assert lung.positives == 3
     assert lung.dice is not None
     assert lung.dice.value == 1
     assert card.metrics["lesion"].positives == 0
-    unchanged = replace(card, precision=Precision.FP32, quantisation=None, metrics=unet.card.metrics)
+    unchanged = replace(card, precision=Precision.FP32, quantization=None, metrics=unet.card.metrics)
     assert unchanged == unet.card
 
 
@@ -165,5 +165,5 @@ def test_without_any_truth_the_gate_cannot_be_held(unet: Session, records: list[
     nothing_known = [replace(record, masks={"lung": None, "lesion": None}) for record in records]
     nothing_there = [replace(record, masks={"lung": (), "lesion": ()}) for record in records]
     for split in (nothing_known, nothing_there, []):
-        with pytest.raises(ModelError, match="no validation picture shows lung or lesion"):
+        with pytest.raises(ModelError, match="no validation image shows lung or lesion"):
             Gate.open(unet, split, Precision.INT8)

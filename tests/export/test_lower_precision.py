@@ -37,10 +37,10 @@ def test_output_is_the_int8_file_once_the_gate_let_it_pass(run_folder: Path, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
     card = read_card(output)
     assert card.precision is Precision.INT8
-    assert card.quantisation is not None
-    assert card.quantisation.calibration_pictures == 6
-    assert card.quantisation.dice_drop <= 0.1
-    assert card.quantisation.speed_up > 1
+    assert card.quantization is not None
+    assert card.quantization.calibration_images == 6
+    assert card.quantization.dice_drop <= 0.1
+    assert card.quantization.speed_up > 1
     assert card.parity is not None
     assert card.parity.max_difference < 1e-4
     assert card.metrics["lung"].positives == card.metrics["lesion"].positives == 5

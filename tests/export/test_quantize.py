@@ -11,36 +11,36 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from cxr.data.image import Grey
+from cxr.data.image import Gray
 from cxr.export import quantize as module
-from cxr.export.quantize import Activations, Calibration, Floats, Recipe, quantise, recipes
+from cxr.export.quantize import Activations, Calibration, Floats, Recipe, quantize, recipes
 from cxr.export.run import ExportSummary
-from cxr.export.split_images import calibration_pictures, read_sides
+from cxr.export.split_images import calibration_images, read_sides
 from cxr.infer.runtime.providers import PROVIDERS
 from cxr.infer.runtime.session import Session
 from cxr.train.run_folder import read_run
 
 
 @pytest.fixture(scope="module")
-def pictures(exported: ExportSummary) -> list[Grey]:
-    return calibration_pictures(read_sides(read_run(exported.run)).training, exported.card.pixels)
+def images(exported: ExportSummary) -> list[Gray]:
+    return calibration_images(read_sides(read_run(exported.run)).training, exported.card.pixels)
 
 
 @pytest.fixture(scope="module")
-def int8(exported: ExportSummary, pictures: list[Grey], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def int8(exported: ExportSummary, images: list[Gray], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("int8") / "int8.onnx"
-    quantise(exported.path, path, pictures, Recipe(Calibration.MINMAX))
+    quantize(exported.path, path, images, Recipe(Calibration.MINMAX))
     return path
 
 
-def optimised(path: Path, folder: Path) -> onnx.GraphProto:
+def optimized(path: Path, folder: Path) -> onnx.GraphProto:
     """The graph that ONNX Runtime makes of a file."""
     options = ort.SessionOptions()
-    options.optimized_model_filepath = str(folder / "optimised.onnx")
+    options.optimized_model_filepath = str(folder / "optimized.onnx")
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.log_severity_level = 4
     ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return onnx.load(folder / "optimised.onnx").graph
+    return onnx.load(folder / "optimized.onnx").graph
 
 
 def count(graph: onnx.GraphProto) -> Counter[str]:
@@ -54,7 +54,7 @@ def constants(path: Path) -> dict[str, np.ndarray]:
 def test_runtime_does_every_convolution_concatenation_and_upsampling_in_int8(
     exported: ExportSummary, int8: Path, tmp_path: Path
 ) -> None:
-    before, after = count(onnx.load(exported.path).graph), count(graph := optimised(int8, tmp_path))
+    before, after = count(onnx.load(exported.path).graph), count(graph := optimized(int8, tmp_path))
     assert after["QLinearConv"] == before["Conv"] - 1 > 20
     assert after["QLinearConcat"] == before["Concat"] == 4
     assert after["Resize"] == before["Resize"] == 5
@@ -65,8 +65,8 @@ def test_runtime_does_every_convolution_concatenation_and_upsampling_in_int8(
     assert upsampled <= {"QLinearConv", "QLinearAdd"}
 
 
-def test_pixels_are_quantised_once_and_brought_back_once(int8: Path, tmp_path: Path) -> None:
-    graph = optimised(int8, tmp_path)
+def test_pixels_are_quantized_once_and_brought_back_once(int8: Path, tmp_path: Path) -> None:
+    graph = optimized(int8, tmp_path)
     assert count(graph)["QuantizeLinear"] == 1
     assert count(graph)["DequantizeLinear"] == 3  # the head's input, weights and bias
     assert graph.node[-1].op_type == "FusedConv"
@@ -82,28 +82,28 @@ def test_weights_are_signed_bytes_with_a_scale_for_each_channel(int8: Path) -> N
     graph, values = onnx.load(int8).graph, constants(int8)
     made = {node.output[0]: node for node in graph.node}
     weights = [made[node.input[1]].input for node in graph.node if node.op_type == "Conv"]
-    assert {values[quantised].dtype for quantised, *_ in weights} == {np.dtype(np.int8)}
-    assert all(values[scale].shape == values[quantised].shape[:1] for quantised, scale, _ in weights)
+    assert {values[quantized].dtype for quantized, *_ in weights} == {np.dtype(np.int8)}
+    assert all(values[scale].shape == values[quantized].shape[:1] for quantized, scale, _ in weights)
 
 
-def test_every_calibration_picture_counts(exported: ExportSummary, tmp_path: Path) -> None:
-    """The darkest picture comes first, the brightest last: the pixels' range is that of both."""
+def test_every_calibration_image_counts(exported: ExportSummary, tmp_path: Path) -> None:
+    """The darkest image comes first, the brightest last: the pixels' range is that of both."""
     extremes = [np.full((64, 64), level, np.uint8) for level in (0, 128, 255)]
-    quantise(exported.path, tmp_path / "x.onnx", extremes, Recipe(Calibration.MINMAX))
+    quantize(exported.path, tmp_path / "x.onnx", extremes, Recipe(Calibration.MINMAX))
     first = next(
         node for node in onnx.load(tmp_path / "x.onnx").graph.node if node.op_type == "QuantizeLinear"
     )
     scale, zero = (constants(tmp_path / "x.onnx")[name] for name in first.input[1:])
-    normalisation = exported.card.normalisation
-    assert scale == pytest.approx(1 / (255 * normalisation.std), rel=1e-5)
-    assert zero == round(255 * normalisation.mean)
+    normalization = exported.card.normalization
+    assert scale == pytest.approx(1 / (255 * normalization.std), rel=1e-5)
+    assert zero == round(255 * normalization.mean)
 
 
 def test_percentiles_leave_out_what_is_rare(tmp_path: Path) -> None:
     graph = onnx.helper.make_graph(
         [
-            onnx.helper.make_node("Cast", ["image"], ["grey"], "cast", to=TensorProto.FLOAT),
-            onnx.helper.make_node("Conv", ["grey", "weight"], ["logit"], "conv"),
+            onnx.helper.make_node("Cast", ["image"], ["gray"], "cast", to=TensorProto.FLOAT),
+            onnx.helper.make_node("Conv", ["gray", "weight"], ["logit"], "conv"),
             onnx.helper.make_node("Sigmoid", ["logit"], ["probability"], "sigmoid"),
         ],
         "tiny",
@@ -118,8 +118,8 @@ def test_percentiles_leave_out_what_is_rare(tmp_path: Path) -> None:
     rare[0, 0] = 250  # one pixel in 327,680, less than 0.0005 % at this end
     tops = {}
     for calibration in Calibration:
-        quantise(tmp_path / "tiny.onnx", tmp_path / "x.onnx", [rare, *[usual] * 79], Recipe(calibration))
-        tops[calibration] = 255 * constants(tmp_path / "x.onnx")["grey_scale"]
+        quantize(tmp_path / "tiny.onnx", tmp_path / "x.onnx", [rare, *[usual] * 79], Recipe(calibration))
+        tops[calibration] = 255 * constants(tmp_path / "x.onnx")["gray_scale"]
     assert tops[Calibration.MINMAX] == pytest.approx(250)
     assert tops[Calibration.PERCENTILE] == pytest.approx(100, abs=1)
 
@@ -127,27 +127,27 @@ def test_percentiles_leave_out_what_is_rare(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("floats", "convolutions"), [(Floats.HEAD, 1), (Floats.ENDS, 4)])
 def test_layers_kept_in_float_take_their_activation_along(
     exported: ExportSummary,
-    pictures: list[Grey],
+    images: list[Gray],
     tmp_path: Path,
     floats: Floats,
     convolutions: int,
 ) -> None:
-    quantise(exported.path, tmp_path / "x.onnx", pictures[:2], Recipe(Calibration.MINMAX, floats))
-    optimum = optimised(tmp_path / "x.onnx", tmp_path)
+    quantize(exported.path, tmp_path / "x.onnx", images[:2], Recipe(Calibration.MINMAX, floats))
+    optimum = optimized(tmp_path / "x.onnx", tmp_path)
     assert sum(count(optimum)[kind] for kind in ("Conv", "FusedConv")) == convolutions
     graph = onnx.load(tmp_path / "x.onnx").graph
-    quantised = {name for node in graph.node if node.op_type == "QuantizeLinear" for name in node.input}
+    quantized = {name for node in graph.node if node.op_type == "QuantizeLinear" for name in node.input}
     activated = {name for node in graph.node if node.op_type == "Relu" for name in node.input}
     assert len(activated) == convolutions - 1
-    assert quantised.isdisjoint(activated)
+    assert quantized.isdisjoint(activated)
 
 
 def test_signed_activations_are_symmetric_and_leave_biases_in_float(
-    exported: ExportSummary, pictures: list[Grey], tmp_path: Path
+    exported: ExportSummary, images: list[Gray], tmp_path: Path
 ) -> None:
     (recipe, *_) = recipes("tensorrt")
     assert recipe.activations is Activations.SIGNED
-    quantise(exported.path, tmp_path / "x.onnx", pictures[:2], recipe)
+    quantize(exported.path, tmp_path / "x.onnx", images[:2], recipe)
     values = constants(tmp_path / "x.onnx")
     nodes = onnx.load(tmp_path / "x.onnx").graph.node
     zeros = [
@@ -175,7 +175,7 @@ def test_each_provider_gets_the_bytes_that_it_is_quick_with(
 
 
 def test_weights_have_seven_bits_where_products_would_overflow(
-    exported: ExportSummary, pictures: list[Grey], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    exported: ExportSummary, images: list[Gray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(module, "saturates_bytes", lambda: False)
@@ -184,15 +184,15 @@ def test_weights_have_seven_bits_where_products_would_overflow(
     assert {recipe.weight_bits for recipe in recipes("tensorrt")} == {8}
     (recipe, *_) = recipes("cpu")
     assert str(recipe) == "minmax u8s7"
-    quantise(exported.path, tmp_path / "x.onnx", pictures[:2], recipe)
+    quantize(exported.path, tmp_path / "x.onnx", images[:2], recipe)
     weights = [value for value in constants(tmp_path / "x.onnx").values() if value.ndim == 4]
     assert max(np.abs(value.astype(int)).max() for value in weights) == 64
 
 
 def test_nothing_is_printed_and_logging_is_left_as_it_was(
-    exported: ExportSummary, pictures: list[Grey], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    exported: ExportSummary, images: list[Gray], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     level = logging.getLogger().level
-    quantise(exported.path, tmp_path / "x.onnx", pictures[:1], Recipe(Calibration.PERCENTILE))
+    quantize(exported.path, tmp_path / "x.onnx", images[:1], Recipe(Calibration.PERCENTILE))
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger().level == level

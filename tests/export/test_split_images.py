@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cxr.data.datasets.splits import Part, Split
 from cxr.errors import ModelError
-from cxr.export.split_images import calibration_pictures, parity_pictures, read_sides, spread
+from cxr.export.split_images import calibration_images, parity_images, read_sides, spread
 from cxr.models.card import PixelSpec
 from cxr.train.run_folder import read_run
 
@@ -37,22 +37,20 @@ def test_both_sides_come_with_their_masks_and_none_is_on_both(run_folder: Path) 
 
 def test_calibration_sees_what_the_model_sees(run_folder: Path) -> None:
     training = read_sides(read_run(run_folder)).training
-    pictures = calibration_pictures(training, PixelSpec(64, 32))
-    assert len(pictures) == len(training)
-    assert {(picture.shape, picture.dtype.name) for picture in pictures} == {((64, 32), "uint8")}
+    images = calibration_images(training, PixelSpec(64, 32))
+    assert len(images) == len(training)
+    assert {(image.shape, image.dtype.name) for image in images} == {((64, 32), "uint8")}
 
 
-def test_a_run_whose_pictures_are_gone_still_has_parity_but_no_gate(
+def test_a_run_whose_images_are_gone_still_has_parity_but_no_gate(
     run_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     moved = tmp_path / "run"
     shutil.copytree(run_folder, moved)
     settings = (moved / "training.json").read_text()
-    (moved / "training.json").write_text(
-        settings.replace(str(run_folder / "pictures"), str(tmp_path / "gone"))
-    )
+    (moved / "training.json").write_text(settings.replace(str(run_folder / "images"), str(tmp_path / "gone")))
     run = read_run(moved)
-    assert parity_pictures(run) == []
+    assert parity_images(run) == []
     assert "parity is checked on noise only" in caplog.text
     with pytest.raises(ModelError, match="bring the data set back, or export without --int8"):
         read_sides(run)

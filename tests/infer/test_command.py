@@ -24,8 +24,8 @@ def test_a_run_ends_with_a_short_summary(model: Path, tmp_path: Path, draw_many:
     result = call(draw_many(tmp_path / "in", 3), "--model", model, "--out", tmp_path / "out", "--masks")
     assert result.exit_code == 0, result.output
     first, second, third = result.stdout.splitlines()
-    assert first == "3 pictures measured, 0 failed"
-    assert "pictures a second on cpu" in second
+    assert first == "3 images measured, 0 failed"
+    assert "images a second on cpu" in second
     assert "features.csv" in third
     assert "masks/" in third
 
@@ -38,7 +38,7 @@ def test_some_failures_are_exit_3_with_their_causes_also_the_second_time(
     for _ in range(2):
         result = call(folder, "--model", model, "--out", tmp_path / "out")
         assert result.exit_code == 3
-        assert "3 pictures measured, 1 failed\n  1 x decode: " in result.stdout
+        assert "3 images measured, 1 failed\n  1 x decode: " in result.stdout
     assert "nothing to do" in result.stdout
 
 

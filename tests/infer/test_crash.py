@@ -16,7 +16,7 @@ import pytest
 from cxr.errors import OutputError
 from cxr.infer.run import infer_folder
 
-PICTURES = 300
+IMAGES = 300
 TABLES = ("features.csv", "lesions.csv", "failures.csv")
 
 _RUN = """
@@ -38,18 +38,18 @@ def contents(out: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, draw_many: Fill) -> Path:
-    """Three in a hundred pictures are broken."""
-    films = draw_many(tmp_path_factory.mktemp("crash") / "in", PICTURES)
-    for path in sorted(films.rglob("*.png"))[50::33]:
+    """Three in a hundred images are broken."""
+    images = draw_many(tmp_path_factory.mktemp("crash") / "in", IMAGES)
+    for path in sorted(images.rglob("*.png"))[50::33]:
         path.write_bytes(path.read_bytes()[:-20])
-    return films
+    return images
 
 
 @pytest.fixture(scope="module")
 def whole(folder: Path, model: Path) -> dict[str, bytes]:
     out = folder.parent / "whole"
     summary = infer_folder(folder, model=model, out=out, masks="png")
-    assert (summary.rows, summary.failed) == (PICTURES - 8, 8)
+    assert (summary.rows, summary.failed) == (IMAGES - 8, 8)
     return contents(out)
 
 
@@ -82,7 +82,7 @@ def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_bytes(
     assert run.wait() in (-signal.SIGKILL, 0)  # 0 where this run was much quicker than the timed one
     summary = infer_folder(folder, model=model, out=tmp_path, masks="png")
     assert contents(tmp_path) == whole
-    assert summary.treated < PICTURES
+    assert summary.treated < IMAGES
 
 
 def test_a_run_that_is_interrupted_again_and_again_comes_to_its_end(
@@ -121,5 +121,5 @@ def test_a_disk_that_fills_ends_the_run_and_room_lets_it_go_on(
         infer_folder(folder, model=model, out=out, masks="png")
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     summary = infer_folder(folder, model=model, out=out, masks="png")
-    assert 0 < summary.treated < PICTURES
+    assert 0 < summary.treated < IMAGES
     assert contents(out) == whole

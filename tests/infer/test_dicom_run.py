@@ -1,4 +1,4 @@
-"""DICOM files in a run: measured as a PNG of the same film, and segmented as DICOM."""
+"""DICOM files in a run: measured as a PNG of the same image, and segmented as DICOM."""
 
 from __future__ import annotations
 
@@ -27,45 +27,45 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def write_dicom(path: Path, pixels: np.ndarray, **values: Any) -> Path:
-    """Write a film of a patient called 4711."""
+    """Write an image of a patient called 4711."""
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
-    film = pydicom.Dataset()
-    film.SOPClassUID = DigitalXRayImageStorageForPresentation
-    film.SOPInstanceUID, film.StudyInstanceUID, film.SeriesInstanceUID = (
+    image = pydicom.Dataset()
+    image.SOPClassUID = DigitalXRayImageStorageForPresentation
+    image.SOPInstanceUID, image.StudyInstanceUID, image.SeriesInstanceUID = (
         f"1.2.3.{len(path.name)}",
         "1.2",
         "1.3",
     )
-    film.PatientName, film.PatientID, film.Modality = "Doe^Jane", "4711", "DX"
-    film.Rows, film.Columns = pixels.shape
-    film.SamplesPerPixel, film.PhotometricInterpretation = 1, "MONOCHROME2"
-    film.BitsAllocated, film.BitsStored, film.HighBit, film.PixelRepresentation = 8, 8, 7, 0
-    film.PixelSpacing = [0.5, 0.25]
-    film.PixelData = pixels.tobytes()
-    film["PixelData"].VR = "OB"
+    image.PatientName, image.PatientID, image.Modality = "Doe^Jane", "4711", "DX"
+    image.Rows, image.Columns = pixels.shape
+    image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 8, 8, 7, 0
+    image.PixelSpacing = [0.5, 0.25]
+    image.PixelData = pixels.tobytes()
+    image["PixelData"].VR = "OB"
     for keyword, value in values.items():
-        setattr(film, keyword, value)
-    film.file_meta = FileMetaDataset()
-    film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    film.file_meta.MediaStorageSOPClassUID = film.SOPClassUID
-    film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID
-    film.save_as(path, enforce_file_format=True)
+        setattr(image, keyword, value)
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID
+    image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+    image.save_as(path, enforce_file_format=True)
     return path
 
 
 @pytest.fixture
 def folder(tmp_path: Path, draw: Draw) -> Path:
-    """Give the same film three times: as PNG, as DICOM, and as DICOM stored the other way round."""
-    png = draw(tmp_path / "in" / "film.png", SPOTS)
+    """Give the same image three times: as PNG, as DICOM, and as DICOM stored the other way round."""
+    png = draw(tmp_path / "in" / "image.png", SPOTS)
     pixels = cv2.imread(str(png), cv2.IMREAD_UNCHANGED)
     write_dicom(tmp_path / "in" / "plain.dcm", pixels)
     write_dicom(tmp_path / "in" / "turned.dcm", 255 - pixels, PhotometricInterpretation="MONOCHROME1")
     return tmp_path / "in"
 
 
-def test_dicom_and_png_of_a_film_give_the_same_masks_and_features(
+def test_dicom_and_png_of_a_image_give_the_same_masks_and_features(
     model: Path, tmp_path: Path, folder: Path
 ) -> None:
     out = tmp_path / "out"
@@ -73,16 +73,16 @@ def test_dicom_and_png_of_a_film_give_the_same_masks_and_features(
     assert (summary.rows, summary.failed) == (3, 0)
     png, plain, turned = rows(out / "features.csv")
     own = {"image", "patient_id", "spacing_mm", "total_area_mm2"}
-    for film in (plain, turned):
-        assert {name: cell for name, cell in film.items() if name not in own} == {
+    for image in (plain, turned):
+        assert {name: cell for name, cell in image.items() if name not in own} == {
             name: cell for name, cell in png.items() if name not in own
         }
-        assert film["spacing_mm"] == "0.5\\0.25"
-        assert float(film["total_area_mm2"]) == pytest.approx(120 * 0.5 * 0.25)
+        assert image["spacing_mm"] == "0.5\\0.25"
+        assert float(image["total_area_mm2"]) == pytest.approx(120 * 0.5 * 0.25)
     for name in ("lesion", "lung"):
         first, *others = (
-            (out / "masks" / name / f"{film}.png").read_bytes()
-            for film in ("film", "plain.dcm", "turned.dcm")
+            (out / "masks" / name / f"{image}.png").read_bytes()
+            for image in ("image", "plain.dcm", "turned.dcm")
         )
         assert others == [first, first]
 
@@ -111,18 +111,18 @@ def test_masks_as_dicom_seg_are_the_masks_as_png(model: Path, tmp_path: Path, fo
     summary = infer_folder(folder, model=model, out=tmp_path / "seg", masks="dicom-seg")
     assert (summary.rows, summary.failed) == (2, 1)
     (failure,) = rows(tmp_path / "seg" / "failures.csv")
-    assert (failure["path"], failure["stage"]) == ("film.png", "write")
-    for film in ("plain.dcm", "turned.dcm"):
-        written = pydicom.dcmread(tmp_path / "seg" / "masks" / f"{film}.seg.dcm")
+    assert (failure["path"], failure["stage"]) == ("image.png", "write")
+    for image in ("plain.dcm", "turned.dcm"):
+        written = pydicom.dcmread(tmp_path / "seg" / "masks" / f"{image}.seg.dcm")
         frames = written.pixel_array
-        source = pydicom.dcmread(folder / film, stop_before_pixels=True)
+        source = pydicom.dcmread(folder / image, stop_before_pixels=True)
         assert written.PatientID == "4711"
         assert (
             written.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID
             == source.SOPInstanceUID
         )
         for frame, name in zip(frames, ("lesion", "lung"), strict=True):
-            mask = cv2.imread(str(tmp_path / "png" / "masks" / name / f"{film}.png"), cv2.IMREAD_UNCHANGED)
+            mask = cv2.imread(str(tmp_path / "png" / "masks" / name / f"{image}.png"), cv2.IMREAD_UNCHANGED)
             np.testing.assert_array_equal(frame > 0, mask > 0)
 
 

@@ -46,10 +46,10 @@ def test_cpu_extra_alone_infers_without_torch(
     subprocess.run(
         [str(python), "-m", "pip", "install", "--quiet", f"cxr[cpu] @ {wheel.as_uri()}"], check=True
     )
-    draw(tmp_path / "films" / "a.png", [(10, 10, 20, 20, 250)], size=(80, 100))
+    draw(tmp_path / "images" / "a.png", [(10, 10, 20, 20, 250)], size=(80, 100))
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
-        [str(python.with_name("cxr-infer")), "films", "--model", str(model), "--out", "out", "--masks"],
+        [str(python.with_name("cxr-infer")), "images", "--model", str(model), "--out", "out", "--masks"],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
@@ -65,7 +65,7 @@ def test_cpu_extra_alone_infers_without_torch(
     )
     assert missing.returncode == 0, "torch came with cxr[cpu]"
     train = subprocess.run(
-        [str(python), "-m", "cxr", "train", "films"],
+        [str(python), "-m", "cxr", "train", "images"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

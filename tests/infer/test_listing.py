@@ -21,7 +21,7 @@ def keys(root: Path, **options: object) -> list[str]:
     return [entry.key for entry in list_folder(root, **options)]  # type: ignore[arg-type]
 
 
-def test_pictures_of_all_folders_are_listed_in_one_order(tmp_path: Path) -> None:
+def test_images_of_all_folders_are_listed_in_one_order(tmp_path: Path) -> None:
     touch(tmp_path, "b.png", "a/z.JPG", "a/y/x.tiff", "Ä ö.png", "a.png", "notes.txt", "table.csv")
     assert keys(tmp_path) == ["a.png", "a/y/x.tiff", "a/z.JPG", "b.png", "Ä ö.png"]
 
@@ -48,7 +48,7 @@ def test_a_link_that_leads_nowhere_is_listed_so_that_it_can_fail(tmp_path: Path)
     assert keys(tmp_path) == ["a.png", "gone.png"]
 
 
-def test_a_pipe_is_no_picture(tmp_path: Path) -> None:
+def test_a_pipe_is_no_image(tmp_path: Path) -> None:
     touch(tmp_path, "a.png")
     os.mkfifo(tmp_path / "pipe.png")
     assert keys(tmp_path) == ["a.png"]
@@ -77,13 +77,13 @@ def test_a_name_that_is_not_utf8_can_be_written_to_a_table(tmp_path: Path) -> No
     assert key.encode("utf-8") == rb"\udcff.png"
 
 
-def test_one_picture_stands_for_a_folder(tmp_path: Path) -> None:
+def test_one_image_stands_for_a_folder(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "b.png")
     assert list_folder(tmp_path / "b.png") == [Item("b.png", tmp_path / "b.png")]
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("none", "no such folder"), ("empty", "no pictures in this folder")]
+    ("name", "message"), [("none", "no such folder"), ("empty", "no images in this folder")]
 )
 def test_nothing_to_read_is_an_input_error(tmp_path: Path, name: str, message: str) -> None:
     touch(tmp_path, "empty/notes.txt")
@@ -94,6 +94,6 @@ def test_nothing_to_read_is_an_input_error(tmp_path: Path, name: str, message: s
 def test_dicom_files_are_known_by_their_content(tmp_path: Path) -> None:
     touch(tmp_path, "README", "1.2.840.txt")
     dicom = bytes(128) + b"DICM" + bytes(10)
-    for name in ("IM000001", "1.2.840.113619", "DICOMDIR", "film.dcm"):
+    for name in ("IM000001", "1.2.840.113619", "DICOMDIR", "image.dcm"):
         (tmp_path / name).write_bytes(dicom)
-    assert keys(tmp_path) == ["1.2.840.113619", "IM000001", "film.dcm"]
+    assert keys(tmp_path) == ["1.2.840.113619", "IM000001", "image.dcm"]

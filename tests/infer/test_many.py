@@ -47,7 +47,7 @@ def ways(sound: bytes) -> dict[str, tuple[bytes | None, str]]:
         "huge": (bytes(huge), "60000 x 60000 pixels, more than the limit"),
         "zeros": (bytes(500), "zero bytes"),
         "web page": (b"<!DOCTYPE html><html>404</html>", "a web page"),
-        "text": (b"not found\n", "text, not a picture"),
+        "text": (b"not found\n", "text, not an image"),
         "gif": (gif(), "a GIF, which is not read"),
         "cut jpeg": (jpeg[:-10], "cut off before its end"),
         "pages": (pages(), "a TIFF with 2 pages"),
@@ -74,7 +74,7 @@ def test_forty_broken_files_are_forty_rows_with_stage_and_cause(
         path.symlink_to(tmp_path / "nowhere") if data is None else path.write_bytes(data)
     ran = CliRunner().invoke(main, ["infer", str(folder), "--model", str(model), "--out", str(out)])
     assert ran.exit_code == 3, ran.output
-    assert "1960 pictures measured, 40 failed" in ran.output
+    assert "1960 images measured, 40 failed" in ran.output
     with (out / "features.csv").open() as table:
         assert sum(1 for _ in csv.DictReader(table)) == FILES - BROKEN
     with (out / "failures.csv").open(newline="") as table:

@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr.data.decode import isolation
-from cxr.data.decode.options import Reading
-from cxr.data.decode.reader import read_picture
-from cxr.data.image import Picture
+from cxr.data.decode import isolation, read_image
+from cxr.data.decode.options import DecodeOptions
+from cxr.data.image import Radiograph
 from cxr.errors import ModelError, OutputError
 from cxr.infer import pipeline
 from cxr.infer.items import Failure, Item, Row, Stage
@@ -35,13 +34,13 @@ def make(model: Path, out: Path, *, threads: int = 4, batch_size: int = 4, **set
 def test_rows_come_in_the_order_of_the_items_whatever_is_ready_first(
     model: Path, tmp_path: Path, items: list[Item], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = read_picture
+    read = read_image
 
-    def slow_at_first(path: Path, reading: Reading) -> Picture:
+    def slow_at_first(path: Path, reading: DecodeOptions) -> Radiograph:
         time.sleep(0.05 if path == items[0].path else 0.0)
         return read(path, reading)
 
-    monkeypatch.setattr(isolation, "read_picture", slow_at_first)
+    monkeypatch.setattr(isolation, "read_image", slow_at_first)
     rows = list(make(model, tmp_path).run(items))
     assert [row.key for row in rows] == [item.key for item in items]
 
@@ -67,13 +66,11 @@ def test_every_batch_has_the_same_shape(
     monkeypatch.setattr(Session, "run", watch)
     items[3].path.write_bytes(b"broken")
     assert len(list(make(model, tmp_path, batch_size=6).run(items[:20]))) == 20
-    # 19 good pictures: the broken one's place is taken by the next, and the last batch is padded.
+    # 19 good images: the broken one's place is taken by the next, and the last batch is padded.
     assert shapes == [(6, 1, 64, 64)] * 4
 
 
-def test_a_picture_that_fails_is_a_failure_in_its_place(
-    model: Path, tmp_path: Path, items: list[Item]
-) -> None:
+def test_a_image_that_fails_is_a_failure_in_its_place(model: Path, tmp_path: Path, items: list[Item]) -> None:
     items[2].path.write_bytes(b"<html>")
     items[5].path.unlink()
     earlier = Failure("locked", Stage.LIST, "cannot read this folder")
@@ -91,14 +88,14 @@ def test_a_picture_that_fails_is_a_failure_in_its_place(
 @pytest.mark.parametrize(
     ("stage", "name", "settings"),
     [
-        ("decode", "read_picture", {}),
+        ("decode", "read_image", {}),
         ("prepare", "prepare", {}),
-        ("measure", "measure_picture", {}),
+        ("measure", "measure_image", {}),
         ("write", "write_mask", {"masks": MaskFormat.PNG}),
         ("write", "write_overlay", {"overlays": True}),
     ],
 )
-def test_whatever_one_picture_does_at_any_stage_the_others_are_measured(
+def test_whatever_one_image_does_at_any_stage_the_others_are_measured(
     model: Path,
     tmp_path: Path,
     items: list[Item],
@@ -149,7 +146,7 @@ def test_a_disk_that_cannot_be_written_ends_the_run(model: Path, tmp_path: Path,
         list(make(model, tmp_path, masks=MaskFormat.PNG).run(items))
 
 
-def test_a_name_too_long_for_a_mask_fails_that_picture_alone(
+def test_a_name_too_long_for_a_mask_fails_that_image_alone(
     model: Path, tmp_path: Path, draw: Callable[..., Path], items: list[Item]
 ) -> None:
     long = draw(tmp_path / "in" / ("x" * 250 + ".png"))
@@ -159,9 +156,7 @@ def test_a_name_too_long_for_a_mask_fails_that_picture_alone(
     assert isinstance(second, Row)
 
 
-def test_only_a_bounded_number_of_pictures_is_under_way(
-    model: Path, tmp_path: Path, items: list[Item]
-) -> None:
+def test_only_a_bounded_number_of_images_is_under_way(model: Path, tmp_path: Path, items: list[Item]) -> None:
     taken = 0
 
     def watch() -> Iterator[Item]:

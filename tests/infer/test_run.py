@@ -38,9 +38,9 @@ def visible(folder: Path) -> set[str]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     names = ("features.csv", "lesions.csv", "failures.csv")
-    pictures = (path for path in folder.rglob("*.png"))
+    images = (path for path in folder.rglob("*.png"))
     return {name: (folder / name).read_bytes() for name in names} | {
-        str(path.relative_to(folder)): path.read_bytes() for path in pictures
+        str(path.relative_to(folder)): path.read_bytes() for path in images
     }
 
 
@@ -89,7 +89,7 @@ def test_masks_and_overlays_are_those_of_the_table(model: Path, tmp_path: Path, 
     assert "data:image/jpeg;base64" in (out / "report.html").read_text()
 
 
-def test_broken_pictures_are_set_aside_with_stage_and_cause(
+def test_broken_images_are_set_aside_with_stage_and_cause(
     model: Path, tmp_path: Path, draw_many: Fill
 ) -> None:
     folder, out = draw_many(tmp_path / "in", 20), tmp_path / "out"
@@ -113,7 +113,7 @@ def test_causes_that_differ_in_numbers_alone_are_counted_together(
         fail.count = getattr(fail, "count", 0) + 1  # type: ignore[attr-defined]
         raise ValueError(f"cut at byte {fail.count}")  # type: ignore[attr-defined]
 
-    monkeypatch.setattr("cxr.data.decode.isolation.read_picture", fail)
+    monkeypatch.setattr("cxr.data.decode.isolation.read_image", fail)
     summary = infer_folder(draw_many(tmp_path / "in", 5), model=model, out=tmp_path / "out", threads=1)
     assert summary.causes == (("decode: ValueError: cut at byte 1", 5),)
 
@@ -145,14 +145,14 @@ def test_the_report_is_one_page_that_escapes_names(model: Path, tmp_path: Path, 
     assert "<img" not in page
 
 
-def test_progress_is_told_after_each_picture(model: Path, tmp_path: Path, draw_many: Fill) -> None:
+def test_progress_is_told_after_each_image(model: Path, tmp_path: Path, draw_many: Fill) -> None:
     told: list[tuple[int, int]] = []
     folder = draw_many(tmp_path / "in", 5)
     infer_folder(folder, model=model, out=tmp_path / "out", progress=lambda *step: told.append(step))
     assert told == [(done, 5) for done in range(1, 6)]
 
 
-def test_one_picture_stands_for_a_folder(model: Path, tmp_path: Path, draw: Draw) -> None:
+def test_one_image_stands_for_a_folder(model: Path, tmp_path: Path, draw: Draw) -> None:
     infer_folder(draw(tmp_path / "x.png"), model=model, out=tmp_path / "out")
     assert [row["image"] for row in table(tmp_path / "out" / "features.csv")] == ["x.png"]
 
@@ -213,9 +213,9 @@ def test_an_output_folder_that_cannot_be_made_is_refused(
         infer_folder(draw_many(tmp_path / "in", 1), model=model, out=tmp_path / "file" / "out")
 
 
-def test_two_pictures_of_one_mask_name_are_refused(model: Path, tmp_path: Path, draw: Draw) -> None:
-    picture = draw(tmp_path / "in" / "a.png")
-    (tmp_path / "in" / "a.jpg.png").write_bytes(picture.read_bytes())
+def test_two_images_of_one_mask_name_are_refused(model: Path, tmp_path: Path, draw: Draw) -> None:
+    image = draw(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "a.jpg.png").write_bytes(image.read_bytes())
     draw(tmp_path / "in" / "a.jpg")
     with pytest.raises(InputError, match="would both write"):
         infer_folder(tmp_path / "in", model=model, out=tmp_path / "out", masks="png")
@@ -241,7 +241,7 @@ def test_a_complete_run_has_nothing_to_do(
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()} == before
 
 
-def test_pictures_that_came_later_are_added(model: Path, tmp_path: Path, finished: Path, draw: Draw) -> None:
+def test_images_that_came_later_are_added(model: Path, tmp_path: Path, finished: Path, draw: Draw) -> None:
     before = (finished / "features.csv").read_bytes()
     draw(tmp_path / "in" / "00" / "later.png")
     summary = infer_folder(tmp_path / "in", model=model, out=finished, masks="png")
@@ -295,7 +295,7 @@ def test_overwrite_takes_the_place_of_files_of_no_run(model: Path, tmp_path: Pat
     assert infer_folder(draw_many(tmp_path / "in", 1), model=model, out=out, overwrite=True).rows == 1
 
 
-@pytest.mark.parametrize("moment", ["clear", "begin", "remove_pictures"])
+@pytest.mark.parametrize("moment", ["clear", "begin", "remove_images"])
 def test_an_overwrite_that_is_interrupted_never_mixes(
     model: Path, tmp_path: Path, finished: Path, draw_many: Fill, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
@@ -307,7 +307,7 @@ def test_an_overwrite_that_is_interrupted_never_mixes(
     other = draw_many(tmp_path / "other", 3)
     arguments: dict[str, Any] = {"model": model, "out": finished, "masks": "png"}
     with monkeypatch.context() as patch:
-        target = run_module if moment == "remove_pictures" else Journal
+        target = run_module if moment == "remove_images" else Journal
         patch.setattr(target, moment, stop)
         with pytest.raises(KeyboardInterrupt):
             infer_folder(other, overwrite=True, **arguments)

@@ -9,7 +9,7 @@ import pytest
 
 from cxr.infer.runtime.session import Session
 from cxr.machine.hardware import saturates_bytes
-from cxr.models.card import ModelCard, Precision, Quantisation
+from cxr.models.card import ModelCard, Precision, Quantization
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,6 @@ def test_a_file_whose_sums_may_overflow_here_is_warned_of(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(import_module("cxr.infer.runtime.session"), "saturates_bytes", lambda: saturates)
-    made = Quantisation(method, 100, 0.0, 2.0, "cpu")
-    Session.open(make_model(card=card_of(precision=precision, quantisation=made)))
+    made = Quantization(method, 100, 0.0, 2.0, "cpu")
+    Session.open(make_model(card=card_of(precision=precision, quantization=made)))
     assert ("without VNNI, so masks may differ" in caplog.text) is warned

@@ -10,23 +10,23 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import f1_score, jaccard_score
 
 from cxr.metrics.bootstrap import Interval
-from cxr.metrics.overlap import PictureScore, class_metrics, describe, score
+from cxr.metrics.overlap import Imagescore, class_metrics, describe, score
 
 NAMES = {"key": "a.png", "patient_id": "p", "class_name": "lesion"}
 MASKS = arrays(np.uint8, (7, 9), elements=st.integers(0, 1))
 
 
-def scored(patient: str, truth: int, predicted: int, common: int, key: str = "a.png") -> PictureScore:
-    return PictureScore(key, patient, "lesion", truth, predicted, common)
+def scored(patient: str, truth: int, predicted: int, common: int, key: str = "a.png") -> Imagescore:
+    return Imagescore(key, patient, "lesion", truth, predicted, common)
 
 
-def random_scores(patients: int, pictures: int, seed: int = 0) -> list[PictureScore]:
+def random_scores(patients: int, images: int, seed: int = 0) -> list[Imagescore]:
     rng = np.random.default_rng(seed)
     quality = rng.integers(0, 100, patients)
     return [
         scored(f"p{person}", 100, 100, int(quality[person]), f"{person}-{number}.png")
         for person in range(patients)
-        for number in range(pictures)
+        for number in range(images)
     ]
 
 
@@ -47,7 +47,7 @@ def test_masks_of_two_sizes_cannot_be_compared() -> None:
         score(np.zeros((3, 4), np.uint8), np.zeros((4, 3), np.uint8), **NAMES)
 
 
-def test_dice_is_the_mean_over_pictures_that_show_the_class_only() -> None:
+def test_dice_is_the_mean_over_images_that_show_the_class_only() -> None:
     scores = [scored("a", 10, 10, 10), scored("b", 10, 10, 0), scored("c", 0, 0, 0), scored("d", 0, 5, 0)]
     result = class_metrics(scores)
     assert (result.positives, result.empties) == (2, 2)
@@ -61,14 +61,14 @@ def test_dice_is_the_mean_over_pictures_that_show_the_class_only() -> None:
     ("scores", "there"),
     [([], (False, False)), ([scored("a", 5, 5, 5)], (True, False)), ([scored("a", 0, 5, 0)], (False, True))],
 )
-def test_a_figure_over_no_pictures_is_none(scores: list[PictureScore], there: tuple[bool, bool]) -> None:
+def test_a_figure_over_no_images_is_none(scores: list[Imagescore], there: tuple[bool, bool]) -> None:
     result = class_metrics(scores)
     assert (result.dice is not None, result.specificity is not None) == there
     assert (result.iou is not None) == there[0]
 
 
 def test_the_interval_is_near_that_of_the_normal_law() -> None:
-    scores = random_scores(patients=400, pictures=1)
+    scores = random_scores(patients=400, images=1)
     values = np.array([item.dice for item in scores])
     interval = class_metrics(scores, resamples=4000).dice
     assert interval is not None
@@ -77,8 +77,8 @@ def test_the_interval_is_near_that_of_the_normal_law() -> None:
     assert interval.high == pytest.approx(values.mean() + half, abs=0.1 * half)
 
 
-def test_more_pictures_of_the_same_patients_do_not_narrow_the_interval() -> None:
-    once, often = (class_metrics(random_scores(40, pictures)).dice for pictures in (1, 9))
+def test_more_images_of_the_same_patients_do_not_narrow_the_interval() -> None:
+    once, often = (class_metrics(random_scores(40, images)).dice for images in (1, 9))
     assert once is not None
     assert often is not None
     assert (often.low, often.high) == pytest.approx((once.low, once.high))
@@ -98,6 +98,6 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 def test_figures_are_put_into_words() -> None:
     text = describe(class_metrics([scored("a", 10, 10, 10), scored("b", 0, 0, 0)]))
     assert text == (
-        "Dice 1.000 (1.000 to 1.000), IoU 1.000 (1.000 to 1.000) on 1 pictures; "
+        "Dice 1.000 (1.000 to 1.000), IoU 1.000 (1.000 to 1.000) on 1 images; "
         "specificity 1.000 (1.000 to 1.000) on 1 without it"
     )

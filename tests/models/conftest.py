@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cxr.models.card import ModelCard, Normalisation, PixelSpec
+from cxr.models.card import ModelCard, Normalization, PixelSpec
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +15,7 @@ def toy_card() -> ModelCard:
         architecture="unet",
         encoder="resnet18",
         pixels=PixelSpec(64, 96),
-        normalisation=Normalisation(0.449, 0.226),
+        normalization=Normalization(0.449, 0.226),
         thresholds=(0.5, 0.4),
-        licence="CC0",
+        license="CC0",
     )

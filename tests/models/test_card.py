@@ -15,11 +15,11 @@ from cxr.metrics.bootstrap import Interval
 from cxr.metrics.overlap import ClassMetrics
 from cxr.models.card import (
     ModelCard,
-    Normalisation,
+    Normalization,
     Parity,
     PixelSpec,
     Precision,
-    Quantisation,
+    Quantization,
     ResizeRule,
     TrainingData,
 )
@@ -49,9 +49,9 @@ def cards(draw: st.DrawFn) -> ModelCard:
                 st.integers(0, 255),
             )
         ),
-        normalisation=draw(st.builds(Normalisation, FINITE, st.floats(1e-6, 1e6))),
+        normalization=draw(st.builds(Normalization, FINITE, st.floats(1e-6, 1e6))),
         thresholds=tuple(draw(st.floats(0.001, 0.999)) for _ in classes),
-        licence=draw(TEXT),
+        license=draw(TEXT),
         decoder_channels=tuple(draw(st.lists(st.integers(1, 512), max_size=5))),
         precision=draw(st.sampled_from(Precision)),
         training=draw(st.none() | st.builds(TrainingData, TEXT, COUNT, COUNT, COUNT, COUNT, TEXT, TEXT)),
@@ -59,7 +59,7 @@ def cards(draw: st.DrawFn) -> ModelCard:
         parity=draw(
             st.none() | st.builds(Parity, TEXT, st.tuples(COUNT, COUNT), COUNT, FINITE, share, share)
         ),
-        quantisation=draw(st.none() | st.builds(Quantisation, TEXT, COUNT, FINITE, FINITE, TEXT)),
+        quantization=draw(st.none() | st.builds(Quantization, TEXT, COUNT, FINITE, FINITE, TEXT)),
         versions=draw(st.dictionaries(st.text(string.ascii_letters, max_size=9), TEXT, max_size=3)),
     )
 
@@ -86,7 +86,7 @@ def test_the_same_card_gives_the_same_text(card: ModelCard) -> None:
         ({"thresholds": (0.0, 0.5)}, "between 0 and 1"),
         ({"pixels": PixelSpec(0, 64)}, "pixels"),
         ({"pixels": PixelSpec(64, 64, pad_value=256)}, "pixels"),
-        ({"normalisation": Normalisation(0.5, 0.0)}, "std must be positive"),
+        ({"normalization": Normalization(0.5, 0.0)}, "std must be positive"),
         ({"metrics": {"heart": ClassMetrics(0, 0)}}, "heart"),
     ],
 )

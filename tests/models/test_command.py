@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, save
 from cxr.errors import ExitCode
 from cxr.metrics.bootstrap import Interval
 from cxr.metrics.overlap import ClassMetrics
-from cxr.models.card import METADATA_KEY, ModelCard, Parity, Quantisation, TrainingData
+from cxr.models.card import METADATA_KEY, ModelCard, Parity, Quantization, TrainingData
 from cxr.models.command import card_lines, command
 
 
@@ -65,14 +65,14 @@ def test_everything_that_a_full_card_knows_is_shown(toy_card: ModelCard) -> None
     interval = Interval(0.95, 0.94, 0.96)
     full = replace(
         toy_card,
-        training=TrainingData("films", 80, 40, 20, 10, "abc", "CC0"),
+        training=TrainingData("images", 80, 40, 20, 10, "abc", "CC0"),
         metrics={"lung": ClassMetrics(18, 2, interval, interval, interval)},
         parity=Parity("cpu", (1, 2), 24, 1e-6, 0.99999, 1.0),
-        quantisation=Quantisation("static QDQ", 96, 0.0008, 1.7, "cpu"),
+        quantization=Quantization("static QDQ", 96, 0.0008, 1.7, "cpu"),
         versions={"torch": "2.9", "cxr": "0.1.0"},
     )
     text = "\n".join(card_lines(full))
-    for part in ("80 pictures of 40 patients", "20 pictures of 10 other", "Dice 0.950 (0.940 to 0.960)"):
+    for part in ("80 images of 40 patients", "20 images of 10 other", "Dice 0.950 (0.940 to 0.960)"):
         assert part in text
     for part in ("99.9990% of mask pixels", "static QDQ: Dice -0.0008, 1.70 x", "cxr 0.1.0, torch 2.9"):
         assert part in text

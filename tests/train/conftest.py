@@ -14,17 +14,17 @@ import torch
 from cxr.train.run import TrainConfig, train_model
 from cxr.train.run_folder import TrainResult
 
-FILMS, PATIENTS = 16, 8
+IMAGES, PATIENTS = 16, 8
 
 
-def draw_films(root: Path, *, films: int = FILMS, folds: bool = True) -> Path:
-    """Films of 48 x 40 with a bright rectangle, two of each patient; every fourth is empty."""
+def draw_images(root: Path, *, images: int = IMAGES, folds: bool = True) -> Path:
+    """Images of 48 x 40 with a bright rectangle, two of each patient; every fourth is empty."""
     (root / "images").mkdir(parents=True)
     rng = np.random.default_rng(0)
     with (root / "index.csv").open("w", encoding="utf-8", newline="") as handle:
         table = csv.writer(handle)
         table.writerow(["image", "mask_lesion", "mask_lung", "patient_id", *(["fold"] if folds else [])])
-        for number in range(films):
+        for number in range(images):
             pixels = rng.integers(0, 60, (48, 40), dtype=np.uint8)
             lung, lesion = np.zeros_like(pixels), np.zeros_like(pixels)
             lung[4:44, 4:36] = 255
@@ -36,7 +36,7 @@ def draw_films(root: Path, *, films: int = FILMS, folds: bool = True) -> Path:
             names = [f"images/{number}{kind}.png" for kind in ("", "-lesion", "-lung")]
             for name, image in zip(names, (pixels, lesion, lung), strict=True):
                 cv2.imwrite(str(root / name), image)
-            # The lung of every other film is not known.
+            # The lung of every other image is not known.
             names[2] = names[2] if number % 2 else ""
             patient = number // 2
             table.writerow([*names, f"p{patient}", *([patient % 4] if folds else [])])
@@ -53,25 +53,25 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_films(tmp_path_factory.mktemp("data") / "films")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_images(tmp_path_factory.mktemp("data") / "images")
 
 
 @pytest.fixture
-def config(films: Path, tmp_path: Path) -> TrainConfig:
-    return tiny(films, tmp_path / "runs")
+def config(images: Path, tmp_path: Path) -> TrainConfig:
+    return tiny(images, tmp_path / "runs")
 
 
 @pytest.fixture(scope="session")
-def trained(films: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+def trained(images: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
     """One finished run of two classes, looked at by many tests."""
-    config = tiny(films, tmp_path_factory.mktemp("trained") / "runs")
-    return train_model(replace(config, classes=("lesion", "lung"), name="films"))
+    config = tiny(images, tmp_path_factory.mktemp("trained") / "runs")
+    return train_model(replace(config, classes=("lesion", "lung"), name="images"))
 
 
-def tiny(films: Path, runs: Path) -> TrainConfig:
+def tiny(images: Path, runs: Path) -> TrainConfig:
     return TrainConfig(
-        dataset=films,
+        dataset=images,
         classes=("lesion",),
         encoder="resnet18",
         encoder_weights="none",

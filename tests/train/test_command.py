@@ -12,10 +12,12 @@ from cxr.train.command import command
 from cxr.train.run_folder import TrainResult
 
 
-def test_a_run_by_command_prints_where_it_is_and_how_good(films: Path, tmp_path: Path) -> None:
+def test_a_run_by_command_prints_where_it_is_and_how_good(images: Path, tmp_path: Path) -> None:
     options = "--classes lesion --encoder resnet18 --encoder-weights none --size 32 --epochs 1 --batch-size 4"
     runs = tmp_path / "runs"
-    result = CliRunner().invoke(command, [str(films), *options.split(), "--runs", str(runs), "--name", "toy"])
+    result = CliRunner().invoke(
+        command, [str(images), *options.split(), "--runs", str(runs), "--name", "toy"]
+    )
     assert result.exit_code == ExitCode.DONE, result.output
     assert f"{(runs / 'latest').resolve()}: best of 1 epochs is 1" in result.output
     assert "lesion: Dice " in result.output
@@ -32,8 +34,8 @@ def test_without_a_data_set_the_nih_folder_is_looked_for(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_error_is_one_line(films: Path) -> None:
-    result = CliRunner().invoke(command, [str(films), "--classes", "heart"])
+def test_an_error_is_one_line(images: Path) -> None:
+    result = CliRunner().invoke(command, [str(images), "--classes", "heart"])
     assert result.exit_code == ExitCode.ERROR
     assert len(result.output.splitlines()) == 1
 

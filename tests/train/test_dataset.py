@@ -11,32 +11,32 @@ from cxr.data.datasets.records import Dataset
 from cxr.models.card import PixelSpec
 from cxr.models.preprocess import prepare, prepare_mask
 from cxr.train.augment import augmentation
-from cxr.train.dataset import IGNORE, PictureSet, load_example
+from cxr.train.dataset import IGNORE, SegmentationDataset, load_example
 
 CLASSES = ("lesion", "lung")
 SPEC = PixelSpec(64, 64)
 
 
 @pytest.fixture
-def dataset(films: object) -> Dataset:
-    return open_dataset(str(films), classes=CLASSES)
+def dataset(images: object) -> Dataset:
+    return open_dataset(str(images), classes=CLASSES)
 
 
 def blob(channels: int = 1) -> tuple[Tensor, Tensor]:
-    """A picture that is its own mask."""
+    """An image that is its own mask."""
     mask = torch.zeros(channels, 64, 64, dtype=torch.uint8)
     mask[:, 10:40, 20:50] = 1
     return mask[:1] * 200, mask
 
 
-def test_an_example_is_the_pixel_path_of_picture_and_masks(dataset: Dataset) -> None:
+def test_an_example_is_the_pixel_path_of_image_and_masks(dataset: Dataset) -> None:
     import cv2
 
     record = dataset.records[1]
     pixels, masks = load_example(record, CLASSES, SPEC)
-    picture = np.asarray(cv2.imread(str(record.path), cv2.IMREAD_GRAYSCALE), np.uint8)
+    image = np.asarray(cv2.imread(str(record.path), cv2.IMREAD_GRAYSCALE), np.uint8)
     lesion = np.asarray(cv2.imread(str(record.path).replace("1.png", "1-lesion.png"), 0), np.uint8)
-    np.testing.assert_array_equal(pixels[0], prepare(picture, SPEC)[0])
+    np.testing.assert_array_equal(pixels[0], prepare(image, SPEC)[0])
     np.testing.assert_array_equal(masks[0], prepare_mask(lesion, SPEC))
 
 
@@ -46,8 +46,8 @@ def test_a_class_that_is_not_known_is_marked_all_over(dataset: Dataset) -> None:
     assert (masks[1] == IGNORE).all()
 
 
-def test_kept_pictures_are_those_that_are_read(dataset: Dataset) -> None:
-    kept, read = (PictureSet(dataset.records, CLASSES, SPEC) for _ in range(2))
+def test_kept_images_are_those_that_are_read(dataset: Dataset) -> None:
+    kept, read = (SegmentationDataset(dataset.records, CLASSES, SPEC) for _ in range(2))
     kept.keep()
     assert kept.nbytes == len(kept) * 3 * 64 * 64
     for index in range(len(read)):
@@ -55,28 +55,28 @@ def test_kept_pictures_are_those_that_are_read(dataset: Dataset) -> None:
             np.testing.assert_array_equal(one, other)
 
 
-def test_without_augmentation_a_picture_is_always_the_same(dataset: Dataset) -> None:
-    pictures = PictureSet(dataset.records, CLASSES, SPEC)
-    one, other = pictures[3], pictures[3]
+def test_without_augmentation_a_image_is_always_the_same(dataset: Dataset) -> None:
+    images = SegmentationDataset(dataset.records, CLASSES, SPEC)
+    one, other = images[3], images[3]
     assert torch.equal(one[0], other[0])
     assert torch.equal(one[1], other[1])
 
 
-def test_what_is_not_known_stays_so_when_the_picture_moves(dataset: Dataset) -> None:
-    pictures = PictureSet(dataset.records, CLASSES, SPEC, augment=augmentation(SPEC))
+def test_what_is_not_known_stays_so_when_the_image_moves(dataset: Dataset) -> None:
+    images = SegmentationDataset(dataset.records, CLASSES, SPEC, augment=augmentation(SPEC))
     for _ in range(8):
-        _, masks = pictures[0]
+        _, masks = images[0]
         assert (masks[1] == IGNORE).all()
         assert set(masks[0].unique().tolist()) <= {0, 1}
 
 
-def test_picture_and_masks_move_together() -> None:
+def test_image_and_masks_move_together() -> None:
     torch.manual_seed(0)
     augment = augmentation(SPEC)
-    picture, mask = blob(2)
+    image, mask = blob(2)
     positions = set()
     for _ in range(20):
-        moved, moved_mask = augment(tv_tensors.Image(picture), tv_tensors.Mask(mask))
+        moved, moved_mask = augment(tv_tensors.Image(image), tv_tensors.Mask(mask))
         bright = moved[0] > 0.5 * moved.max()
         common = int((bright & (moved_mask[0] == 1)).sum())
         assert 2 * common / int(bright.sum() + moved_mask[0].sum()) > 0.96
@@ -86,17 +86,17 @@ def test_picture_and_masks_move_together() -> None:
 
 
 def test_augmentation_keeps_the_kind_of_the_numbers() -> None:
-    picture, mask = blob(2)
-    moved, moved_mask = augmentation(SPEC)(tv_tensors.Image(picture), tv_tensors.Mask(mask))
+    image, mask = blob(2)
+    moved, moved_mask = augmentation(SPEC)(tv_tensors.Image(image), tv_tensors.Mask(mask))
     assert (moved.dtype, moved.shape) == (torch.uint8, (1, 64, 64))
     assert (moved_mask.dtype, moved_mask.shape) == (torch.uint8, (2, 64, 64))
     assert set(moved_mask.unique().tolist()) == {0, 1}
 
 
-def test_exposure_changes_the_picture_only() -> None:
+def test_exposure_changes_the_image_only() -> None:
     torch.manual_seed(1)
-    picture, mask = blob()
+    image, mask = blob()
     levels = {
-        int(augmentation(SPEC)(tv_tensors.Image(picture), tv_tensors.Mask(mask))[0].max()) for _ in range(10)
+        int(augmentation(SPEC)(tv_tensors.Image(image), tv_tensors.Mask(mask))[0].max()) for _ in range(10)
     }
     assert len(levels) > 5

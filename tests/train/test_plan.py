@@ -14,8 +14,8 @@ from cxr.train.config import TrainConfig
 from cxr.train.plan import make_plan
 
 
-def films(root: Path, lesions: Sequence[bool | None], folds: Sequence[int] | None = None) -> Path:
-    """A data set of one film a patient, whose lesion is there, not there, or not known."""
+def images(root: Path, lesions: Sequence[bool | None], folds: Sequence[int] | None = None) -> Path:
+    """A data set of one image a patient, whose lesion is there, not there, or not known."""
     root.mkdir()
     with (root / "index.csv").open("w", encoding="utf-8", newline="") as handle:
         table = csv.writer(handle)
@@ -41,29 +41,29 @@ def tiny(root: Path) -> TrainConfig:
 @pytest.mark.parametrize(
     ("lesions", "folds", "said"),
     [
-        ([True, False, False, False], [0, 1, 1, 1], "no training picture shows lesion"),
-        ([False, True, True, True], [0, 1, 1, 1], "no validation picture shows lesion"),
-        ([True, True], [0, 1], "1 pictures to train on; at least 2 are needed"),
+        ([True, False, False, False], [0, 1, 1, 1], "no training image shows lesion"),
+        ([False, True, True, True], [0, 1, 1, 1], "no validation image shows lesion"),
+        ([True, True], [0, 1], "1 images to train on; at least 2 are needed"),
         ([True], None, "needs two or more"),
     ],
 )
 def test_too_little_to_learn_from_is_said_in_one_line(
     tmp_path: Path, lesions: list[bool], folds: list[int] | None, said: str
 ) -> None:
-    root = films(tmp_path / "films", lesions, folds)
+    root = images(tmp_path / "images", lesions, folds)
     with pytest.raises(InputError, match=said):
         make_plan(tiny(root))
 
 
 def test_a_set_without_folds_is_split_by_chance(tmp_path: Path) -> None:
-    config = replace(tiny(films(tmp_path / "films", [True] * 10)), validation_fraction=0.3)
+    config = replace(tiny(images(tmp_path / "images", [True] * 10)), validation_fraction=0.3)
     plan = make_plan(config)
     assert plan.config.fold is None
     assert (len(plan.training), len(plan.validation)) == (7, 3)
 
 
 def test_the_fold_asked_for_validates(tmp_path: Path) -> None:
-    config = replace(tiny(films(tmp_path / "films", [True] * 6, [0, 0, 1, 1, 2, 2])), fold=2)
+    config = replace(tiny(images(tmp_path / "images", [True] * 6, [0, 0, 1, 1, 2, 2])), fold=2)
     assert [record.key for record in make_plan(config).validation] == ["4.png", "5.png"]
 
 

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import math
 
-from cxr.metrics.overlap import PictureScore
+from cxr.metrics.overlap import Imagescore
 from cxr.train.plots import choose_examples
 
 
-def scored(key: str, common: int, truth: int = 10) -> PictureScore:
-    return PictureScore(key, "p", "lesion", truth, 10, common)
+def scored(key: str, common: int, truth: int = 10) -> Imagescore:
+    return Imagescore(key, "p", "lesion", truth, 10, common)
 
 
 def test_examples_go_from_the_worst_to_the_best() -> None:
@@ -19,11 +19,11 @@ def test_examples_go_from_the_worst_to_the_best() -> None:
     assert (figures[0], figures[-1]) == (0, 1)
 
 
-def test_a_picture_counts_once_whatever_its_classes() -> None:
+def test_a_image_counts_once_whatever_its_classes() -> None:
     assert choose_examples([scored("a", 3), scored("a", 9), scored("b", 1)], 8) == ("b", "a")
 
 
-def test_a_find_on_an_empty_picture_is_the_worst() -> None:
+def test_a_find_on_an_empty_image_is_the_worst() -> None:
     scores = [scored("empty", 0, truth=0), scored("good", 9)]
     assert math.isnan(scores[0].dice)
     assert choose_examples(scores) == ("empty", "good")

@@ -15,8 +15,8 @@ from torch import nn
 
 from cxr.data.datasets.splits import Part, Split
 from cxr.errors import InputError, ModelError
-from cxr.models.card import ModelCard, Normalisation, PixelSpec
-from cxr.models.network import build_unet
+from cxr.models.card import ModelCard, Normalization, PixelSpec
+from cxr.models.network import build_network
 from cxr.train import plan
 from cxr.train.run import TrainConfig, resume_training, train_model
 from cxr.train.run_folder import TrainResult
@@ -53,13 +53,13 @@ def test_a_run_folder_holds_everything_and_nothing_half_written(trained: TrainRe
 
 
 def test_the_newest_finished_run_is_the_latest(trained: TrainResult) -> None:
-    assert trained.run.name.endswith("-films")
+    assert trained.run.name.endswith("-images")
     assert (trained.run.parent / "latest").resolve() == trained.run
 
 
 def test_the_weights_are_a_plain_state_dict_of_the_network_that_the_card_names(trained: TrainResult) -> None:
     card = ModelCard.read(trained.run / "model_card.json")
-    network = build_unet(
+    network = build_network(
         card.architecture, card.encoder, len(card.classes), decoder_channels=card.decoder_channels
     )
     network.load_state_dict(weights(trained.run))
@@ -68,15 +68,15 @@ def test_the_weights_are_a_plain_state_dict_of_the_network_that_the_card_names(t
 
 def test_the_card_says_what_the_model_is(trained: TrainResult) -> None:
     card = ModelCard.read(trained.run / "model_card.json")
-    assert card.name == "films"
+    assert card.name == "images"
     assert card.classes == ("lesion", "lung")
     assert card.pixels == PixelSpec(32, 32)
-    assert card.normalisation == Normalisation(0.449, 0.226)
+    assert card.normalization == Normalization(0.449, 0.226)
     assert card.parity is None
     assert card.metrics == trained.metrics
     assert card.training is not None
-    assert (card.training.pictures, card.training.patients) == (12, 6)
-    assert (card.training.validation_pictures, card.training.validation_patients) == (4, 2)
+    assert (card.training.images, card.training.patients) == (12, 6)
+    assert (card.training.validation_images, card.training.validation_patients) == (4, 2)
     assert card.training.split_hash == Split.read(trained.run / "splits.csv").hash
 
 
@@ -89,14 +89,14 @@ def test_the_history_has_a_row_an_epoch(trained: TrainResult) -> None:
     assert float(history[-1]["lr"]) < float(history[0]["lr"])
 
 
-def test_the_settings_are_kept_with_the_choices_made(trained: TrainResult, films: Path) -> None:
+def test_the_settings_are_kept_with_the_choices_made(trained: TrainResult, images: Path) -> None:
     settings = json.loads((trained.run / "training.json").read_text())
-    assert settings["root"] == str(films.resolve())
-    assert settings["dataset_name"] == "films"
+    assert settings["root"] == str(images.resolve())
+    assert settings["dataset_name"] == "images"
     assert settings["classes"] == ["lesion", "lung"]
     assert settings["fold"] == 0
     kept = TrainConfig.read(trained.run)
-    assert kept.dataset == films.resolve()
+    assert kept.dataset == images.resolve()
     assert kept.runs == trained.run.parent
 
 
@@ -107,7 +107,7 @@ def test_the_first_fold_of_the_data_set_validates_and_no_patient_is_on_both_side
     assert {split.patients[key] for key in split.keys(Part.VALIDATION)} == {"p0", "p4"}
 
 
-def test_scores_are_of_the_pictures_own_size_and_only_where_the_truth_is_known(trained: TrainResult) -> None:
+def test_scores_are_of_the_images_own_size_and_only_where_the_truth_is_known(trained: TrainResult) -> None:
     scores = rows(trained.run / "validation_scores.csv")
     known = [(row["image"], row["class"]) for row in scores]
     assert known == [
@@ -128,7 +128,7 @@ def test_scores_are_of_the_pictures_own_size_and_only_where_the_truth_is_known(t
 
 
 @pytest.mark.parametrize("name", ["learning_curve.png", "val_overlays.png"])
-def test_the_plots_are_pictures(trained: TrainResult, name: str) -> None:
+def test_the_plots_are_images(trained: TrainResult, name: str) -> None:
     drawn = cv2.imread(str(trained.run / name))
     assert drawn is not None
     assert drawn.std() > 5
@@ -205,12 +205,12 @@ def test_a_folder_that_is_no_run_is_not_resumed(tmp_path: Path) -> None:
 
 
 def test_a_run_without_an_epoch_is_not_resumed(config: TrainConfig, tmp_path: Path) -> None:
-    config.write(tmp_path, dataset_name="films")
+    config.write(tmp_path, dataset_name="images")
     with pytest.raises(InputError, match=r"no last\.ckpt to go on from"):
         resume_training(tmp_path)
 
 
-def test_pictures_that_do_not_fit_in_memory_are_read_each_time(
+def test_images_that_do_not_fit_in_memory_are_read_each_time(
     config: TrainConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = replace(config, epochs=1)

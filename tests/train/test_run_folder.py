@@ -24,7 +24,7 @@ def test_two_runs_in_one_second_have_two_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "ending"),
     [
-        ("films", "films"),
+        ("images", "images"),
         ("cxr sample (synthetic)", "cxr-sample-synthetic"),
         ("a/b..", "a-b"),
         ("Röntgen", "Röntgen"),

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cxr.models.card import Normalisation
+from cxr.models.card import Normalization
 from cxr.models.segmenter import Segmenter
 from cxr.train.dataset import IGNORE
 from cxr.train.task import MeanOverlap, SegmentationTask
@@ -12,7 +12,7 @@ from cxr.train.task import MeanOverlap, SegmentationTask
 
 @pytest.fixture
 def task() -> SegmentationTask:
-    return SegmentationTask(Segmenter(nn.Conv2d(1, 2, 1), Normalisation(0.5, 0.25)), 2, 1e-3)
+    return SegmentationTask(Segmenter(nn.Conv2d(1, 2, 1), Normalization(0.5, 0.25)), 2, 1e-3)
 
 
 def batch(seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -21,8 +21,8 @@ def batch(seed: int = 0) -> tuple[Tensor, Tensor]:
     return logits, torch.randint(0, 2, (3, 2, 8, 8), generator=generator, dtype=torch.uint8)
 
 
-def test_the_network_sees_normalised_pixels() -> None:
-    segmenter = Segmenter(nn.Identity(), Normalisation(0.5, 0.25))
+def test_the_network_sees_normalized_pixels() -> None:
+    segmenter = Segmenter(nn.Identity(), Normalization(0.5, 0.25))
     pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(1, 1, 1, 3)
     torch.testing.assert_close(segmenter.logits(pixels).ravel(), torch.tensor([-2.0, -1.2, 2.0]))
     torch.testing.assert_close(segmenter(pixels), segmenter.logits(pixels).sigmoid())
@@ -55,7 +55,7 @@ def test_a_batch_of_which_nothing_is_known_has_no_loss(task: SegmentationTask) -
     assert float(task.loss(logits, torch.full_like(target, IGNORE))) == 0
 
 
-def test_overlap_is_the_mean_of_classes_over_the_pictures_that_show_them() -> None:
+def test_overlap_is_the_mean_of_classes_over_the_images_that_show_them() -> None:
     overlap = MeanOverlap(2)
     target = torch.zeros(3, 2, 4, 4, dtype=torch.uint8)
     logits = torch.full((3, 2, 4, 4), -1.0)
@@ -68,7 +68,7 @@ def test_overlap_is_the_mean_of_classes_over_the_pictures_that_show_them() -> No
     torch.testing.assert_close(overlap.compute(), torch.tensor([(0.5 + 2 / 3) / 2, 0.5]))
 
 
-def test_a_class_that_no_picture_shows_does_not_count() -> None:
+def test_a_class_that_no_image_shows_does_not_count() -> None:
     overlap = MeanOverlap(2)
     target = torch.zeros(1, 2, 4, 4, dtype=torch.uint8)
     target[0, 0] = 1

@@ -1,4 +1,4 @@
-"""Grey values of a DICOM picture: what each bit pattern of a cell shows as, in 0..255 (PS3.3, C.11, C.7.6.3).
+"""Gray values of a DICOM image: what each bit pattern of a cell shows as, in 0..255 (PS3.3, C.11, C.7.6.3).
 
 A cell has 8 or 16 bits, so that the whole chain is worked out once for each pattern and looked up for each
 pixel: modality LUT or rescaling; VOI LUT or window; rounding; inversion; and padding to black.
@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ....errors import DecodeError
-from ...image import Grey
+from ...image import Gray
 from .header import DicomFile, LutElement
-from .pixel_format import Form
-from .pixels import Cells
+from .pixel_format import PixelFormat
+from .pixels import StoredValues
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,8 @@ Integers = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]
 
 
-def grey_table(file: DicomFile, form: Form, cells: Cells) -> Grey:
-    """Work out the grey of each bit pattern.
+def gray_table(file: DicomFile, form: PixelFormat, cells: StoredValues) -> Gray:
+    """Work out the gray of each bit pattern.
 
     Returns
     -------
@@ -59,11 +59,11 @@ def grey_table(file: DicomFile, form: Form, cells: Cells) -> Grey:
             used = stored[_occurs(cells) & ~padding]
             black, white = sorted(modality(np.asarray(_range_in_use(file, form, used))).tolist())
         shown = _ramp(values, (black + white) / 2, white - black)
-    grey = np.rint(255 * shown).astype(np.uint8)
+    gray = np.rint(255 * shown).astype(np.uint8)
     if form.inverted:
-        grey = 255 - grey
-    grey[padding] = 0
-    return grey
+        gray = 255 - gray
+    gray[padding] = 0
+    return gray
 
 
 def _value(pattern: Integers, bits: int, *, signed: bool) -> Integers:
@@ -72,8 +72,8 @@ def _value(pattern: Integers, bits: int, *, signed: bool) -> Integers:
     return number - ((number >> bits - 1) << bits) if signed else number
 
 
-def _occurs(cells: Cells) -> npt.NDArray[np.bool_]:
-    """Tell which bit patterns are in the picture."""
+def _occurs(cells: StoredValues) -> npt.NDArray[np.bool_]:
+    """Tell which bit patterns are in the image."""
     occurs = np.zeros(1 << 8 * cells.samples.itemsize, np.bool_)
     occurs[cells.samples] = True
     return occurs
@@ -90,7 +90,7 @@ class _Rescale:
         return np.asarray(self.slope * stored.astype(np.float64) + self.intercept)
 
 
-def _modality(file: DicomFile, form: Form) -> _Rescale | _Lut:
+def _modality(file: DicomFile, form: PixelFormat) -> _Rescale | _Lut:
     lut = file.luts.get("ModalityLUTSequence")
     if lut:
         return _read_lut(lut, form.signed, file.syntax.big_endian)
@@ -103,10 +103,10 @@ def _modality(file: DicomFile, form: Form) -> _Rescale | _Lut:
     return _Rescale(slope, intercept)
 
 
-def _range_in_use(file: DicomFile, form: Form, used: Integers) -> tuple[int, int]:
-    """Give the range of stored values that the header says is in use, where those of the picture agree.
+def _range_in_use(file: DicomFile, form: PixelFormat, used: Integers) -> tuple[int, int]:
+    """Give the range of stored values that the header says is in use, where those of the image agree.
 
-    The smallest and largest value must hold all of them: writers leave behind those of another picture. Of
+    The smallest and largest value must hold all of them: writers leave behind those of another image. Of
     the stored bits they must fill an eighth: else the header names the cell's bits, and all would be black.
     """
     if form.stored <= 8 or not used.size:
@@ -117,7 +117,7 @@ def _range_in_use(file: DicomFile, form: Form, used: Integers) -> tuple[int, int
         low, high = (_attribute(end[0], form) for end in ends)
         if low <= least and most <= high and low < high:
             return low, high
-        log.debug("the smallest and largest pixel value are not those of the picture, and are passed over")
+        log.debug("the smallest and largest pixel value are not those of the image, and are passed over")
     largest = max(-least, most)
     if 0 < 8 * largest < form.range[1]:
         raise DecodeError(
@@ -127,7 +127,7 @@ def _range_in_use(file: DicomFile, form: Form, used: Integers) -> tuple[int, int
     return form.range
 
 
-def _attribute(number: float, form: Form) -> int:
+def _attribute(number: float, form: PixelFormat) -> int:
     """Read a number of 16 bits, which writers mark as signed or not as they like, as the pixels are."""
     return int(_value(np.asarray(int(number)), 16, signed=form.signed))
 
@@ -149,37 +149,37 @@ def _declared_view(file: DicomFile, values: Reals) -> Reals | None:
 
 
 def _windowed(file: DicomFile, values: Reals) -> Reals | None:
-    centres, widths = file.numbers("WindowCenter"), file.numbers("WindowWidth")
-    if not (centres and widths):
+    centers, widths = file.numbers("WindowCenter"), file.numbers("WindowWidth")
+    if not (centers and widths):
         return None
     function = file.text("VOILUTFunction") or "LINEAR"
-    if not _is_window(function, centres[0], widths[0]):
-        log.debug("a window of centre %g and width %g is not used", centres[0], widths[0])
+    if not _is_window(function, centers[0], widths[0]):
+        log.debug("a window of center %g and width %g is not used", centers[0], widths[0])
         return None
-    return _window(function, values, centres[0], widths[0])
+    return _window(function, values, centers[0], widths[0])
 
 
-def _is_window(function: str, centre: float, width: float) -> bool:
+def _is_window(function: str, center: float, width: float) -> bool:
     least = 1.0 if function == "LINEAR" else math.ulp(0.0)
-    return math.isfinite(centre) and math.isfinite(width) and width >= least
+    return math.isfinite(center) and math.isfinite(width) and width >= least
 
 
-def _window(function: str, values: Reals, centre: float, width: float) -> Reals:
+def _window(function: str, values: Reals, center: float, width: float) -> Reals:
     """Apply a window (PS3.3, C.11.2.1.2 and C.11.2.1.3)."""
     match function:
         case "LINEAR":
-            return _ramp(values, centre - 0.5, width - 1)
+            return _ramp(values, center - 0.5, width - 1)
         case "LINEAR_EXACT":
-            return _ramp(values, centre, width)
+            return _ramp(values, center, width)
         case "SIGMOID":
-            return np.asarray(0.5 + 0.5 * np.tanh(2 * (values - centre) / width))
+            return np.asarray(0.5 + 0.5 * np.tanh(2 * (values - center) / width))
     raise DecodeError("a DICOM file whose VOI LUT function is none of LINEAR, LINEAR_EXACT and SIGMOID")
 
 
-def _ramp(values: Reals, centre: float, width: float) -> Reals:
+def _ramp(values: Reals, center: float, width: float) -> Reals:
     if width == 0:
-        return np.asarray(values > centre, np.float64)
-    return np.asarray(np.clip((values - centre) / width + 0.5, 0, 1))
+        return np.asarray(values > center, np.float64)
+    return np.asarray(np.clip((values - center) / width + 0.5, 0, 1))
 
 
 @dataclass(frozen=True)
@@ -220,14 +220,16 @@ def _read_lut(lut: LutElement, signed: bool, big_endian: bool) -> _Lut:
 def _bits_in_use(entries: Integers, declared: int) -> int:
     """Give the bits of an entry; those of the largest where it needs more than declared, or two fewer.
 
-    Writers declare the bits of the cell, or of the pixels; one bit fewer may be a table that stays grey.
+    Writers declare the bits of the cell, or of the pixels; one bit fewer may be a table that stays gray.
     """
     needed = int(entries.max()).bit_length()
     return needed if needed > declared or 0 < needed <= declared - 2 else declared
 
 
-def _is_padding(file: DicomFile, form: Form, stored: Integers, whole: Integers) -> npt.NDArray[np.bool_]:
-    """Find the values that fill up a picture; those that no pixel can have are meant for the whole cell."""
+def _is_padding(
+    file: DicomFile, form: PixelFormat, stored: Integers, whole: Integers
+) -> npt.NDArray[np.bool_]:
+    """Find the values that fill up an image; those that no pixel can have are meant for the whole cell."""
     ends = file.numbers("PixelPaddingValue") + file.numbers("PixelPaddingRangeLimit")[:1]
     if not file.numbers("PixelPaddingValue"):
         return np.zeros(stored.shape, np.bool_)

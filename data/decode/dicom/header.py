@@ -98,7 +98,7 @@ class DicomFile:
         if values:
             return int(values[0])
         if default is None:
-            raise DecodeError(f"a DICOM picture without {keyword}; export it again")
+            raise DecodeError(f"a DICOM image without {keyword}; export it again")
         return default
 
     def text(self, keyword: str) -> str:

@@ -199,7 +199,7 @@ def _text(dataset: Dataset, keyword: str) -> str:
 
 
 def _numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
-    """Read numbers; a spacing that is none counts as missing, for a film is read without it."""
+    """Read numbers; a spacing that is none counts as missing, for an image is read without it."""
     try:
         value = dataset.get(keyword)
         if value is None or value == "":

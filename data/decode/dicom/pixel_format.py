@@ -1,4 +1,4 @@
-"""What the pixels of a DICOM file are; refuses what is not one grey radiograph, before memory is taken."""
+"""What the pixels of a DICOM file are; refuses what is not one gray radiograph, before memory is taken."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ....errors import DecodeError
 from .header import PIXEL_DATA, DicomFile, PixelElement
 from .syntax import Syntax
 
-_GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
-_COLOUR = ("RGB", "YBR", "PALETTE", "ARGB", "CMYK", "HSV")
+_GRAY = frozenset({"MONOCHROME1", "MONOCHROME2"})
+_COLOR = ("RGB", "YBR", "PALETTE", "ARGB", "CMYK", "HSV")
 
-# Grey matrices that no projection made, or that are no picture. All other classes are taken: archives keep
+# Gray matrices that no projection made, or that are no image. All other classes are taken: archives keep
 # radiographs as CR, DX, secondary capture and under many private or mistaken classes.
 _NO_RADIOGRAPH = {
     "1.2.840.10008.5.1.4.1.1.2": "a CT slice",
@@ -20,8 +20,8 @@ _NO_RADIOGRAPH = {
     "1.2.840.10008.5.1.4.1.1.4": "an MR slice",
     "1.2.840.10008.5.1.4.1.1.4.1": "an MR volume",
     "1.2.840.10008.5.1.4.1.1.4.4": "an MR volume",
-    "1.2.840.10008.5.1.4.1.1.6.1": "an ultrasound picture",
-    "1.2.840.10008.5.1.4.1.1.20": "a nuclear medicine picture",
+    "1.2.840.10008.5.1.4.1.1.6.1": "an ultrasound image",
+    "1.2.840.10008.5.1.4.1.1.20": "a nuclear medicine image",
     "1.2.840.10008.5.1.4.1.1.30": "a parametric map",
     "1.2.840.10008.5.1.4.1.1.66.4": "a segmentation",
     "1.2.840.10008.5.1.4.1.1.66.7": "a segmentation",
@@ -41,8 +41,8 @@ _FOR_PROCESSING = frozenset(
 
 
 @dataclass(frozen=True)
-class Form:
-    """The form of one grey picture.
+class PixelFormat:
+    """The form of one gray image.
 
     Attributes
     ----------
@@ -72,24 +72,24 @@ class Form:
         return low, low + (1 << self.stored) - 1
 
 
-def read_form(file: DicomFile, max_pixels: int) -> Form:
+def read_pixel_format(file: DicomFile, max_pixels: int) -> PixelFormat:
     """Read the form of the pixels from the header.
 
     Raises
     ------
     DecodeError
-        If there is no picture, more than one, one in colour, of another kind than a radiograph, with more
+        If there is no image, more than one, one in color, of another kind than a radiograph, with more
         than `max_pixels` pixels, or with samples that are not read.
     """
     pixels = _pixels(file)
     photometric = _photometric(file)
     rows, columns = file.integer("Rows"), file.integer("Columns")
     if rows < 1 or columns < 1:
-        raise DecodeError(f"a DICOM picture of {columns} x {rows} pixels; export it again")
+        raise DecodeError(f"a DICOM image of {columns} x {rows} pixels; export it again")
     if rows * columns > max_pixels:
         raise DecodeError(f"{columns} x {rows} pixels, more than the limit of {max_pixels:,}")
     allocated, stored = _bits(file)
-    return Form(
+    return PixelFormat(
         rows,
         columns,
         allocated,
@@ -110,7 +110,7 @@ def _pixels(file: DicomFile) -> PixelElement:
     if file.pixels is None:
         name = f" ({file.class_name})" if file.class_name else ""
         raise DecodeError(
-            f"a DICOM file without a picture{name}, or cut off before it; leave it out, or copy it again"
+            f"a DICOM file without an image{name}, or cut off before it; leave it out, or copy it again"
         )
     if file.pixels.tag != PIXEL_DATA:
         raise DecodeError(
@@ -124,11 +124,11 @@ def _pixels(file: DicomFile) -> PixelElement:
 
 def _photometric(file: DicomFile) -> str:
     photometric = file.text("PhotometricInterpretation")
-    if photometric.startswith(_COLOUR) or file.integer("SamplesPerPixel", 1) != 1:
-        raise DecodeError("a DICOM picture in colour, which is not read; export it as grey (MONOCHROME2)")
-    if photometric not in _GREY:
+    if photometric.startswith(_COLOR) or file.integer("SamplesPerPixel", 1) != 1:
+        raise DecodeError("a DICOM image in color, which is not read; export it as gray (MONOCHROME2)")
+    if photometric not in _GRAY:
         raise DecodeError(
-            "a DICOM picture that says neither MONOCHROME1 nor MONOCHROME2; its greys are not known"
+            "a DICOM image that says neither MONOCHROME1 nor MONOCHROME2; its grays are not known"
         )
     return photometric
 
@@ -139,11 +139,11 @@ def _bits(file: DicomFile) -> tuple[int, int]:
     stored = file.integer("BitsStored", allocated)
     if allocated not in {1, 8, 16} or not 1 <= stored <= allocated:
         raise DecodeError(
-            f"a DICOM picture with {stored} of {allocated} bits a sample, which is not read; "
+            f"a DICOM image with {stored} of {allocated} bits a sample, which is not read; "
             "export it with 8 or 16"
         )
     # A codestream brings its samples along from the lowest bit up, whatever the high bit is said to be.
     in_cells = file.syntax.native or file.syntax is Syntax.RLE
     if in_cells and file.integer("HighBit", stored - 1) != stored - 1:
-        raise DecodeError("a DICOM picture whose high bit is not that of its stored bits; export it again")
+        raise DecodeError("a DICOM image whose high bit is not that of its stored bits; export it again")
     return allocated, stored

@@ -1,4 +1,4 @@
-"""The cells of a DICOM picture, as they are stored or as its codestream gives them."""
+"""The cells of a DICOM image, as they are stored or as its codestream gives them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ....errors import DecodeError, MissingExtraError
 from ....machine.extras import require
 from ..codestream import JPEG_2000_START, JPEG_START, Frame, read_jpeg, read_jpeg_2000
 from .header import DicomFile
-from .pixel_format import Form
+from .pixel_format import PixelFormat
 from .syntax import Syntax
 
 log = logging.getLogger(__name__)
@@ -26,8 +26,8 @@ _RLE_HEADER = struct.Struct("<16I")  # number of segments, and where each begins
 
 
 @dataclass(frozen=True)
-class Cells:
-    """The cells of one picture.
+class StoredValues:
+    """The cells of one image.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Cells:
     bits: int
 
 
-def read_cells(file: DicomFile, form: Form) -> Cells:
+def read_stored_values(file: DicomFile, form: PixelFormat) -> StoredValues:
     """Read the cells, decompressed where they are compressed.
 
     Raises
@@ -51,18 +51,18 @@ def read_cells(file: DicomFile, form: Form) -> Cells:
         size or sign, or of fewer bits.
     """
     if file.syntax.native:
-        return Cells(_native(file, form), form.stored)
+        return StoredValues(_native(file, form), form.stored)
     if form.pixels.length is not None:
         raise DecodeError(
             "a DICOM file whose transfer syntax is compressed, but not its pixels; export it again"
         )
     stream = _codestream(file.data, form.pixels.start)
     if file.syntax is Syntax.RLE:
-        return Cells(_run_lengths(stream, form), form.stored)
+        return StoredValues(_run_lengths(stream, form), form.stored)
     return _decompress(stream, form, lossy=file.syntax.lossy)
 
 
-def _native(file: DicomFile, form: Form) -> Samples:
+def _native(file: DicomFile, form: PixelFormat) -> Samples:
     pixels = form.pixels
     count = form.rows * form.columns
     size = (count * form.allocated + 7) // 8
@@ -108,12 +108,12 @@ def _codestream(data: bytes, start: int) -> bytes:
     return b"".join(fragments)
 
 
-def _run_lengths(stream: bytes, form: Form) -> Samples:
+def _run_lengths(stream: bytes, form: PixelFormat) -> Samples:
     if form.allocated == 1:
         raise DecodeError("a DICOM file with 1-bit pixels in run lengths, which are not read; decompress it")
     count, size = form.rows * form.columns, form.allocated // 8
     planes = np.empty((count, size), np.uint8)
-    # Segments may be followed by zeros, or overrun the picture; as much as another picture is a second frame.
+    # Segments may be followed by zeros, or overrun the image; as much as another image is a second frame.
     segment = np.empty(2 * count, np.uint8)
     for plane, packed in enumerate(_segments(stream, size)):
         try:
@@ -142,7 +142,7 @@ def _segments(stream: bytes, due: int) -> list[bytes]:
     return [stream[start:end] for start, end in zip(offsets, ends, strict=False)]
 
 
-def _decompress(stream: bytes, form: Form, *, lossy: bool) -> Cells:
+def _decompress(stream: bytes, form: PixelFormat, *, lossy: bool) -> StoredValues:
     """Decode by what the stream is: files name the wrong member of the JPEG family.
 
     Its own header is held against the file's first, so that no decoder takes more memory than that allows.
@@ -163,17 +163,17 @@ def _decompress(stream: bytes, form: Form, *, lossy: bool) -> Cells:
         raise DecodeError(f"a DICOM file whose {kind} pixels do not fit its header; export it again")
     # Without loss the cells come back with whatever their unused bits held.
     bits = frame.bits if lossy else min(frame.bits, form.stored)
-    return Cells(samples.view(f"u{samples.dtype.itemsize}"), bits)
+    return StoredValues(samples.view(f"u{samples.dtype.itemsize}"), bits)
 
 
-def _frame_header(stream: bytes, form: Form) -> Frame:
+def _frame_header(stream: bytes, form: PixelFormat) -> Frame:
     try:
         frame = read_jpeg(stream) if stream.startswith(JPEG_START) else read_jpeg_2000(stream)
     except struct.error as error:
         raise DecodeError("a DICOM file whose compressed pixels are cut off; copy it again") from error
     if (frame.height, frame.width, frame.components) != (form.rows, form.columns, 1) or frame.bits > 16:
         raise DecodeError(
-            f"a DICOM file whose header says {form.columns} x {form.rows} grey pixels, its compressed pixels "
+            f"a DICOM file whose header says {form.columns} x {form.rows} gray pixels, its compressed pixels "
             f"{frame.width} x {frame.height} in {frame.components} of {frame.bits} bits; export it again"
         )
     if frame.bits < form.stored:

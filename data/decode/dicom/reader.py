@@ -1,10 +1,10 @@
-"""Bytes of a DICOM file to one grey picture, its pixel spacing and a pseudonym of the patient.
+"""Bytes of a DICOM file to one gray image, its pixel spacing and a pseudonym of the patient.
 
-Taken is each single grey picture of 1, 8 or 16 bits a cell, whatever its class, unless the class says that no
+Taken is each single gray image of 1, 8 or 16 bits a cell, whatever its class, unless the class says that no
 projection made it (`dicom_form`). The header is parsed within bounds and held against the limits before
-pixels are touched (`dicom_header`); greys are worked out from the header alone (`dicom_grey`). Overlays,
+pixels are touched (`dicom_header`); grays are worked out from the header alone (`dicom_gray`). Overlays,
 shutters and presentation states are not applied, and nothing is turned: PatientOrientation only says how the
-picture hangs.
+image hangs.
 
 No text of a header but UIDs of classes and syntaxes gets into an error: it may name a person.
 """
@@ -19,17 +19,17 @@ import numpy as np
 
 from ....errors import CxrError, DecodeError
 from ....machine.extras import require
-from ...image import Picture
+from ...image import Radiograph
 from ...pseudonym import pseudonym, salt_key
-from .grayscale import grey_table
+from .grayscale import gray_table
 from .header import DicomFile
 from .parse import parse
-from .pixel_format import read_form
-from .pixels import read_cells
+from .pixel_format import read_pixel_format
+from .pixels import read_stored_values
 from .spacing import read_spacing
 
 
-def read_dicom(data: bytes, *, max_pixels: int, salt: str | bytes | None = None) -> Picture:
+def read_dicom(data: bytes, *, max_pixels: int, salt: str | bytes | None = None) -> Radiograph:
     """Decode the bytes of a DICOM file.
 
     Parameters
@@ -37,20 +37,20 @@ def read_dicom(data: bytes, *, max_pixels: int, salt: str | bytes | None = None)
     data : bytes
         The whole file, with its preamble.
     max_pixels : int
-        The largest picture that is decoded.
+        The largest image that is decoded.
     salt : str or bytes, optional
         The key of the patient's pseudonym. Without one there is none: the hash of a short identifier without
         a secret is found by trying all of them.
 
     Returns
     -------
-    Picture
+    Radiograph
         With pixels as uint8 of shape (rows, columns).
 
     Raises
     ------
     DecodeError
-        If it is not one grey radiograph that can be trusted.
+        If it is not one gray radiograph that can be trusted.
     MissingExtraError
         If pydicom is not installed.
     InputError
@@ -60,11 +60,11 @@ def read_dicom(data: bytes, *, max_pixels: int, salt: str | bytes | None = None)
     require("pydicom", extra="dicom")
     with _damage_named():
         file = parse(data)
-        form = read_form(file, max_pixels)
-        cells = read_cells(file, form)
-        table = grey_table(file, form, cells)
+        form = read_pixel_format(file, max_pixels)
+        cells = read_stored_values(file, form)
+        table = gray_table(file, form, cells)
         pixels = np.asarray(cv2.LUT(cells.samples, table), np.uint8)
-        return Picture(pixels, read_spacing(file), _patient(file, key))
+        return Radiograph(pixels, read_spacing(file), _patient(file, key))
 
 
 def _patient(file: DicomFile, key: bytes | None) -> str | None:

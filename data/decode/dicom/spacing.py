@@ -13,11 +13,11 @@ Pair = tuple[float, float]
 
 
 def read_spacing(file: DicomFile) -> Pair | None:
-    """Read the distance of pixel centres, (down, across), as near to the patient as the header allows.
+    """Read the distance of pixel centers, (down, across), as near to the patient as the header allows.
 
     Pixel Spacing counts where it was calibrated: where it says how, or differs from the spacing on the
     detector. Else the detector's counts, divided by the magnification where that is known; else a digitised
-    film's. What is not two positive numbers is passed over.
+    image's. What is not two positive numbers is passed over.
     """
     pixel, detector = _pair(file, "PixelSpacing"), _pair(file, "ImagerPixelSpacing")
     if pixel and (pixel != detector or file.text("PixelSpacingCalibrationType")):

@@ -25,7 +25,7 @@ _FLOAT = 3
 
 
 def _tiff(data: bytes) -> Header:
-    """Refuse what libtiff and OpenCV would turn into a wrong picture without a word."""
+    """Refuse what libtiff and OpenCV would turn into a wrong image without a word."""
     tags, pages = read_directories(data)
     if pages > 1:
         raise DecodeError(f"a TIFF with {pages} pages; save each as a file of its own")
@@ -55,7 +55,7 @@ def _check_samples(tags: Tags) -> None:
     if samples > 1 and bits > 8 and tags.first(Tag.PLANAR, 1) == 2:
         raise _not_read("separate planes of more than 8 bits")
     if samples == 4 and bits == 8 and tags.first(Tag.EXTRA_SAMPLES, 0) == 2:
-        raise DecodeError("a TIFF whose colours would be mixed with its alpha channel; save it without alpha")
+        raise DecodeError("a TIFF whose colors would be mixed with its alpha channel; save it without alpha")
 
 
 def _not_read(what: str, instead: str = "as PNG") -> DecodeError:

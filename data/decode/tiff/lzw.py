@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ...image import Grey
+from ...image import Gray
 
 _CLEAR, _END, _FIRST = 256, 257, 258
 _MOST_CODES = 5119 - _FIRST  # libtiff goes on so long after the table is full
@@ -19,7 +19,7 @@ _WIDTHS = 9 + np.searchsorted([511, 1023, 2047], _ENTRIES, side="right")
 _ENDS = np.cumsum(_WIDTHS)
 
 
-def unfolded_size(packed: Grey, most: int) -> int:
+def unfolded_size(packed: Gray, most: int) -> int:
     """Give the bytes that LZW codes stand for, or -1 where a code has no meaning.
 
     Parameters
@@ -45,7 +45,7 @@ def unfolded_size(packed: Grey, most: int) -> int:
     return size
 
 
-def _cut(padded: Grey, place: int, count: int) -> npt.NDArray[np.int64]:
+def _cut(padded: Gray, place: int, count: int) -> npt.NDArray[np.int64]:
     """Cut out so many codes, from a bit on."""
     widths = _WIDTHS[:count]
     begins = place + _ENDS[:count] - widths

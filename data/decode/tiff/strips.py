@@ -5,7 +5,7 @@
 - LZW unfolds to the strip's size with codes that have a meaning; most damage shows.
 
 Not detectable: changed bytes in strips without compression, in PackBits, CCITT and JPEG, which have no
-checksum, and in colours stored as YCbCr.
+checksum, and in colors stored as YCbCr.
 """
 
 from __future__ import annotations

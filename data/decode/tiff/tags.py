@@ -86,7 +86,7 @@ def read_directories(data: bytes) -> tuple[Tags, int]:
     else:
         raise DecodeError("a TIFF whose list of pages has no end; copy or download it again")
     if not pages:
-        raise DecodeError("a TIFF without a picture in it")
+        raise DecodeError("a TIFF without an image in it")
     return pages[0], len(pages)
 
 

@@ -9,7 +9,7 @@ from cxr.data.datasets.masks import draw_boxes
 from cxr.data.datasets.records import Box
 
 
-def test_a_box_covers_the_pixels_whose_centres_it_holds() -> None:
+def test_a_box_covers_the_pixels_whose_centers_it_holds() -> None:
     mask = draw_boxes([Box(2, 1, 3, 2, 8)], (8, 8))
     assert mask.dtype == np.uint8
     assert np.argwhere(mask).tolist() == [[1, 2], [1, 3], [1, 4], [2, 2], [2, 3], [2, 4]]

@@ -16,7 +16,7 @@ from cxr.errors import InputError
 SavePng = Callable[[Path, npt.NDArray[Any]], Path]
 
 INDEX = """\
-image,mask_lung,mask_lesion,patient_id,age,sex,view,finding,licence,lung_ok,fold
+image,mask_lung,mask_lesion,patient_id,age,sex,view,finding,license,lung_ok,fold
 images/a.png,masks/a_lung.png,masks/a_lesion.png,007,65,M,PA,COVID-19,CC BY 4.0,1,0
 images/b.png,masks/b_lung.png,,8,,F,AP,Normal,CC BY 4.0,1,1
 images/c.png,masks/c_lung.png,,9,31,,PA,"Normal, so far",CC0,0,1
@@ -38,10 +38,10 @@ def pack(tmp_path: Path, save_png: SavePng) -> Path:
 def test_rows_with_a_mask_of_the_class_become_records(pack: Path) -> None:
     dataset = open_dataset(pack, classes=["lesion"])
     (record,) = dataset.records
-    assert (dataset.name, dataset.classes, dataset.licence) == (pack.name, ("lesion",), "CC BY 4.0")
+    assert (dataset.name, dataset.classes, dataset.license) == (pack.name, ("lesion",), "CC BY 4.0")
     assert (record.key, record.path) == ("images/a.png", pack / "images/a.png")
     assert (record.patient_id, record.fold, record.finding) == ("007", 0, "COVID-19")
-    assert dataset.notes == ("2 pictures without a mask of lesion are left out",)
+    assert dataset.notes == ("2 images without a mask of lesion are left out",)
 
 
 def test_classes_without_a_mask_are_unknown_not_empty(pack: Path) -> None:
@@ -69,19 +69,18 @@ def test_the_only_class_needs_no_naming_and_several_do(pack: Path) -> None:
     assert open_dataset(pack).classes == ("lung",)
 
 
-def test_licences_are_named_once_and_shortened(pack: Path) -> None:
+def test_licenses_are_named_once_and_shortened(pack: Path) -> None:
     text = INDEX.replace("CC0,0", "x" * 200 + ",1")
     (pack / "index.csv").write_text(text)
-    licence = open_dataset(pack, classes=["lung"]).licence
-    assert licence == "CC BY 4.0; " + "x" * 69 + "…"
+    assert open_dataset(pack, classes=["lung"]).license == "CC BY 4.0; " + "x" * 69 + "…"
     (pack / "index.csv").write_text("image,mask_lung,patient_id\nimages/a.png,masks/a_lung.png,1\n")
-    assert open_dataset(pack).licence == "not stated"
+    assert open_dataset(pack).license == "not stated"
 
 
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ("images/b.png", "images/gone.png", "row 3: the picture images/gone.png is not there"),
+        ("images/b.png", "images/gone.png", "row 3: the image images/gone.png is not there"),
         ("masks/b_lung.png", "masks/gone.png", "row 3: the mask .*masks/gone.png is not there"),
         ("images/b.png", "images/a.png", "images/a.png is listed 2 times"),
         ("images/b.png", "../b.png", "row 3: ../b.png is not inside"),
@@ -101,7 +100,7 @@ def test_a_wrong_table_says_where(old: str, new: str, why: str, pack: Path) -> N
 def test_a_mask_of_another_size_is_found_at_once(pack: Path, save_png: SavePng) -> None:
     save_png(pack / "masks/b_lung.png", np.zeros((9, 12), np.uint8))
     with pytest.raises(
-        InputError, match=r"row 3: the mask .*b_lung\.png is 12 x 9 pixels, its picture 12 x 10"
+        InputError, match=r"row 3: the mask .*b_lung\.png is 12 x 9 pixels, its image 12 x 10"
     ):
         open_dataset(pack, classes=["lung"])
 
@@ -125,7 +124,7 @@ def test_no_row_with_a_mask_is_an_error(pack: Path) -> None:
         open_dataset(pack)
 
 
-def test_the_clinical_table_is_found_from_the_pictures(pack: Path) -> None:
+def test_the_clinical_table_is_found_from_the_images(pack: Path) -> None:
     assert find_clinical(pack / "images") == (pack / "index.csv").resolve()
     assert find_clinical(pack) == (pack / "index.csv").resolve()
     deep = pack / "images" / "one" / "two"

@@ -14,8 +14,8 @@ from cxr.errors import InputError
 Pixels = npt.NDArray[Any]
 
 SHAPE = (60, 90)
-GREY = np.random.default_rng(0).integers(0, 256, SHAPE, dtype=np.uint8)
-INSIDE = (GREY > 100).astype(np.uint8)
+GRAY = np.random.default_rng(0).integers(0, 256, SHAPE, dtype=np.uint8)
+INSIDE = (GRAY > 100).astype(np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ INSIDE = (GREY > 100).astype(np.uint8)
         INSIDE.astype(bool),
         np.dstack([INSIDE * 255] * 3),
     ],
-    ids=["0 and 1", "0 and 255", "0 and 7", "16 bits, 0 and 1", "1 bit", "colour"],
+    ids=["0 and 1", "0 and 255", "0 and 7", "16 bits, 0 and 1", "1 bit", "color"],
 )
 def test_a_mask_is_0_and_one_other_value(
     pixels: Pixels, tmp_path: Path, save_png: Callable[[Path, Pixels], Path]
@@ -47,7 +47,7 @@ def test_an_empty_and_a_full_mask_are_read(
 
 
 @pytest.mark.parametrize(
-    ("pixels", "why"), [(GREY, "one other value"), (INSIDE[1:], "90 x 59 pixels, its picture 90 x 60")]
+    ("pixels", "why"), [(GRAY, "one other value"), (INSIDE[1:], "90 x 59 pixels, its image 90 x 60")]
 )
 def test_a_wrong_mask_is_refused(
     pixels: Pixels, why: str, tmp_path: Path, save_png: Callable[[Path, Pixels], Path]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from cxr.data.datasets.masks import load_masks
-from cxr.data.datasets.nih_files import FINDINGS, find_pictures, read_boxes, read_entries
+from cxr.data.datasets.nih_files import FINDINGS, find_images, read_boxes, read_entries
 from cxr.data.datasets.open import open_dataset
 from cxr.data.datasets.records import Box, Dataset
 from cxr.errors import InputError
@@ -41,7 +41,7 @@ NAMES = [row.split(",")[0] for row in ROWS_2020.splitlines()]
 
 @pytest.fixture
 def nih(tmp_path: Path, save_png: SavePng) -> Path:
-    """Six films, two of them with boxes, one boxed film missing."""
+    """Six images, two of them with boxes, one boxed image missing."""
     (tmp_path / "BBox_List_2017.csv").write_text(BOXES)
     (tmp_path / "Data_Entry_2017_v2020.csv").write_text(f"{HEADER_2020}\n{ROWS_2020}")
     for name in NAMES:
@@ -127,7 +127,7 @@ def test_a_box_that_is_not_a_number_is_an_error(tmp_path: Path) -> None:
         read_boxes(path)
 
 
-def test_boxed_films_and_as_many_empty_ones_are_taken(nih: Path) -> None:
+def test_boxed_images_and_as_many_empty_ones_are_taken(nih: Path) -> None:
     dataset = open_dataset(nih)
     assert dataset.classes == ("lesion",)
     boxed = [record for record in dataset.records if record.masks["lesion"]]
@@ -136,8 +136,8 @@ def test_boxed_films_and_as_many_empty_ones_are_taken(nih: Path) -> None:
     assert len(empty) == 2
     assert {record.finding for record in empty} == {"No Finding"}
     assert names(open_dataset(nih)) == names(dataset)
-    assert "1 pictures with a box are not on disk" in dataset.notes
-    assert "attribution" in dataset.licence
+    assert "1 images with a box are not on disk" in dataset.notes
+    assert "attribution" in dataset.license
 
 
 def test_a_record_knows_its_key_patient_and_boxes(nih: Path) -> None:
@@ -186,7 +186,7 @@ def test_pixel_masks_take_the_place_of_boxes(nih: Path, save_png: SavePng) -> No
     assert truth["00000001_000.png"] == nih / "masks" / "00000001_000.png"
     assert isinstance(truth["00000003_000.png"], tuple)
     assert {"00000002_000.png", "00000004_000.png"} <= truth.keys()
-    assert "3 pictures have a pixel mask, which is used in place of boxes" in dataset.notes
+    assert "3 images have a pixel mask, which is used in place of boxes" in dataset.notes
     np.testing.assert_array_equal(load_masks(dataset.records[0], ["lesion"], (32, 32))[0][0], inside > 0)
 
 
@@ -199,21 +199,21 @@ def test_pixel_masks_cannot_tell_findings_apart(nih: Path, save_png: SavePng) ->
 @pytest.mark.parametrize(
     "folder", ["images", "images1", "images12", "images_001/images", "images_012/images"]
 )
-def test_pictures_are_found_in_each_of_the_folders_in_use(
+def test_images_are_found_in_each_of_the_folders_in_use(
     folder: str, tmp_path: Path, save_png: SavePng
 ) -> None:
     save_png(tmp_path / folder / "00000001_000.png", np.zeros((4, 4), np.uint8))
-    assert find_pictures(tmp_path) == {"00000001_000.png": f"{folder}/00000001_000.png"}
+    assert find_images(tmp_path) == {"00000001_000.png": f"{folder}/00000001_000.png"}
 
 
-def test_no_boxed_picture_on_disk_is_an_error(nih: Path) -> None:
+def test_no_boxed_image_on_disk_is_an_error(nih: Path) -> None:
     for name in ("00000001_000.png", "00000003_000.png"):
         (nih / "images" / name).unlink()
-    with pytest.raises(InputError, match="none of the 3 pictures with a box"):
+    with pytest.raises(InputError, match="none of the 3 images with a box"):
         open_dataset(nih)
 
 
-def test_a_boxed_picture_that_the_entries_do_not_list_is_an_error(nih: Path, save_png: SavePng) -> None:
+def test_a_boxed_image_that_the_entries_do_not_list_is_an_error(nih: Path, save_png: SavePng) -> None:
     save_png(nih / "images" / "00000009_000.png", np.zeros((4, 4), np.uint8))
     with pytest.raises(InputError, match=r"00000009_000\.png: .*not listed"):
         open_dataset(nih)

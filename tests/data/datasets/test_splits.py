@@ -12,18 +12,18 @@ from cxr.data.datasets.splits import Part, Split, split_by_patient
 from cxr.errors import InputError
 
 
-def dataset(patients: int, films: int = 3, *, folds: int | None = None, sick: int = 0) -> Dataset:
+def dataset(patients: int, images: int = 3, *, folds: int | None = None, sick: int = 0) -> Dataset:
     records = tuple(
         Record(
-            key=f"images/{patient}_{film}.png",
-            path=Path(f"images/{patient}_{film}.png"),
+            key=f"images/{patient}_{image}.png",
+            path=Path(f"images/{patient}_{image}.png"),
             patient_id=f"P{patient}",
             masks={"lesion": ()},
             fold=None if folds is None else patient % folds,
             finding="Mass" if patient < sick else "No Finding",
         )
         for patient in range(patients)
-        for film in range(films)
+        for image in range(images)
     )
     return Dataset("toy", Path("toy"), ("lesion",), records)
 
@@ -68,7 +68,7 @@ def test_a_fold_is_held_out() -> None:
     [
         (5, 5, r"fold 5 .* \[0, 1, 2, 3, 4\]"),
         (1, 0, "fold 0 cannot be held out"),
-        (None, 0, "30 pictures have no fold"),
+        (None, 0, "30 images have no fold"),
     ],
 )
 def test_a_fold_that_cannot_be_held_out_is_an_error(folds: int | None, fold: int, why: str) -> None:
@@ -126,5 +126,5 @@ def test_records_are_selected_by_side() -> None:
     train, held = split.select(data, Part.TRAIN), split.select(data, Part.VALIDATION)
     assert sorted(record.key for record in held) == list(split.keys(Part.VALIDATION))
     assert len(train) + len(held) == len(data.records)
-    with pytest.raises(InputError, match="27 pictures of the split are not there"):
+    with pytest.raises(InputError, match="27 images of the split are not there"):
         split.select(dataset(1), Part.TRAIN)

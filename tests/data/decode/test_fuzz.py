@@ -1,4 +1,4 @@
-"""Damaged files of every format: a picture or a named failure, never a crash, a hang or a flood of memory.
+"""Damaged files of every format: an image or a named failure, never a crash, a hang or a flood of memory.
 
 `make soak` runs the same with many more examples.
 """
@@ -22,18 +22,18 @@ from PIL import Image
 from pydicom import uid
 
 from cxr.data.decode.isolation import Isolation
-from cxr.data.decode.options import Reading
+from cxr.data.decode.options import DecodeOptions
 from cxr.errors import DecodeError
 
 ROWS, COLUMNS = np.mgrid[:40, :56]
-GREY = (
+GRAY = (
     (ROWS * 3 + COLUMNS * 2 + np.random.default_rng(0).integers(0, 30, (40, 56)))
     .clip(0, 255)
     .astype(np.uint8)
 )
-DEEP = GREY.astype(np.uint16) * 257
+DEEP = GRAY.astype(np.uint16) * 257
 MOST_PIXELS = 4_000_000
-MOST_GROWTH = 400_000_000  # bytes; a whole picture of the limit in 64-bit colours is 100 MB
+MOST_GROWTH = 400_000_000  # bytes; a whole image of the limit in 64-bit colors is 100 MB
 
 
 def pillow(pixels: Any, kind: str, **options: Any) -> bytes:
@@ -49,36 +49,36 @@ def tiff(pixels: Any, **options: Any) -> bytes:
 
 
 def png_with_filters() -> bytes:
-    return cv2.imencode(".png", GREY, [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_FILTERED])[
+    return cv2.imencode(".png", GRAY, [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_FILTERED])[
         1
     ].tobytes()
 
 
 ENCODINGS: dict[str, bytes] = {
-    "png": pillow(GREY, "PNG"),
+    "png": pillow(GRAY, "PNG"),
     "png, filtered": png_with_filters(),
     "png, 16 bits": pillow(DEEP, "PNG"),
-    "png, colour and alpha": pillow(np.dstack([GREY] * 4), "PNG"),
-    "png, palette": pillow(Image.fromarray(GREY).convert("P"), "PNG"),
-    "jpeg": pillow(GREY, "JPEG"),
-    "jpeg, progressive": pillow(np.dstack([GREY] * 3), "JPEG", progressive=True),
-    "tiff": tiff(GREY),
+    "png, color and alpha": pillow(np.dstack([GRAY] * 4), "PNG"),
+    "png, palette": pillow(Image.fromarray(GRAY).convert("P"), "PNG"),
+    "jpeg": pillow(GRAY, "JPEG"),
+    "jpeg, progressive": pillow(np.dstack([GRAY] * 3), "JPEG", progressive=True),
+    "tiff": tiff(GRAY),
     "tiff, 16 bits, tiles": tiff(DEEP, tile=(16, 16)),
-    "tiff, lzw": pillow(GREY, "TIFF", compression="tiff_lzw"),
-    "tiff, deflate": pillow(GREY, "TIFF", compression="tiff_adobe_deflate"),
-    "jpeg 2000": pillow(GREY, "JPEG2000"),
-    "webp": pillow(GREY, "WEBP", lossless=True),
-    "bmp": pillow(GREY, "BMP"),
+    "tiff, lzw": pillow(GRAY, "TIFF", compression="tiff_lzw"),
+    "tiff, deflate": pillow(GRAY, "TIFF", compression="tiff_adobe_deflate"),
+    "jpeg 2000": pillow(GRAY, "JPEG2000"),
+    "webp": pillow(GRAY, "WEBP", lossless=True),
+    "bmp": pillow(GRAY, "BMP"),
 }
 SYNTAXES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "dicom": (uid.ExplicitVRLittleEndian, bytes),
     "dicom, implicit": (uid.ImplicitVRLittleEndian, bytes),
-    "dicom, jpeg": (uid.JPEGBaseline8Bit, lambda: imagecodecs.jpeg8_encode(GREY)),
-    "dicom, lossless jpeg": (uid.JPEGLosslessSV1, lambda: imagecodecs.ljpeg_encode(GREY)),
-    "dicom, jpeg-ls": (uid.JPEGLSLossless, lambda: imagecodecs.jpegls_encode(GREY)),
+    "dicom, jpeg": (uid.JPEGBaseline8Bit, lambda: imagecodecs.jpeg8_encode(GRAY)),
+    "dicom, lossless jpeg": (uid.JPEGLosslessSV1, lambda: imagecodecs.ljpeg_encode(GRAY)),
+    "dicom, jpeg-ls": (uid.JPEGLSLossless, lambda: imagecodecs.jpegls_encode(GRAY)),
     "dicom, jpeg 2000": (
         uid.JPEG2000Lossless,
-        lambda: imagecodecs.jpeg2k_encode(GREY, codecformat="J2K", reversible=True),
+        lambda: imagecodecs.jpeg2k_encode(GRAY, codecformat="J2K", reversible=True),
     ),
 }
 KINDS = (*ENCODINGS, *SYNTAXES)
@@ -106,13 +106,13 @@ def damage(data: bytes, other: bytes, steps: list[tuple[str, float, Any]]) -> by
 
 @pytest.fixture(scope="module")
 def encodings(make_dicom: Callable[..., bytes]) -> dict[str, bytes]:
-    dicom = {name: make_dicom(GREY, syntax, stream=stream()) for name, (syntax, stream) in SYNTAXES.items()}
+    dicom = {name: make_dicom(GRAY, syntax, stream=stream()) for name, (syntax, stream) in SYNTAXES.items()}
     return ENCODINGS | dicom
 
 
 @pytest.fixture(scope="module")
 def files() -> Iterator[Isolation]:
-    with Isolation(1, Reading(max_pixels=MOST_PIXELS, seconds=20)) as isolation:
+    with Isolation(1, DecodeOptions(max_pixels=MOST_PIXELS, seconds=20)) as isolation:
         yield isolation
 
 
@@ -130,16 +130,16 @@ def peak() -> int:
 def test_every_sound_file_is_read(
     kind: str, encodings: dict[str, bytes], files: Isolation, tmp_path: Path
 ) -> None:
-    path = tmp_path / "film"
+    path = tmp_path / "image"
     path.write_bytes(encodings[kind])
-    assert files.read(path).pixels.shape == GREY.shape
+    assert files.read(path).pixels.shape == GRAY.shape
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_file_is_a_picture_or_a_named_failure(
+def test_a_damaged_file_is_a_image_or_a_named_failure(
     kind: str, encodings: dict[str, bytes], files: Isolation, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    path = tmp_path_factory.mktemp("fuzz") / "film"
+    path = tmp_path_factory.mktemp("fuzz") / "image"
     before = peak()
 
     @settings(deadline=None, suppress_health_check=list(HealthCheck))

@@ -14,60 +14,65 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr.data.decode import isolation
+from cxr.data.decode import isolation, read_image
 from cxr.data.decode.isolation import Isolation
-from cxr.data.decode.options import Reading
-from cxr.data.decode.reader import read_picture
-from cxr.data.image import Picture
+from cxr.data.decode.options import DecodeOptions
+from cxr.data.image import Radiograph
 from cxr.errors import DecodeError
 
-GREY = np.random.default_rng(0).integers(0, 256, (40, 30), np.uint8)
+GRAY = np.random.default_rng(0).integers(0, 256, (40, 30), np.uint8)
 
 
-def misbehave(path: Path, _reading: Reading) -> Picture:
+def misbehave(path: Path, _reading: DecodeOptions) -> Radiograph:
     """Stand in for a decoder that some files crash and others hang."""
     if path.name.startswith("crash"):
         os.abort()
     if path.name.startswith("hang"):
         time.sleep(60)
-    return Picture(np.array([[os.getpid() % 251]], np.uint8))
+    return Radiograph(np.array([[os.getpid() % 251]], np.uint8))
 
 
 def write(path: Path) -> Path:
-    Image.fromarray(GREY).save(path)
+    Image.fromarray(GRAY).save(path)
     return path
 
 
 @pytest.mark.parametrize("kind", ["tif", "jp2", "webp", "bmp"])
 def test_formats_with_fragile_decoders_are_read_in_another_process(kind: str, tmp_path: Path) -> None:
-    path = write(tmp_path / f"film.{kind}")
-    with Isolation(1, Reading()) as files:
-        picture = files.read(path)
-    assert picture.pixels.shape == GREY.shape
+    path = write(tmp_path / f"image.{kind}")
+    with Isolation(1, DecodeOptions()) as files:
+        image = files.read(path)
+    assert image.pixels.shape == GRAY.shape
     if kind in ("tif", "bmp"):  # the others are written with loss
-        np.testing.assert_array_equal(picture.pixels, GREY)
+        np.testing.assert_array_equal(image.pixels, GRAY)
 
 
 def test_png_and_jpeg_need_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolation._Worker, "_start", lambda _: pytest.fail("a process was started"))
-    with Isolation(1, Reading()) as files:
-        np.testing.assert_array_equal(files.read(write(tmp_path / "film.png")).pixels, GREY)
-        assert files.read(write(tmp_path / "film.jpg")).pixels.shape == GREY.shape
+    with Isolation(1, DecodeOptions()) as files:
+        np.testing.assert_array_equal(files.read(write(tmp_path / "image.png")).pixels, GRAY)
+        assert files.read(write(tmp_path / "image.jpg")).pixels.shape == GRAY.shape
 
 
 def test_what_is_wrong_with_a_file_comes_back_as_it_was_said(tmp_path: Path) -> None:
     broken = tmp_path / "broken.tif"
     broken.write_bytes(b"II*\x00\x08\x00")
-    with Isolation(1, Reading()) as files, pytest.raises(DecodeError, match=r"broken\.tif: a TIFF that"):
+    with (
+        Isolation(1, DecodeOptions()) as files,
+        pytest.raises(DecodeError, match=r"broken\.tif: a TIFF that"),
+    ):
         files.read(broken)
-    with Isolation(1, Reading()) as files, pytest.raises(DecodeError, match=r"cannot be read \(No such file"):
+    with (
+        Isolation(1, DecodeOptions()) as files,
+        pytest.raises(DecodeError, match=r"cannot be read \(No such file"),
+    ):
         files.read(tmp_path / "missing.tif")
 
 
 def test_a_decoder_that_crashes_or_hangs_costs_its_file_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(isolation, "read_picture", misbehave)
+    monkeypatch.setattr(isolation, "read_image", misbehave)
     names = ["crash.tif", "hang.tif", *(f"{index}.tif" for index in range(6))]
     said: dict[str, str] = {}
 
@@ -77,7 +82,7 @@ def test_a_decoder_that_crashes_or_hangs_costs_its_file_alone(
         except DecodeError as error:
             said[path.name] = str(error)
 
-    with Isolation(2, Reading(seconds=3)) as files:
+    with Isolation(2, DecodeOptions(seconds=3)) as files:
         threads = [threading.Thread(target=read, args=(files, write(tmp_path / name))) for name in names]
         for thread in threads:
             thread.start()
@@ -96,14 +101,14 @@ def children() -> set[int]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes as Linux lists them")
 def test_a_process_that_is_killed_while_idle_is_made_anew(tmp_path: Path) -> None:
-    path = write(tmp_path / "film.tif")
+    path = write(tmp_path / "image.tif")
     before = children()
-    with Isolation(1, Reading()) as files:
+    with Isolation(1, DecodeOptions()) as files:
         files.read(path)
         (worker,) = workers_of(before)
         os.kill(worker, signal.SIGKILL)
         time.sleep(1)
-        np.testing.assert_array_equal(files.read(path).pixels, GREY)
+        np.testing.assert_array_equal(files.read(path).pixels, GRAY)
 
 
 def workers_of(before: set[int]) -> list[int]:
@@ -119,13 +124,13 @@ def of_process(pid: int, what: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes as Linux lists them")
-def test_a_process_that_is_killed_while_it_hands_its_picture_over_costs_its_file_alone(
+def test_a_process_that_is_killed_while_it_hands_its_image_over_costs_its_file_alone(
     tmp_path: Path,
 ) -> None:
     large, small = tmp_path / "large.tif", write(tmp_path / "small.tif")
     Image.fromarray(np.zeros((9000, 9000), np.uint8)).save(large)
     before = children()
-    with Isolation(2, Reading(seconds=20)) as files:
+    with Isolation(2, DecodeOptions(seconds=20)) as files:
         files.read(small)
         with ThreadPoolExecutor(1) as thread:
             reading = thread.submit(files.read, large)
@@ -136,51 +141,51 @@ def test_a_process_that_is_killed_while_it_hands_its_picture_over_costs_its_file
                         os.kill(pid, signal.SIGKILL)
             started = time.monotonic()
             for _ in range(4):
-                np.testing.assert_array_equal(files.read(small).pixels, GREY)
+                np.testing.assert_array_equal(files.read(small).pixels, GRAY)
             assert time.monotonic() - started < 20
             with suppress(DecodeError):
                 reading.result()
 
 
 def test_dicom_is_never_read_at_once_whatever_its_preamble(tmp_path: Path) -> None:
-    path = tmp_path / "film"
+    path = tmp_path / "image"
     path.write_bytes(b"\xff\xd8\xff" + bytes(125) + b"DICM" + bytes(20))
     assert not isolation._is_read_at_once(path)
 
 
-def greedy(path: Path, reading: Reading) -> Picture:
+def greedy(path: Path, reading: DecodeOptions) -> Radiograph:
     if path.name == "greedy.tif":
-        return Picture(np.ones((40_000, 40_000), np.uint8))
-    return read_picture(path, reading)
+        return Radiograph(np.ones((40_000, 40_000), np.uint8))
+    return read_image(path, reading)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its memory")
 def test_a_decoder_that_takes_all_memory_costs_its_file_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(isolation, "read_picture", greedy)
-    with Isolation(1, Reading(max_pixels=1_000_000)) as files:
+    monkeypatch.setattr(isolation, "read_image", greedy)
+    with Isolation(1, DecodeOptions(max_pixels=1_000_000)) as files:
         with pytest.raises(DecodeError, match="takes more memory than its pixels explain"):
             files.read(write(tmp_path / "greedy.tif"))
-        np.testing.assert_array_equal(files.read(write(tmp_path / "film.tif")).pixels, GREY)
+        np.testing.assert_array_equal(files.read(write(tmp_path / "image.tif")).pixels, GRAY)
 
 
 _HANGS = """
 import sys, time
 from pathlib import Path
 from cxr.data import isolation
-from cxr.data.reading import Reading
+from cxr.data.decode.options import DecodeOptions
 sys.path.insert(0, sys.argv[2])
 from hanging import hang
 if __name__ == "__main__":
-    isolation.read_picture = hang
-    isolation.Isolation(1, Reading()).read(Path(sys.argv[1]))
+    isolation.read_image = hang
+    isolation.Isolation(1, DecodeOptions()).read(Path(sys.argv[1]))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes as Linux lists them")
 def test_a_hanging_decoder_does_not_outlive_a_killed_run(tmp_path: Path) -> None:
-    path = write(tmp_path / "film.tif")
+    path = write(tmp_path / "image.tif")
     told = tmp_path / "pid"
     (tmp_path / "hanging.py").write_text(
         "import os, time\ndef hang(*_):\n"

@@ -1,4 +1,4 @@
-"""The quick PNG decoder: OpenCV's pixels for a plain grey file in perfect order, None for every other."""
+"""The quick PNG decoder: OpenCV's pixels for a plain gray file in perfect order, None for every other."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from cxr.data.decode.png import decode_plain_grey
-from cxr.data.decode.reader import decode_picture
+from cxr.data.decode.png import decode_plain_gray
+from cxr.data.decode.reader import decode_image
 from cxr.errors import DecodeError
 
-Grey = npt.NDArray[np.uint8]
+Gray = npt.NDArray[np.uint8]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 NONE, SUB, UP, AVERAGE, PAETH = range(5)
@@ -36,7 +36,7 @@ NONE, SUB, UP, AVERAGE, PAETH = range(5)
 HARMLESS = {
     "gamma": (b"gAMA", struct.pack(">I", 30000)),
     "chromaticities": (b"cHRM", struct.pack(">8I", *range(30000, 30008))),
-    "standard colours": (b"sRGB", b"\0"),
+    "standard colors": (b"sRGB", b"\0"),
     "significant bits": (b"sBIT", b"\3"),
     "background": (b"bKGD", struct.pack(">H", 80)),
     "pixel size": (b"pHYs", struct.pack(">IIB", 7000, 7000, 1)),
@@ -65,7 +65,7 @@ def foretold(kind: int, left: Any, up: Any, corner: Any) -> Any:
     return {NONE: 0 * left, SUB: left, UP: up, AVERAGE: (left + up) // 2}[kind]
 
 
-def filtered(pixels: Grey, kinds: Sequence[int]) -> bytes:
+def filtered(pixels: Gray, kinds: Sequence[int]) -> bytes:
     """Filter each line by its own filter."""
     wide = np.pad(pixels.astype(np.int16), ((1, 0), (1, 0)))
     lines = b""
@@ -89,7 +89,7 @@ def png(
     return b"".join([SIGNATURE, header(*size), *before, *pieces, *after, chunk(b"IEND")])
 
 
-def plain(pixels: Grey, kinds: Sequence[int] | None = None) -> bytes:
+def plain(pixels: Gray, kinds: Sequence[int] | None = None) -> bytes:
     height, width = pixels.shape
     return png((width, height), zlib.compress(filtered(pixels, kinds or [PAETH] * height)))
 
@@ -99,12 +99,12 @@ def opencv(data: bytes) -> Any:
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
 
 
-def noise(height: int, width: int, seed: int = 0) -> Grey:
+def noise(height: int, width: int, seed: int = 0) -> Gray:
     return np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
 
 
-def film(height: int, width: int) -> Grey:
-    """Noise on a ramp: neighbours are near each other, as on a radiograph."""
+def image(height: int, width: int) -> Gray:
+    """Noise on a ramp: neighbors are near each other, as on a radiograph."""
     rows, columns = np.mgrid[:height, :width]
     return np.asarray((rows + 2 * columns + noise(height, width) // 16) % 256, np.uint8)
 
@@ -116,14 +116,14 @@ def pillow(pixels: Any, mode: str | None = None, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-GREY = film(9, 14)
-STREAM = zlib.compress(filtered(GREY, [NONE, SUB, UP, AVERAGE, PAETH, PAETH, UP, PAETH, PAETH]))
+GRAY = image(9, 14)
+STREAM = zlib.compress(filtered(GRAY, [NONE, SUB, UP, AVERAGE, PAETH, PAETH, UP, PAETH, PAETH]))
 SIZE = (14, 9)
 FILE = png(SIZE, STREAM, cuts=[20], before=[chunk(b"tEXt", b"Comment\0PA")], after=[chunk(b"tIME", bytes(7))])
 
 
 def test_the_file_that_the_tests_damage_is_taken_while_it_is_whole() -> None:
-    np.testing.assert_array_equal(decode_plain_grey(FILE), GREY)
+    np.testing.assert_array_equal(decode_plain_gray(FILE), GRAY)
 
 
 # The same pixels as OpenCV
@@ -140,7 +140,7 @@ def test_any_shape_and_filters_and_cuts_give_the_pixels_of_opencv(data: st.DataO
     others = st.lists(st.sampled_from(list(HARMLESS)), max_size=2, unique=True)
     before = [chunk(*HARMLESS[name]) for name in data.draw(others)]
     file = png((shape[1], shape[0]), packed, cuts, before)
-    decoded = decode_plain_grey(file)
+    decoded = decode_plain_gray(file)
     np.testing.assert_array_equal(decoded, pixels)
     np.testing.assert_array_equal(opencv(file), pixels)
 
@@ -152,8 +152,8 @@ def test_any_shape_and_filters_and_cuts_give_the_pixels_of_opencv(data: st.DataO
 )
 def test_every_filter_and_order_of_filters_is_undone(pattern: list[int], shape: tuple[int, int]) -> None:
     kinds = (pattern * shape[0])[: shape[0]]
-    for pixels in (noise(*shape), film(*shape), np.full(shape, 255, np.uint8)):
-        decoded = decode_plain_grey(plain(pixels, kinds))
+    for pixels in (noise(*shape), image(*shape), np.full(shape, 255, np.uint8)):
+        decoded = decode_plain_gray(plain(pixels, kinds))
         assert decoded is not None
         assert decoded.dtype == np.uint8
         assert decoded.flags.c_contiguous
@@ -164,7 +164,7 @@ def test_every_filter_and_order_of_filters_is_undone(pattern: list[int], shape: 
 def test_paeth_chooses_as_the_specification_words_it_for_every_left_and_up() -> None:
     left, up = (plane.ravel().astype(np.uint8) for plane in np.mgrid[:256, :256])
     for corner in (0, 1, 60, 127, 128, 200, 254, 255):
-        # Columns of (corner, up) over (left, anything), each parted from the next: a tall picture of width 2.
+        # Columns of (corner, up) over (left, anything), each parted from the next: a tall image of width 2.
         pixels = np.empty((2 * left.size, 2), np.uint8)
         pixels[0::2, 0], pixels[0::2, 1], pixels[1::2, 0] = corner, up, left
         pixels[1::2, 1] = np.random.default_rng(corner).integers(0, 256, left.size)
@@ -175,15 +175,15 @@ def test_paeth_chooses_as_the_specification_words_it_for_every_left_and_up() -> 
         lines[1::2, 1] = left - np.uint8(corner)
         lines[1::2, 2] = (pixels[1::2, 1] - foretold(PAETH, a, b, np.int16(corner))) % 256
         packed = zlib.compress(lines.tobytes(), 1)
-        np.testing.assert_array_equal(decode_plain_grey(png((2, len(pixels)), packed)), pixels)
+        np.testing.assert_array_equal(decode_plain_gray(png((2, len(pixels)), packed)), pixels)
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_a_chunk_beside_the_picture_changes_no_pixel(name: str) -> None:
+def test_a_chunk_beside_the_image_changes_no_pixel(name: str) -> None:
     other = [chunk(*HARMLESS[name])]
     for file in (png(SIZE, STREAM, before=other), png(SIZE, STREAM, after=other)):
-        np.testing.assert_array_equal(decode_plain_grey(file), GREY)
-        np.testing.assert_array_equal(opencv(file), GREY)
+        np.testing.assert_array_equal(decode_plain_gray(file), GRAY)
+        np.testing.assert_array_equal(opencv(file), GRAY)
 
 
 def test_a_turning_that_stands_in_a_text_is_no_turning_for_opencv_either() -> None:
@@ -191,23 +191,23 @@ def test_a_turning_that_stands_in_a_text_is_no_turning_for_opencv_either() -> No
     exif[274] = 6
     packed = zlib.compress(b"\nexif\n%8d\n%s\n" % (len(exif.tobytes()), exif.tobytes().hex().encode()))
     file = png(SIZE, STREAM, before=[chunk(b"zTXt", b"Raw profile type exif\0\0" + packed)])
-    np.testing.assert_array_equal(decode_plain_grey(file), GREY)
-    np.testing.assert_array_equal(opencv(file), GREY)
+    np.testing.assert_array_equal(decode_plain_gray(file), GRAY)
+    np.testing.assert_array_equal(opencv(file), GRAY)
 
 
 @pytest.mark.parametrize("options", [{}, {"optimize": True}, {"compress_level": 0}, {"compress_level": 1}])
 def test_the_files_of_usual_writers_are_taken(options: dict[str, Any]) -> None:
-    pixels = film(120, 260)
+    pixels = image(120, 260)
     written = cv2.imencode(".png", pixels)[1].tobytes()
     for file in (written, pillow(pixels, **options), pillow(pixels, dpi=(300, 300), icc_profile=b"x" * 200)):
-        np.testing.assert_array_equal(decode_plain_grey(file), pixels)
+        np.testing.assert_array_equal(decode_plain_gray(file), pixels)
 
 
 def test_threads_side_by_side_get_the_same_pixels() -> None:
-    pictures = [film(60 + seed, 150) ^ noise(60 + seed, 150, seed) % 8 for seed in range(40)]
+    images = [image(60 + seed, 150) ^ noise(60 + seed, 150, seed) % 8 for seed in range(40)]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(decode_plain_grey, map(pillow, pictures)))
-    for decoded, expected in zip(together, pictures, strict=True):
+        together = list(pool.map(decode_plain_gray, map(pillow, images)))
+    for decoded, expected in zip(together, images, strict=True):
         np.testing.assert_array_equal(decoded, expected)
 
 
@@ -215,14 +215,14 @@ def test_threads_side_by_side_get_the_same_pixels() -> None:
 
 
 OTHER_KINDS = {
-    "rgb": pillow(np.dstack([GREY] * 3)),
-    "rgba": pillow(np.dstack([GREY] * 4)),
-    "grey and alpha": pillow(GREY, "LA"),
-    "palette": pillow(GREY, "P"),
-    "1 bit": pillow(GREY, "1"),
-    "16 bits": pillow(GREY.astype(np.uint16) * 257),
-    "a transparent value": pillow(GREY, transparency=100),
-    "animated": pillow(GREY, save_all=True, append_images=[Image.fromarray(255 - GREY)]),
+    "rgb": pillow(np.dstack([GRAY] * 3)),
+    "rgba": pillow(np.dstack([GRAY] * 4)),
+    "gray and alpha": pillow(GRAY, "LA"),
+    "palette": pillow(GRAY, "P"),
+    "1 bit": pillow(GRAY, "1"),
+    "16 bits": pillow(GRAY.astype(np.uint16) * 257),
+    "a transparent value": pillow(GRAY, transparency=100),
+    "animated": pillow(GRAY, save_all=True, append_images=[Image.fromarray(255 - GRAY)]),
     "exif": png(SIZE, STREAM, before=[chunk(b"eXIf", b"II*\0\x08\0\0\0\0\0\0\0\0\0")]),
     "interlaced": SIGNATURE + header(*SIZE, 8, 0, 0, 0, 1) + chunk(b"IDAT", STREAM) + chunk(b"IEND"),
     "no png": b"\xff\xd8\xff" + FILE,
@@ -231,8 +231,8 @@ OTHER_KINDS = {
 
 
 @pytest.mark.parametrize("kind", OTHER_KINDS)
-def test_a_picture_of_another_kind_is_left_to_the_general_reader(kind: str) -> None:
-    assert decode_plain_grey(OTHER_KINDS[kind]) is None
+def test_a_image_of_another_kind_is_left_to_the_general_reader(kind: str) -> None:
+    assert decode_plain_gray(OTHER_KINDS[kind]) is None
 
 
 HEADER, BODY, END = header(*SIZE), chunk(b"IDAT", STREAM), chunk(b"IEND")
@@ -289,7 +289,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_under_right_checksums_of_chunks_is_found(fault: str) -> None:
-    assert decode_plain_grey(FAULTS[fault]) is None
+    assert decode_plain_gray(FAULTS[fault]) is None
 
 
 @pytest.mark.parametrize("change", [0x01, 0x80, 0xFF])
@@ -297,24 +297,24 @@ def test_no_changed_byte_goes_unseen(change: int) -> None:
     for place in range(len(FILE)):
         damaged = bytearray(FILE)
         damaged[place] ^= change
-        assert decode_plain_grey(bytes(damaged)) is None, place
+        assert decode_plain_gray(bytes(damaged)) is None, place
 
 
 def test_no_cut_goes_unseen() -> None:
     for place in range(len(FILE)):
-        assert decode_plain_grey(FILE[:place]) is None, place
-        assert decode_plain_grey(FILE[:place] + bytes(len(FILE) - place)) is None, place
+        assert decode_plain_gray(FILE[:place]) is None, place
+        assert decode_plain_gray(FILE[:place] + bytes(len(FILE) - place)) is None, place
 
 
-OTHER = plain(255 - film(9, 14))
+OTHER = plain(255 - image(9, 14))
 
 
 @settings(max_examples=500, deadline=None)
 @given(first=st.integers(0, len(FILE)), second=st.integers(0, len(OTHER)), back=st.booleans())
 def test_two_files_run_together_give_none_or_one_of_the_two(first: int, second: int, back: bool) -> None:
     spliced = OTHER[:second] + FILE[first:] if back else FILE[:first] + OTHER[second:]
-    decoded = decode_plain_grey(spliced)
-    assert decoded is None or any(np.array_equal(decoded, whole) for whole in (GREY, 255 - film(9, 14)))
+    decoded = decode_plain_gray(spliced)
+    assert decoded is None or any(np.array_equal(decoded, whole) for whole in (GRAY, 255 - image(9, 14)))
 
 
 @settings(max_examples=500, deadline=None)
@@ -326,16 +326,16 @@ def test_a_damaged_stream_under_right_checksums_never_gives_other_pixels(data: s
         stream[place : place + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
         if not stream:
             return
-    decoded = decode_plain_grey(png(SIZE, bytes(stream)))
+    decoded = decode_plain_gray(png(SIZE, bytes(stream)))
     if decoded is not None:
-        np.testing.assert_array_equal(decoded, GREY)
+        np.testing.assert_array_equal(decoded, GRAY)
 
 
 def test_a_bomb_does_not_unfold() -> None:
     bomb = png(SIZE, zlib.compress(bytes(50_000_000)))
     tracemalloc.start()
     try:
-        assert decode_plain_grey(bomb) is None
+        assert decode_plain_gray(bomb) is None
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
@@ -344,14 +344,14 @@ def test_a_bomb_does_not_unfold() -> None:
 # In the reader
 
 
-def test_the_reader_takes_a_plain_grey_png_without_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reader_takes_a_plain_gray_png_without_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it went to OpenCV"))
-    np.testing.assert_array_equal(decode_picture(FILE, "x").pixels, GREY)
+    np.testing.assert_array_equal(decode_image(FILE, "x").pixels, GRAY)
 
 
 def test_the_reader_leaves_the_words_for_a_fault_to_the_general_path() -> None:
     with pytest.raises(DecodeError, match="x: a PNG that is damaged"):
-        decode_picture(SIGNATURE + HEADER + chunk(b"IDAT", b"no stream") + END, "x")
+        decode_image(SIGNATURE + HEADER + chunk(b"IDAT", b"no stream") + END, "x")
 
 
 def run_python(code: str, **environment: str) -> str:
@@ -363,7 +363,7 @@ def run_python(code: str, **environment: str) -> str:
 
 def test_numba_is_loaded_by_the_first_png_only() -> None:
     code = (
-        "import sys, cv2, numpy as n; from cxr.data.decode import decode_picture as d;"
+        "import sys, cv2, numpy as n; from cxr.data.decode.reader import decode_image as d;"
         "g = n.ones((9, 9), n.uint8);"
         "d(cv2.imencode('.jpg', g)[1].tobytes(), 'x'); print('numba' in sys.modules);"
         "d(cv2.imencode('.png', g)[1].tobytes(), 'x'); print('numba' in sys.modules)"
@@ -373,7 +373,7 @@ def test_numba_is_loaded_by_the_first_png_only() -> None:
 
 def test_a_second_process_takes_the_machine_code_from_the_cache(tmp_path: Path) -> None:
     code = (
-        "import cv2, numpy as n; from cxr.data.png import decode_plain_grey as d, unfilter as u;"
+        "import cv2, numpy as n; from cxr.data.decode.png import decode_plain_gray as d; from cxr.data.decode.png_filters import unfilter as u;"
         "d(cv2.imencode('.png', n.ones((9, 9), n.uint8))[1].tobytes());"
         "print(sum(u.stats.cache_hits.values()), sum(u.stats.cache_misses.values()))"
     )

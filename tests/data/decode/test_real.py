@@ -9,7 +9,7 @@ import pytest
 
 from cxr.data.datasets.nih_files import read_boxes, read_entries
 from cxr.data.datasets.open import open_dataset
-from cxr.data.decode.reader import read_picture
+from cxr.data.decode.reader import read_image
 from cxr.errors import DecodeError
 
 pytestmark = pytest.mark.real
@@ -23,7 +23,7 @@ def test_the_real_nih_tables_are_read_whole(cxr_dev: Path) -> None:
 def test_the_real_set_opens_with_the_counts_that_its_readme_states(cxr_dev: Path) -> None:
     lung = open_dataset(cxr_dev, classes=["lung"])
     lesion = open_dataset(cxr_dev, classes=["lesion"])
-    assert (len(lung.records), len(lesion.records)) == (539, 71)  # two films show one lung only
+    assert (len(lung.records), len(lesion.records)) == (539, 71)  # two images show one lung only
     assert len({record.patient_id for record in lesion.records}) == 51
 
 
@@ -35,8 +35,8 @@ def test_odd_files_are_read_or_refused_as_their_manifest_expects(cxr_dev: Path) 
         path = cxr_dev / "odd" / row["file"]
         if row["expected"].startswith("refuse"):
             with pytest.raises(DecodeError):
-                read_picture(path)
+                read_image(path)
         else:
             width, height = map(int, row["size"].split("x"))
-            pixels = read_picture(path).pixels
+            pixels = read_image(path).pixels
             assert pixels.shape in {(height, width), (width, height)}, row["file"]

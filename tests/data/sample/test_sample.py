@@ -15,9 +15,9 @@ from cxr.cli import main
 from cxr.data.datasets.masks import load_masks
 from cxr.data.datasets.nih_files import FINDINGS, read_boxes, read_entries
 from cxr.data.datasets.open import open_dataset
-from cxr.data.decode.reader import read_picture
+from cxr.data.decode.reader import read_image
 from cxr.data.sample import write as sample
-from cxr.data.sample.cohort import EFFECTS, Film, draw_cohort
+from cxr.data.sample.cohort import EFFECTS, SampleImage, draw_cohort
 from cxr.data.sample.write import make_sample
 from cxr.errors import InputError, OutputError
 
@@ -37,14 +37,14 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def grey(path: Path) -> npt.NDArray[np.uint8]:
+def gray(path: Path) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
-def fit(films: tuple[Film, ...]) -> tuple[npt.NDArray[np.float64], float]:
+def fit(images: tuple[SampleImage, ...]) -> tuple[npt.NDArray[np.float64], float]:
     """Straight-line effects on the burden in per cent (of ten years, of men, of AP), and R²."""
-    causes = np.array([(1, film.age / 10, film.sex == "M", film.view == "AP") for film in films], float)
-    burden = np.array([film.burden * 100 for film in films])
+    causes = np.array([(1, image.age / 10, image.sex == "M", image.view == "AP") for image in images], float)
+    burden = np.array([image.burden * 100 for image in images])
     weights = np.linalg.lstsq(causes, burden, rcond=None)[0]
     residual = burden - causes @ weights
     return weights[1:], 1 - residual.var() / burden.var()
@@ -63,12 +63,12 @@ def test_more_patients_leave_the_first_ones_as_they_are() -> None:
 def test_the_set_opens_as_a_data_set_with_pixel_truth(made: Path) -> None:
     dataset = open_dataset(made)
     assert (dataset.classes, dataset.name) == (("lesion",), "cxr sample (synthetic)")
-    assert "synthetic" in dataset.licence
+    assert "synthetic" in dataset.license
     assert {record.key for record in dataset.records} == {
         f"images/{path.name}" for path in made.glob("images/*")
     }
     for record in dataset.records:
-        pixels = read_picture(record.path).pixels
+        pixels = read_image(record.path).pixels
         masks, known = load_masks(record, dataset.classes, pixels.shape)
         assert pixels.shape == (256, 256)
         assert known == (True,)
@@ -79,7 +79,7 @@ def test_boxes_enclose_the_parts_of_the_masks_in_the_frame_of_1024(made: Path) -
     boxes = read_boxes(made / "BBox_List_2017.csv").to_pylist()
     assert {box["label"] for box in boxes} <= set(FINDINGS)
     for path in sorted((made / "masks").glob("*.png")):
-        mask = grey(path)
+        mask = gray(path)
         _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
         expected = [tuple(4.0 * side for side in row[:4]) for row in stats[1:].tolist()]
         found = [
@@ -88,7 +88,7 @@ def test_boxes_enclose_the_parts_of_the_masks_in_the_frame_of_1024(made: Path) -
         assert found == expected
 
 
-def test_the_clinical_table_has_the_real_header_and_a_row_a_film(made: Path) -> None:
+def test_the_clinical_table_has_the_real_header_and_a_row_a_image(made: Path) -> None:
     entries = read_entries(made / "Data_Entry_2017_v2020.csv")
     assert sorted(entries["image"].to_pylist()) == sorted(path.name for path in made.glob("images/*.png"))
     assert set(entries["view"].to_pylist()) == {"PA", "AP"}
@@ -111,21 +111,21 @@ def test_follow_ups_count_up_and_patients_do_not_grow_younger(made: Path) -> Non
 
 def test_the_masks_have_the_burden_that_the_cohort_asks_for(made: Path) -> None:
     truth = json.loads((made / "truth.json").read_text())
-    for film in draw_cohort(12, 1):
-        mask = grey(made / "masks" / film.name)
+    for image in draw_cohort(12, 1):
+        mask = gray(made / "masks" / image.name)
         assert set(np.unique(mask)) <= {0, 255}
-        assert (mask > 0).mean() == pytest.approx(film.burden, abs=0.003)
-        assert truth["lesion_ratio"][film.name] == pytest.approx((mask > 0).mean(), abs=1e-6)
+        assert (mask > 0).mean() == pytest.approx(image.burden, abs=0.003)
+        assert truth["lesion_ratio"][image.name] == pytest.approx((mask > 0).mean(), abs=1e-6)
 
 
 def test_opacities_are_seen_as_brighter_than_the_same_lungs_without(made: Path) -> None:
     brighter = []
     for path in sorted((made / "masks").glob("*.png")):
-        mask = grey(path) > 0
-        film = grey(made / "images" / path.name).astype(float)
+        mask = gray(path) > 0
+        image = gray(made / "images" / path.name).astype(float)
         around = cv2.dilate(mask.astype(np.uint8), np.ones((25, 25))) > 0
         if mask.any():
-            brighter.append(np.median(film[mask]) - np.median(film[around & ~mask]))
+            brighter.append(np.median(image[mask]) - np.median(image[around & ~mask]))
     assert np.median(brighter) > 5
 
 
@@ -134,18 +134,18 @@ def test_burden_truly_depends_on_age_most_then_sex_then_view() -> None:
     assert decade == pytest.approx(EFFECTS.per_decade, rel=0.2)
     assert male == pytest.approx(EFFECTS.male, rel=0.3)
     assert ap == pytest.approx(EFFECTS.ap_view, rel=0.4)
-    assert decade * np.std([film.age / 10 for film in draw_cohort(2000, 7)]) > 3 * male / 2
+    assert decade * np.std([image.age / 10 for image in draw_cohort(2000, 7)]) > 3 * male / 2
     assert 0.6 < r2 < 0.8
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_default_size_is_enough_to_find_the_effect_of_age(seed: int) -> None:
-    films = draw_cohort(80, seed)
-    (decade, _, _), r2 = fit(films)
+    images = draw_cohort(80, seed)
+    (decade, _, _), r2 = fit(images)
     assert decade > 0.7
     assert r2 > 0.6
-    assert 170 <= len(films) <= 260
-    assert 0.08 < np.mean([film.burden == 0 for film in films]) < 0.28
+    assert 170 <= len(images) <= 260
+    assert 0.08 < np.mean([image.burden == 0 for image in images]) < 0.28
 
 
 def test_a_folder_that_is_not_empty_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_an_empty_folder_is_filled_and_nothing_stays_beside_it(tmp_path: Path) -
     (tmp_path / "set").mkdir()
     made = make_sample(tmp_path / "set", patients=2, size=64)
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
-    assert made.films == len(list((tmp_path / "set" / "images").iterdir()))
+    assert made.images == len(list((tmp_path / "set" / "images").iterdir()))
 
 
 def test_the_working_folder_can_be_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +198,7 @@ def test_the_command_writes_a_set_and_says_what_is_in_it(tmp_path: Path) -> None
     arguments = ["sample", str(tmp_path / "set"), "--patients", "2", "--size", "64", "--seed", "3"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0
-    assert "films of 2 patients" in result.output
+    assert "images of 2 patients" in result.output
     assert (tmp_path / "set" / "BBox_List_2017.csv").is_file()
     again = CliRunner().invoke(main, arguments)
     assert again.exit_code == 1

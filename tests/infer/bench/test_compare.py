@@ -30,7 +30,7 @@ def test_the_best_setting_is_measured_told_and_remembered(
     model: Path, tmp_path: Path, draw_many: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")  # as where the output is a file
-    folder = draw_many(tmp_path / "films", 5)
+    folder = draw_many(tmp_path / "images", 5)
     report = tmp_path / "bench.json"
     ran = CliRunner().invoke(
         main, ["bench", str(model), str(folder), "--provider", "cpu", "--out", str(report)]
@@ -44,7 +44,7 @@ def test_the_best_setting_is_measured_told_and_remembered(
     assert f"best for {model}: cpu, batch 3, 1 threads" in ran.output
     assert "remembered for --provider auto" in ran.output
     heads = next(text for text in ran.stdout.splitlines() if "precision" in text)
-    for name in ("provider", "batch", "threads", "pictures/s", "ms a pass", "peak MB", "same pixels"):
+    for name in ("provider", "batch", "threads", "images/s", "ms a pass", "peak MB", "same pixels"):
         assert name in heads
     best = recall(Session.open(model).model_hash)
     assert best is not None
@@ -60,7 +60,7 @@ def test_the_fp32_file_is_the_reference_in_whatever_order(
 ) -> None:
     int8 = make_model(card=card_of(thresholds=(0.9, 0.9), precision=Precision.INT8))
     fp32 = make_model()
-    report = bench_models([int8, fp32], draw_many(tmp_path / "films", 3), providers=["cpu"])
+    report = bench_models([int8, fp32], draw_many(tmp_path / "images", 3), providers=["cpu"])
     assert report.reference == str(fp32)
     assert f"same pixels: as {fp32} on the CPU" in str(table(report).title)
     first, second = report.lines
@@ -78,7 +78,7 @@ def test_files_of_one_name_are_told_apart(
 ) -> None:
     other = make_model(card=card_of(name="of the same file name"))
     assert model.name == other.name
-    report = bench_models([model, other], draw_many(tmp_path / "films", 3), providers=["cpu"])
+    report = bench_models([model, other], draw_many(tmp_path / "images", 3), providers=["cpu"])
     assert report.reference == str(model)
     assert [line.model for line in report.best] == [str(model), str(other)]
     for path, line in zip((model, other), report.best, strict=True):
@@ -93,37 +93,37 @@ def spoil(path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("short")
-def test_a_picture_that_cannot_be_read_is_left_out_and_said(
+def test_a_image_that_cannot_be_read_is_left_out_and_said(
     model: Path, tmp_path: Path, draw_many: Callable[..., Path]
 ) -> None:
-    broken = spoil(draw_many(tmp_path / "films", 3) / "broken.png")
-    report = bench_models([model], tmp_path / "films", providers=["cpu"])
-    assert report.pictures == 3
+    broken = spoil(draw_many(tmp_path / "images", 3) / "broken.png")
+    report = bench_models([model], tmp_path / "images", providers=["cpu"])
+    assert report.images == 3
     assert list(report.left_out) == [str(broken)]
     assert len(report.lines) == 1
 
 
-def test_a_folder_of_broken_pictures_is_refused(model: Path, tmp_path: Path) -> None:
+def test_a_folder_of_broken_images_is_refused(model: Path, tmp_path: Path) -> None:
     spoil(tmp_path / "broken.png")
-    with pytest.raises(InputError, match=r"no picture can be read: .*broken\.png"):
+    with pytest.raises(InputError, match=r"no image can be read: .*broken\.png"):
         bench_models([model], tmp_path, providers=["cpu"])
 
 
-def test_the_pictures_are_spread_over_the_folder_and_filled_up_with_others(
+def test_the_images_are_spread_over_the_folder_and_filled_up_with_others(
     tmp_path: Path, draw: Callable[..., Path]
 ) -> None:
     paths = [str(draw(tmp_path / f"{number:03d}.png")) for number in range(50)]
-    assert bench._pictures(tmp_path, tmp_path, {}) == (*paths[::3], *paths[1::3][:7])
+    assert bench._images(tmp_path, tmp_path, {}) == (*paths[::3], *paths[1::3][:7])
     for path in paths[::3]:
         spoil(Path(path))
-    assert bench._pictures(tmp_path, tmp_path, {}) == (*paths[1::3], *paths[2::3][:7])
+    assert bench._images(tmp_path, tmp_path, {}) == (*paths[1::3], *paths[2::3][:7])
 
 
 @pytest.mark.usefixtures("short")
 def test_a_cache_that_cannot_be_written_loses_no_figure(
     model: Path, tmp_path: Path, draw_many: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, out = draw_many(tmp_path / "films", 3), tmp_path / "bench.json"
+    folder, out = draw_many(tmp_path / "images", 3), tmp_path / "bench.json"
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     arguments = ["bench", str(model), str(folder), "--provider", "cpu", "--out", str(out)]
@@ -142,14 +142,14 @@ def test_a_provider_that_hangs_is_left_out(
 ) -> None:
     monkeypatch.setattr(bench, "TIMEOUT_S", 0.05)
     with pytest.raises(ModelError, match=r"not done within 0\.05 seconds"):
-        bench_models([model], draw_many(tmp_path / "films", 3), providers=["cpu"])
+        bench_models([model], draw_many(tmp_path / "images", 3), providers=["cpu"])
 
 
 @pytest.mark.usefixtures("short")
 def test_a_module_in_the_working_directory_is_not_run(
     model: Path, tmp_path: Path, draw_many: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = draw_many(tmp_path / "films", 3)
+    folder = draw_many(tmp_path / "images", 3)
     (tmp_path / "statistics.py").write_text("raise SystemExit('a stranger')")
     monkeypatch.chdir(tmp_path)
     assert len(bench_models([model], folder, providers=["cpu"]).lines) == 1

@@ -12,21 +12,21 @@ import pytest
 
 from cxr.infer.bench.trial import FULL_BATCHES, MASKS, OUTCOME, Trial, measure, round_of
 
-PICTURES = [f"{number}.png" for number in range(24)]
+IMAGES = [f"{number}.png" for number in range(24)]
 
 
 @pytest.mark.parametrize(("batch_size", "streams"), [(32, 1), (8, 2), (5, 3)])
 def test_a_round_keeps_every_stream_busy_for_some_full_batches(batch_size: int, streams: int) -> None:
-    items = round_of(PICTURES, batch_size, streams)
+    items = round_of(IMAGES, batch_size, streams)
     assert len(items) == FULL_BATCHES * batch_size * streams
-    assert [item.key for item in items[:25]] == [*PICTURES, PICTURES[0]]
+    assert [item.key for item in items[:25]] == [*IMAGES, IMAGES[0]]
 
 
-def test_a_round_holds_every_picture_at_least_once() -> None:
-    assert [item.key for item in round_of(PICTURES, 1, 1)] == PICTURES
+def test_a_round_holds_every_image_at_least_once() -> None:
+    assert [item.key for item in round_of(IMAGES, 1, 1)] == IMAGES
 
 
-def test_masks_are_those_of_each_picture_once(model: Path, tmp_path: Path, draw: Callable[..., Path]) -> None:
+def test_masks_are_those_of_each_image_once(model: Path, tmp_path: Path, draw: Callable[..., Path]) -> None:
     white, black = draw(tmp_path / "white.png", level=255), draw(tmp_path / "black.png", level=0)
     outcome = measure(Trial(str(model), "cpu", 3, 1, (str(white), str(black)), str(tmp_path)))
     masks = np.unpackbits(np.load(tmp_path / MASKS)).reshape(2, -1)

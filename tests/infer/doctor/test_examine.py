@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from cxr.cli import main
 from cxr.errors import ProviderError
-from cxr.infer.doctor.checks import Finding, check_cache, check_extra, check_kernels, check_provider
+from cxr.infer.doctor.checks import CheckResult, check_cache, check_extra, check_kernels, check_provider
 from cxr.infer.doctor.command import _told
 from cxr.infer.doctor.examine import Report, examine
 from cxr.infer.runtime.providers import PROVIDERS
@@ -147,7 +147,7 @@ def test_machine_code_that_can_be_kept_nowhere_is_told(
 
 def test_the_cache_that_can_be_written_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert check_cache() == Finding("benchmarks and engines", True, str(tmp_path / "cxr"))
+    assert check_cache() == CheckResult("benchmarks and engines", True, str(tmp_path / "cxr"))
 
 
 def test_an_extra_that_would_bring_a_second_runtime_says_to_remove_the_first(install: Install) -> None:
@@ -158,13 +158,18 @@ def test_an_extra_that_would_bring_a_second_runtime_says_to_remove_the_first(ins
         extras=["fast"],
         requires=['onnxruntime-fast>=1; extra == "fast"', 'click; extra == "fast"'],
     )
-    assert check_extra("fast") == Finding(
+    assert check_extra("fast") == CheckResult(
         "fast",
         False,
         'needs onnxruntime-fast>=1; run: pip uninstall -y onnxruntime && pip install "cxr[fast]"',
     )
 
 
-def test_neighbours_of_which_the_same_is_told_share_a_line() -> None:
-    found = [Finding("a", True), Finding("b", True), Finding("c", False, "gone"), Finding("d", True, "2.0")]
+def test_neighbors_of_which_the_same_is_told_share_a_line() -> None:
+    found = [
+        CheckResult("a", True),
+        CheckResult("b", True),
+        CheckResult("c", False, "gone"),
+        CheckResult("d", True, "2.0"),
+    ]
     assert list(_told(found)) == ["  ok  a, b", "  no  c: gone", "  ok  d: 2.0"]

@@ -47,9 +47,9 @@ def blobs(count: int, seed: int) -> Mask:
     rng = np.random.default_rng(seed)
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     for _ in range(count):
-        centre = (int(rng.integers(WIDTH)), int(rng.integers(HEIGHT)))
+        center = (int(rng.integers(WIDTH)), int(rng.integers(HEIGHT)))
         axes = (int(rng.integers(1, 25)), int(rng.integers(1, 12)))
-        cv2.ellipse(mask, centre, axes, float(rng.integers(180)), 0, 360, 1, -1)
+        cv2.ellipse(mask, center, axes, float(rng.integers(180)), 0, 360, 1, -1)
     return mask
 
 
@@ -181,7 +181,7 @@ def test_the_longest_rectangle_is_exact(shape: tuple[int, int]) -> None:
     assert (row["centroid_0"], row["centroid_1"]) == ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
 
 
-def test_sums_over_the_largest_picture_fit() -> None:
+def test_sums_over_the_largest_image_fit() -> None:
     """Two pillars as far apart as can be, joined by one row: the sums are compared with Python's integers."""
     side, pillar = MAX_SIDE, MAX_SIDE // 4
     starts, ends = (

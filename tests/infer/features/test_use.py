@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from cxr.errors import InputError
-from cxr.infer.features import LESION_DTYPE, measure
+from cxr.infer.features import COMPONENT_DTYPE, measure
 
 RNG = np.random.default_rng(5)
 MASK = (RNG.random((90, 150)) < 0.4).astype(np.uint8)
@@ -55,7 +55,7 @@ def test_a_probability_may_lie_in_memory_in_any_way(same: npt.NDArray[Any]) -> N
 def test_a_mask_without_pixels_has_no_components(shape: tuple[int, int]) -> None:
     table = measure(np.zeros(shape, bool), np.zeros(shape, np.float32))
     assert table.shape == (0,)
-    assert table.dtype == LESION_DTYPE
+    assert table.dtype == COMPONENT_DTYPE
 
 
 def test_the_inputs_are_left_as_they_are() -> None:
@@ -83,7 +83,7 @@ def test_small_components_are_left_out_and_the_rest_numbered_anew(min_area: int)
     every = measure(MASK, PROBABILITY, connectivity=4)
     kept = measure(MASK, PROBABILITY, min_area=min_area, connectivity=4)
     assert kept["label"].tolist() == list(range(1, len(kept) + 1))
-    fields = [name for name in LESION_DTYPE.names or () if name != "label"]
+    fields = [name for name in COMPONENT_DTYPE.names or () if name != "label"]
     np.testing.assert_array_equal(kept[fields], every[every["area"] >= min_area][fields])
 
 

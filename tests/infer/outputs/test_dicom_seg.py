@@ -62,24 +62,24 @@ FULL: dict[str, Any] = {
 def make_source(
     path: Path, *, syntax: str = ExplicitVRLittleEndian, without: str = "", **values: Any
 ) -> Path:
-    """Write a film; its header has what an image must name, and `values`."""
-    film = Dataset()
-    film.SOPClassUID = DigitalXRayImageStorageForPresentation
-    film.SOPInstanceUID, film.StudyInstanceUID, film.SeriesInstanceUID = "1.2.3.4.5", "1.2.3", "1.2.3.4"
-    film.Modality = "DX"
-    film.Rows, film.Columns = SHAPE
-    film.SamplesPerPixel, film.PhotometricInterpretation = 1, "MONOCHROME2"
-    film.BitsAllocated, film.BitsStored, film.HighBit, film.PixelRepresentation = 8, 8, 7, 0
-    film.PixelData = bytes(SHAPE[0] * SHAPE[1] + 1)
-    film["PixelData"].VR = "OW"
+    """Write an image; its header has what an image must name, and `values`."""
+    image = Dataset()
+    image.SOPClassUID = DigitalXRayImageStorageForPresentation
+    image.SOPInstanceUID, image.StudyInstanceUID, image.SeriesInstanceUID = "1.2.3.4.5", "1.2.3", "1.2.3.4"
+    image.Modality = "DX"
+    image.Rows, image.Columns = SHAPE
+    image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 8, 8, 7, 0
+    image.PixelData = bytes(SHAPE[0] * SHAPE[1] + 1)
+    image["PixelData"].VR = "OW"
     for keyword, value in values.items():
-        setattr(film, keyword, value)
-    film.pop(without, None)
-    film.file_meta = FileMetaDataset()
-    film.file_meta.TransferSyntaxUID = syntax
-    film.file_meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
-    film.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4.5"
-    film.save_as(path, enforce_file_format=True)
+        setattr(image, keyword, value)
+    image.pop(without, None)
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = syntax
+    image.file_meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
+    image.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4.5"
+    image.save_as(path, enforce_file_format=True)
     return path
 
 
@@ -97,7 +97,7 @@ def card(card_of: MakeCard) -> ModelCard:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    return make_source(tmp_path / "film.dcm", **FULL)
+    return make_source(tmp_path / "image.dcm", **FULL)
 
 
 @pytest.fixture
@@ -171,15 +171,15 @@ def test_a_class_without_a_standard_code_is_its_own_code_in_a_private_scheme(
 def test_the_object_belongs_to_the_study_and_patient_of_its_source(
     source: Path, write: Callable[..., Path]
 ) -> None:
-    film, written = dcmread(source), dcmread(write(source))
+    image, written = dcmread(source), dcmread(write(source))
     for keyword in ("FrameOfReferenceUID", "StudyInstanceUID", "PatientOrientation", *list(FULL)[1:11]):
-        assert written[keyword].value == film[keyword].value, keyword
-    assert written.SeriesInstanceUID != film.SeriesInstanceUID
+        assert written[keyword].value == image[keyword].value, keyword
+    assert written.SeriesInstanceUID != image.SeriesInstanceUID
     [series] = written.ReferencedSeriesSequence
     [image] = series.ReferencedInstanceSequence
-    assert series.SeriesInstanceUID == film.SeriesInstanceUID
-    assert image.ReferencedSOPInstanceUID == film.SOPInstanceUID
-    assert image.ReferencedSOPClassUID == film.SOPClassUID
+    assert series.SeriesInstanceUID == image.SeriesInstanceUID
+    assert image.ReferencedSOPInstanceUID == image.SOPInstanceUID
+    assert image.ReferencedSOPClassUID == image.SOPClassUID
 
 
 def test_the_object_says_that_it_is_for_research(source: Path, write: Callable[..., Path]) -> None:
@@ -197,7 +197,7 @@ def test_the_content_has_the_moment_of_the_source(source: Path, write: Callable[
 def test_a_source_without_any_date_gives_the_date_that_stands_for_unknown(
     tmp_path: Path, write: Callable[..., Path]
 ) -> None:
-    written = dcmread(write(make_source(tmp_path / "film.dcm")))
+    written = dcmread(write(make_source(tmp_path / "image.dcm")))
     assert (written.ContentDate, written.ContentTime) == ("19000101", "000000")
 
 
@@ -246,7 +246,7 @@ def test_a_name_in_any_script_is_carried_over(
     charset: str | list[str], patient: str, tmp_path: Path, write: Callable[..., Path]
 ) -> None:
     values = {"SpecificCharacterSet": charset, "PatientName": patient, "StudyDescription": ""}
-    written = dcmread(write(make_source(tmp_path / "film.dcm", **values)))
+    written = dcmread(write(make_source(tmp_path / "image.dcm", **values)))
     assert written.SpecificCharacterSet == "ISO_IR 192"
     assert str(written.PatientName) == patient
 
@@ -254,13 +254,13 @@ def test_a_name_in_any_script_is_carried_over(
 def test_text_inside_a_sequence_is_carried_over(tmp_path: Path, write: Callable[..., Path]) -> None:
     other = Dataset()
     other.PatientID, other.TypeOfPatientID, other.IssuerOfPatientID = "7", "TEXT", "Zürich"
-    film = make_source(tmp_path / "film.dcm", **FULL, OtherPatientIDsSequence=[other])
-    [carried] = dcmread(write(film)).OtherPatientIDsSequence
+    image = make_source(tmp_path / "image.dcm", **FULL, OtherPatientIDsSequence=[other])
+    [carried] = dcmread(write(image)).OtherPatientIDsSequence
     assert carried.IssuerOfPatientID == "Zürich"
 
 
 def test_what_a_source_does_not_say_is_there_and_empty(tmp_path: Path, write: Callable[..., Path]) -> None:
-    written = dcmread(write(make_source(tmp_path / "film.dcm")))
+    written = dcmread(write(make_source(tmp_path / "image.dcm")))
     demanded = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID")
     for keyword in (*demanded, "ReferringPhysicianName", "PatientOrientation", "ContentCreatorName"):
         assert not written[keyword].value
@@ -273,7 +273,7 @@ def test_a_patient_is_never_printed(
     recwarn: pytest.WarningsRecorder,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    write(make_source(tmp_path / "film.dcm", PatientName="Name Without Caret"))
+    write(make_source(tmp_path / "image.dcm", PatientName="Name Without Caret"))
     told = caplog.text + "".join(str(warning.message) for warning in recwarn)
     assert "Caret" not in told
 
@@ -315,11 +315,11 @@ SOURCES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_films_of_every_kind_have_a_segmentation(
+def test_images_of_every_kind_have_a_segmentation(
     kind: str, tmp_path: Path, write: Callable[..., Path]
 ) -> None:
     masks = make_masks()
-    written = dcmread(write(make_source(tmp_path / "film.dcm", **SOURCES[kind]), masks))
+    written = dcmread(write(make_source(tmp_path / "image.dcm", **SOURCES[kind]), masks))
     np.testing.assert_array_equal(written.pixel_array, np.stack(list(masks.values())))
     assert written.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
 
@@ -331,7 +331,7 @@ def test_dciodvfy_finds_no_error(kind: str, masks: str, tmp_path: Path, write: C
     given = make_masks() | {"drain": np.zeros(SHAPE, np.uint8)}
     if masks == "empty":
         given = dict.fromkeys(given, np.zeros(SHAPE, np.uint8))
-    path = write(make_source(tmp_path / "film.dcm", **SOURCES[kind]), given)
+    path = write(make_source(tmp_path / "image.dcm", **SOURCES[kind]), given)
     done = subprocess.run(["dciodvfy", "-new", path], capture_output=True, text=True, check=False)
     told = (done.stdout + done.stderr).splitlines()
     assert "Segmentation" in told
@@ -351,7 +351,7 @@ def test_dciodvfy_finds_no_error(kind: str, masks: str, tmp_path: Path, write: C
 def test_a_value_that_cannot_be_read_is_left_empty(
     keyword: str, value: str, tmp_path: Path, write: Callable[..., Path]
 ) -> None:
-    written = dcmread(write(make_source(tmp_path / "film.dcm", **{**FULL, keyword: value})))
+    written = dcmread(write(make_source(tmp_path / "image.dcm", **{**FULL, keyword: value})))
     assert not written[keyword].value
 
 
@@ -359,14 +359,14 @@ def test_a_value_that_cannot_be_read_is_left_empty(
 def test_a_source_that_cannot_be_named_is_refused(
     keyword: str, tmp_path: Path, write: Callable[..., Path]
 ) -> None:
-    source = make_source(tmp_path / "film.dcm", without=keyword, **FULL)
-    with pytest.raises(InputError, match=rf"film.dcm: has no {keyword}.*--masks-as png"):
+    source = make_source(tmp_path / "image.dcm", without=keyword, **FULL)
+    with pytest.raises(InputError, match=rf"image.dcm: has no {keyword}.*--masks-as png"):
         write(source)
     assert not (tmp_path / "masks").exists()
 
 
 def test_a_source_of_an_unknown_kind_is_refused(tmp_path: Path, write: Callable[..., Path]) -> None:
-    source = make_source(tmp_path / "film.dcm", **{**FULL, "SOPClassUID": "1.2.3.4.5.6.7"})
+    source = make_source(tmp_path / "image.dcm", **{**FULL, "SOPClassUID": "1.2.3.4.5.6.7"})
     with pytest.raises(InputError, match=r"can be built on its header \(KeyError\); use --masks-as png"):
         write(source)
 
@@ -377,7 +377,7 @@ def test_masks_of_another_size_are_refused(source: Path, write: Callable[..., Pa
         write(source, masks)
 
 
-def test_a_picture_that_is_not_dicom_is_refused_with_what_to_do(
+def test_a_image_that_is_not_dicom_is_refused_with_what_to_do(
     tmp_path: Path, draw: Callable[..., Path], write: Callable[..., Path]
 ) -> None:
     with pytest.raises(InputError, match=r"p.png: is not DICOM.*use --masks-as png"):

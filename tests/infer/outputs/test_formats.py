@@ -19,8 +19,8 @@ from PIL import Image
 
 from cxr.cli import main
 from cxr.data.decode import isolation
-from cxr.data.decode.options import Reading
-from cxr.data.image import Picture
+from cxr.data.decode.options import DecodeOptions
+from cxr.data.image import Radiograph
 from cxr.errors import InputError, MachineError
 from cxr.infer.outputs.parquet import write_parquet
 from cxr.infer.outputs.rle import decode
@@ -83,7 +83,7 @@ def test_masks_of_another_form_are_refused_with_the_choices(model: Path, tmp_pat
 def test_parquet_holds_the_same_tables_with_their_types(model: Path, tmp_path: Path, draw: Draw) -> None:
     draw(tmp_path / "in" / "a.png", SPOTS)
     draw(tmp_path / "in" / "dark.png")
-    (tmp_path / "in" / "broken.png").write_bytes(b"no picture, but\na line end")
+    (tmp_path / "in" / "broken.png").write_bytes(b"no image, but\na line end")
     out = tmp_path / "out"
     ran = CliRunner().invoke(
         main,
@@ -220,19 +220,19 @@ def test_a_mask_that_would_be_a_file_and_a_folder_is_refused_first(
         infer_folder(tmp_path / "in", model=model, out=tmp_path / "out", masks="png")
 
 
-def test_want_of_memory_ends_the_run_and_is_no_picture_s_failure(
+def test_want_of_memory_ends_the_run_and_is_no_image_s_failure(
     model: Path, tmp_path: Path, draw_many: Fill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, out = draw_many(tmp_path / "in", 6), tmp_path / "out"
-    whole = isolation.read_picture
+    whole = isolation.read_image
 
-    def starve(path: Path, reading: Reading) -> Picture:
+    def starve(path: Path, reading: DecodeOptions) -> Radiograph:
         if path.name.startswith("00000003"):
             raise MemoryError
         return whole(path, reading)
 
     with monkeypatch.context() as patch:
-        patch.setattr(isolation, "read_picture", starve)
+        patch.setattr(isolation, "read_image", starve)
         with pytest.raises(
             MachineError, match=r"00000003_000\.png: not enough memory; what is finished is safe"
         ):

@@ -8,45 +8,45 @@ import pytest
 
 from cxr.data.decode.reader import read_mask
 from cxr.errors import InputError
-from cxr.infer.outputs.images import check_names, picture_name, write_mask, write_overlay
+from cxr.infer.outputs.images import check_names, image_name, write_mask, write_overlay
 
 
 def test_a_mask_comes_back_as_it_was_with_one_bit_a_pixel(tmp_path: Path) -> None:
     mask = (np.random.default_rng(0).random((37, 53)) > 0.5).astype(np.uint8)
     write_mask(tmp_path / "a" / "m.png", mask)
     data = (tmp_path / "a" / "m.png").read_bytes()
-    bits, colour = data[24], data[25]
-    assert (bits, colour) == (1, 0)
+    bits, color = data[24], data[25]
+    assert (bits, color) == (1, 0)
     np.testing.assert_array_equal(read_mask(tmp_path / "a" / "m.png", mask.shape), mask)
 
 
-def test_an_overlay_is_the_picture_with_outlines_and_a_legend(tmp_path: Path) -> None:
+def test_an_overlay_is_the_image_with_outlines_and_a_legend(tmp_path: Path) -> None:
     pixels = np.full((200, 300), 90, np.uint8)
     mask = np.zeros_like(pixels)
     mask[100:150, 100:200] = 1
     write_overlay(tmp_path / "o.png", pixels, {"lesion": mask, "lung": np.zeros_like(mask)})
     overlay = cv2.imread(str(tmp_path / "o.png"))
     assert overlay is not None
-    coloured = (overlay != 90).any(axis=2)
-    assert coloured[100, 100:200].all()
-    assert not coloured[105:145, 105:195].any()
-    assert coloured[:60, :100].any()  # the legend
-    assert not coloured[160:, :].any()
+    colored = (overlay != 90).any(axis=2)
+    assert colored[100, 100:200].all()
+    assert not colored[105:145, 105:195].any()
+    assert colored[:60, :100].any()  # the legend
+    assert not colored[160:, :].any()
 
 
 @pytest.mark.parametrize(
     ("key", "name"),
     [("a/b.png", "a/b.png"), ("a/b.PNG", "a/b.PNG"), ("a/b.jpg", "a/b.jpg.png"), ("a/b", "a/b.png")],
 )
-def test_pictures_are_named_after_their_source(key: str, name: str) -> None:
-    assert picture_name(key) == name
+def test_images_are_named_after_their_source(key: str, name: str) -> None:
+    assert image_name(key) == name
 
 
-def test_pictures_that_differ_in_their_suffix_keep_apart() -> None:
+def test_images_that_differ_in_their_suffix_keep_apart() -> None:
     check_names(["a/b.jpg", "a/b.png", "a/b.tif", "b.png"])
 
 
 @pytest.mark.parametrize("keys", [["a", "a.png"], ["a.jpg", "a.jpg.png"]])
-def test_two_pictures_that_would_write_one_file_are_refused(keys: list[str]) -> None:
+def test_two_images_that_would_write_one_file_are_refused(keys: list[str]) -> None:
     with pytest.raises(InputError, match="would both write"):
         check_names(keys)

@@ -195,7 +195,7 @@ def test_the_card_of_a_machine_without_nvidia_is_none(monkeypatch: pytest.Monkey
 
 
 def test_an_input_that_openvino_fused_with_the_layer_after_it_keeps_its_name() -> None:
-    """As in a quantised file, whose first layer is a QuantizeLinear."""
+    """As in a quantized file, whose first layer is a QuantizeLinear."""
     port = SimpleNamespace(
         get_names=lambda: {"image", "x_QuantizeLinear_Output"},
         any_name="x_QuantizeLinear_Output",

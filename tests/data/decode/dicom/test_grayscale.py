@@ -26,7 +26,7 @@ ALL_12 = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 ENDS = {False: (0, 4095), True: (-2048, 2047)}
 
 
-def grey(data: bytes) -> npt.NDArray[np.int64]:
+def gray(data: bytes) -> npt.NDArray[np.int64]:
     pixels = read_dicom(data, max_pixels=65536).pixels
     assert pixels.dtype == np.uint8
     return pixels.astype(np.int64)
@@ -47,12 +47,12 @@ def lut(entries: Pixels, first: int, bits: int, *, words: bool = True) -> Datase
 
 
 def test_8_bits_without_a_window_are_taken_as_they_are(make_dicom: MakeDicom) -> None:
-    np.testing.assert_array_equal(grey(make_dicom(ALL_8)), ALL_8)
+    np.testing.assert_array_equal(gray(make_dicom(ALL_8)), ALL_8)
 
 
 def test_more_bits_without_a_window_are_scaled_from_the_stored_bits(make_dicom: MakeDicom) -> None:
     np.testing.assert_array_equal(
-        grey(make_dicom(ALL_12, BitsStored=12)), np.rint(ALL_12.astype(float) * 255 / 4095)
+        gray(make_dicom(ALL_12, BitsStored=12)), np.rint(ALL_12.astype(float) * 255 / 4095)
     )
 
 
@@ -64,64 +64,64 @@ def test_stored_bits_of_which_less_than_an_eighth_is_in_use_are_refused(
     why = "samples up to 4095 where BitsStored 16 declares 65535: set BitsStored or a window"
     for more in ({}, {"RescaleSlope": 2, "RescaleIntercept": -1024}):
         with pytest.raises(DecodeError, match=why):
-            grey(make_dicom(ALL_12, **form, **more))
+            gray(make_dicom(ALL_12, **form, **more))
     with pytest.raises(DecodeError, match="samples up to 2048 where BitsStored 16 declares 32767"):
-        grey(make_dicom(ALL_12.astype(np.int16) - 2048, **form))
+        gray(make_dicom(ALL_12.astype(np.int16) - 2048, **form))
 
 
 def test_what_fills_an_eighth_or_shows_nothing_is_taken_as_declared(make_dicom: MakeDicom) -> None:
     for pixels in (ALL_12 * 2 + 2, ALL_12 * 0):
-        assert is_rounded(grey(make_dicom(pixels)), pixels.astype(float) * 255 / 65535)
+        assert is_rounded(gray(make_dicom(pixels)), pixels.astype(float) * 255 / 65535)
     padded = ALL_12 | np.where(ALL_12 < 9, 65535, 0).astype(np.uint16)
     with pytest.raises(DecodeError, match="samples up to 4095"):
-        grey(make_dicom(padded, PixelPaddingValue=65535))
-    assert not grey(make_dicom(ALL_12 * 0 + 9, PixelPaddingValue=9)).any()
+        gray(make_dicom(padded, PixelPaddingValue=65535))
+    assert not gray(make_dicom(ALL_12 * 0 + 9, PixelPaddingValue=9)).any()
 
 
 def test_the_declared_smallest_and_largest_value_are_black_and_white(make_dicom: MakeDicom) -> None:
     pixels = ALL_12.clip(1000, 3000)
     data = make_dicom(pixels, SmallestImagePixelValue=1000, LargestImagePixelValue=3000)
-    assert is_rounded(grey(data), (pixels.astype(float) - 1000) / 2000 * 255)
+    assert is_rounded(gray(data), (pixels.astype(float) - 1000) / 2000 * 255)
 
 
-def test_a_smallest_and_largest_value_of_another_picture_do_not_count(make_dicom: MakeDicom) -> None:
-    plain = grey(make_dicom(ALL_12, BitsStored=12))
+def test_a_smallest_and_largest_value_of_another_image_do_not_count(make_dicom: MakeDicom) -> None:
+    plain = gray(make_dicom(ALL_12, BitsStored=12))
     for low, high in ((0, 100), (1000, 4095), (0, 0)):
         stale = {"SmallestImagePixelValue": low, "LargestImagePixelValue": high}
-        np.testing.assert_array_equal(grey(make_dicom(ALL_12, BitsStored=12, **stale)), plain)
+        np.testing.assert_array_equal(gray(make_dicom(ALL_12, BitsStored=12, **stale)), plain)
 
 
 def test_padding_may_lie_outside_the_smallest_and_largest_value(make_dicom: MakeDicom) -> None:
     pixels = ALL_12.clip(1000, 3000)
     pixels[0] = 4095
     ends = {"SmallestImagePixelValue": 1000, "LargestImagePixelValue": 3000, "PixelPaddingValue": 4095}
-    shown = grey(make_dicom(pixels, BitsStored=12, **ends))
+    shown = gray(make_dicom(pixels, BitsStored=12, **ends))
     assert not shown[0].any()
     assert is_rounded(shown[1:], (pixels[1:].astype(float) - 1000) / 2000 * 255)
 
 
 def test_8_bits_are_not_stretched(make_dicom: MakeDicom) -> None:
     data = make_dicom(ALL_8, SmallestImagePixelValue=50, LargestImagePixelValue=100)
-    np.testing.assert_array_equal(grey(data), ALL_8)
+    np.testing.assert_array_equal(gray(data), ALL_8)
 
 
 def test_signed_pixels_are_scaled_from_their_own_range(make_dicom: MakeDicom) -> None:
     signed = ALL_12.astype(np.int16) - 2048
     np.testing.assert_array_equal(
-        grey(make_dicom(signed, BitsStored=12)), np.rint(ALL_12.astype(float) * 255 / 4095)
+        gray(make_dicom(signed, BitsStored=12)), np.rint(ALL_12.astype(float) * 255 / 4095)
     )
 
 
 def test_bits_that_are_not_stored_do_not_count(make_dicom: MakeDicom) -> None:
     rubbish = np.random.default_rng(0).integers(0, 16, ALL_12.shape).astype(np.uint16) << 12
     clean = make_dicom(ALL_12, BitsStored=12)
-    np.testing.assert_array_equal(grey(make_dicom(ALL_12 | rubbish, BitsStored=12)), grey(clean))
+    np.testing.assert_array_equal(gray(make_dicom(ALL_12 | rubbish, BitsStored=12)), gray(clean))
     signed = make_dicom(ALL_12 ^ 0x800 | rubbish, BitsStored=12, PixelRepresentation=1)
-    np.testing.assert_array_equal(grey(signed), grey(clean))
+    np.testing.assert_array_equal(gray(signed), gray(clean))
 
 
 @pytest.mark.parametrize(
-    ("centre", "width", "function", "values"),
+    ("center", "width", "function", "values"),
     [
         # PS3.3, C.11.2.1.2: by the pseudo-code of LINEAR, 0 to 4095 show as they are with 2048 and 4096.
         (2048, 4096, None, {0: 0, 4095: 255, 2048: 128}),
@@ -134,10 +134,10 @@ def test_bits_that_are_not_stored_do_not_count(make_dicom: MakeDicom) -> None:
     ],
 )
 def test_the_first_window_is_applied_by_its_function(
-    make_dicom: MakeDicom, centre: object, width: object, function: str | None, values: dict[int, int]
+    make_dicom: MakeDicom, center: object, width: object, function: str | None, values: dict[int, int]
 ) -> None:
-    data = make_dicom(ALL_12, WindowCenter=centre, WindowWidth=width, VOILUTFunction=function)
-    shown = grey(data).ravel()
+    data = make_dicom(ALL_12, WindowCenter=center, WindowWidth=width, VOILUTFunction=function)
+    shown = gray(data).ravel()
     assert {value: int(shown[value]) for value in values} == values
 
 
@@ -146,7 +146,7 @@ def test_the_first_window_is_applied_by_its_function(
     signed=st.booleans(),
     slope=st.floats(0.01, 50),
     intercept=st.floats(-3000, 3000),
-    centre=st.floats(-5000, 5000),
+    center=st.floats(-5000, 5000),
     width=st.floats(1, 9000),
     function=st.sampled_from(["LINEAR", "LINEAR_EXACT", "SIGMOID"]),
 )
@@ -155,7 +155,7 @@ def test_rescaling_and_windows_agree_with_pydicom(
     signed: bool,
     slope: float,
     intercept: float,
-    centre: float,
+    center: float,
     width: float,
     function: str,
 ) -> None:
@@ -164,7 +164,7 @@ def test_rescaling_and_windows_agree_with_pydicom(
         BitsStored=12,
         RescaleSlope=f"{slope:.6g}",
         RescaleIntercept=f"{intercept:.6g}",
-        WindowCenter=f"{centre:.6g}",
+        WindowCenter=f"{center:.6g}",
         WindowWidth=f"{width:.6g}",
         VOILUTFunction=function,
     )
@@ -174,33 +174,33 @@ def test_rescaling_and_windows_agree_with_pydicom(
     black, white = (
         float(dataset.RescaleSlope) * end + float(dataset.RescaleIntercept) for end in ENDS[signed]
     )
-    assert is_rounded(grey(data), (shown - black) / (white - black) * 255)
+    assert is_rounded(gray(data), (shown - black) / (white - black) * 255)
 
 
-def test_a_negative_slope_turns_the_greys_round_with_and_without_a_window(make_dicom: MakeDicom) -> None:
+def test_a_negative_slope_turns_the_grays_round_with_and_without_a_window(make_dicom: MakeDicom) -> None:
     elements = {"BitsStored": 12, "RescaleSlope": -1, "RescaleIntercept": 4095}
-    plain = grey(make_dicom(ALL_12, BitsStored=12))
-    np.testing.assert_array_equal(grey(make_dicom(ALL_12, **elements)), plain[::-1, ::-1])
+    plain = gray(make_dicom(ALL_12, BitsStored=12))
+    np.testing.assert_array_equal(gray(make_dicom(ALL_12, **elements)), plain[::-1, ::-1])
     window = {"WindowCenter": 1500, "WindowWidth": 1000}
-    plain = grey(make_dicom(ALL_12, BitsStored=12, **window))
-    np.testing.assert_array_equal(grey(make_dicom(ALL_12, **elements, **window)), plain[::-1, ::-1])
+    plain = gray(make_dicom(ALL_12, BitsStored=12, **window))
+    np.testing.assert_array_equal(gray(make_dicom(ALL_12, **elements, **window)), plain[::-1, ::-1])
 
 
 @pytest.mark.parametrize("window", [{"WindowCenter": 100, "WindowWidth": 0}, {"WindowCenter": 100}])
 def test_a_window_without_a_width_is_none(make_dicom: MakeDicom, window: dict[str, int]) -> None:
-    plain = grey(make_dicom(ALL_12, BitsStored=12))
-    np.testing.assert_array_equal(grey(make_dicom(ALL_12, BitsStored=12, **window)), plain)
+    plain = gray(make_dicom(ALL_12, BitsStored=12))
+    np.testing.assert_array_equal(gray(make_dicom(ALL_12, BitsStored=12, **window)), plain)
 
 
 def test_monochrome1_and_presentation_lut_shape_inverse_invert_once(make_dicom: MakeDicom) -> None:
     window = {"WindowCenter": 1000, "WindowWidth": 1500}
-    plain = grey(make_dicom(ALL_12, **window))
+    plain = gray(make_dicom(ALL_12, **window))
     one = {"PhotometricInterpretation": "MONOCHROME1"}
     inverse = {"PresentationLUTShape": "INVERSE"}
     for elements in (one, inverse, one | inverse):
-        np.testing.assert_array_equal(grey(make_dicom(ALL_12, **window, **elements)), 255 - plain)
+        np.testing.assert_array_equal(gray(make_dicom(ALL_12, **window, **elements)), 255 - plain)
     identity = {"PresentationLUTShape": "IDENTITY"}
-    np.testing.assert_array_equal(grey(make_dicom(ALL_12, **window, **identity)), plain)
+    np.testing.assert_array_equal(gray(make_dicom(ALL_12, **window, **identity)), plain)
 
 
 @pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian])
@@ -209,17 +209,17 @@ def test_a_voi_lut_goes_before_a_window(make_dicom: MakeDicom, bits: int, syntax
     entries = np.random.default_rng(bits).integers(0, 1 << bits, 3000)
     data = make_dicom(ALL_12, syntax, VOILUTSequence=[lut(entries, 500, bits)], WindowCenter=9, WindowWidth=9)
     exact = entries[np.clip(ALL_12.astype(int) - 500, 0, 2999)] / ((1 << bits) - 1) * 255
-    assert is_rounded(grey(data), exact)
+    assert is_rounded(gray(data), exact)
 
 
 def test_a_voi_lut_may_pack_its_bytes_have_65536_entries_or_begin_below_zero(make_dicom: MakeDicom) -> None:
     entries = np.random.default_rng(0).integers(0, 256, 4096)
     packed = make_dicom(ALL_12, VOILUTSequence=[lut(entries, 0, 8, words=False)])
-    np.testing.assert_array_equal(grey(packed), entries[ALL_12])
+    np.testing.assert_array_equal(gray(packed), entries[ALL_12])
     whole = make_dicom(ALL_16, VOILUTSequence=[lut(np.arange(65536), 0, 16)])
-    np.testing.assert_array_equal(grey(whole), grey(make_dicom(ALL_16)))
+    np.testing.assert_array_equal(gray(whole), gray(make_dicom(ALL_16)))
     signed = make_dicom(ALL_12.astype(np.int16) - 2048, VOILUTSequence=[lut(entries, -2048, 8)])
-    np.testing.assert_array_equal(grey(signed), entries[ALL_12])
+    np.testing.assert_array_equal(gray(signed), entries[ALL_12])
 
 
 @pytest.mark.parametrize(("declared", "white"), [(16, 4095), (14, 4095), (10, 4095), (12, 4095), (13, 8191)])
@@ -228,48 +228,48 @@ def test_white_of_a_look_up_table_is_that_of_its_entries_where_they_contradict_i
     make_dicom: MakeDicom, keyword: str, declared: int, white: int
 ) -> None:
     data = make_dicom(ALL_12, **{keyword: [lut(np.arange(4096), 0, declared)]})
-    assert is_rounded(grey(data), ALL_12.astype(float) * 255 / white)
+    assert is_rounded(gray(data), ALL_12.astype(float) * 255 / white)
 
 
 def test_a_look_up_table_of_nothing_but_zeros_is_black(make_dicom: MakeDicom) -> None:
-    assert not grey(make_dicom(ALL_12, VOILUTSequence=[lut(np.zeros(4096, int), 0, 12)])).any()
+    assert not gray(make_dicom(ALL_12, VOILUTSequence=[lut(np.zeros(4096, int), 0, 12)])).any()
 
 
 def test_a_modality_lut_comes_before_the_window(make_dicom: MakeDicom) -> None:
     entries = np.arange(4096)[::-1]
     window = {"WindowCenter": 1000, "WindowWidth": 900}
     data = make_dicom(ALL_12, ModalityLUTSequence=[lut(entries, 0, 12)], **window)
-    np.testing.assert_array_equal(grey(data), grey(make_dicom(ALL_12, **window))[::-1, ::-1])
+    np.testing.assert_array_equal(gray(data), gray(make_dicom(ALL_12, **window))[::-1, ::-1])
     bare = make_dicom(ALL_12, ModalityLUTSequence=[lut(entries, 0, 12)])
-    np.testing.assert_array_equal(grey(bare), grey(make_dicom(ALL_12, BitsStored=12))[::-1, ::-1])
+    np.testing.assert_array_equal(gray(bare), gray(make_dicom(ALL_12, BitsStored=12))[::-1, ::-1])
 
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
-def test_padding_is_black_and_moves_no_other_grey(make_dicom: MakeDicom, photometric: str) -> None:
+def test_padding_is_black_and_moves_no_other_gray(make_dicom: MakeDicom, photometric: str) -> None:
     form = {"PhotometricInterpretation": photometric, "BitsStored": 12}
-    plain = grey(make_dicom(ALL_12, **form))
-    one = grey(make_dicom(ALL_12, PixelPaddingValue=700, **form))
+    plain = gray(make_dicom(ALL_12, **form))
+    one = gray(make_dicom(ALL_12, PixelPaddingValue=700, **form))
     np.testing.assert_array_equal(one, np.where(ALL_12 == 700, 0, plain))
-    several = grey(make_dicom(ALL_12, PixelPaddingValue=700, PixelPaddingRangeLimit=650, **form))
+    several = gray(make_dicom(ALL_12, PixelPaddingValue=700, PixelPaddingRangeLimit=650, **form))
     np.testing.assert_array_equal(several, np.where((ALL_12 >= 650) & (ALL_12 <= 700), 0, plain))
 
 
 def test_padding_is_found_whatever_is_in_bits_that_are_not_stored(make_dicom: MakeDicom) -> None:
     cells = ALL_12 | (ALL_12 << 12)
-    shown = grey(make_dicom(cells, BitsStored=12, PixelPaddingValue=700))
-    plain = grey(make_dicom(ALL_12, BitsStored=12))
+    shown = gray(make_dicom(cells, BitsStored=12, PixelPaddingValue=700))
+    plain = gray(make_dicom(ALL_12, BitsStored=12))
     np.testing.assert_array_equal(shown, np.where(ALL_12 == 700, 0, plain))
 
 
 def test_padding_that_no_stored_value_can_be_fills_whole_cells(make_dicom: MakeDicom) -> None:
     cells = ALL_12.copy()
     cells[0, :9] = 63536
-    shown = grey(make_dicom(cells, BitsStored=12, PixelPaddingValue=63536))
-    plain = grey(make_dicom(ALL_12, BitsStored=12))
+    shown = gray(make_dicom(cells, BitsStored=12, PixelPaddingValue=63536))
+    plain = gray(make_dicom(ALL_12, BitsStored=12))
     assert (shown[0, :9] == 0).all()
-    np.testing.assert_array_equal(shown[1:], plain[1:])  # 63536 & 4095 is a grey of its own
+    np.testing.assert_array_equal(shown[1:], plain[1:])  # 63536 & 4095 is a gray of its own
     signed = make_dicom(cells.view(np.int16), BitsStored=12, PixelPaddingValue=-2000, PixelRepresentation=1)
-    assert (grey(signed)[0, :9] == 0).all()
+    assert (gray(signed)[0, :9] == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -283,30 +283,30 @@ def test_padding_that_no_stored_value_can_be_fills_whole_cells(make_dicom: MakeD
         ({"VOILUTSequence": [lut(np.arange(100), 0, 17)]}, "100 entries where 100 of 17 bits"),
     ],
 )
-def test_greys_that_are_not_known_are_refused(
+def test_grays_that_are_not_known_are_refused(
     make_dicom: MakeDicom, elements: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(DecodeError, match=why):
-        grey(make_dicom(ALL_12, **elements))
+        gray(make_dicom(ALL_12, **elements))
 
 
 def test_a_look_up_table_that_is_cut_is_refused_unless_there_is_a_window(make_dicom: MakeDicom) -> None:
     short = lut(np.arange(100), 0, 12)
     short.LUTData = short.LUTData[:-2]
     with pytest.raises(DecodeError, match="99 entries where 100 of 12 bits are declared"):
-        grey(make_dicom(ALL_12, VOILUTSequence=[short]))
+        gray(make_dicom(ALL_12, VOILUTSequence=[short]))
     window = {"WindowCenter": 1000, "WindowWidth": 900}
-    plain = grey(make_dicom(ALL_12, **window))
-    np.testing.assert_array_equal(grey(make_dicom(ALL_12, VOILUTSequence=[short], **window)), plain)
+    plain = gray(make_dicom(ALL_12, **window))
+    np.testing.assert_array_equal(gray(make_dicom(ALL_12, VOILUTSequence=[short], **window)), plain)
     with pytest.raises(DecodeError, match="99 entries"):
-        grey(make_dicom(ALL_12, ModalityLUTSequence=[short], **window))
+        gray(make_dicom(ALL_12, ModalityLUTSequence=[short], **window))
 
 
 def test_entries_beyond_those_declared_are_left_out(make_dicom: MakeDicom) -> None:
     long = lut(np.append(np.arange(4096), [9, 65535]), 0, 12)
     long.LUTDescriptor = [4096, 0, 12]
     data = make_dicom(ALL_12, VOILUTSequence=[long])
-    np.testing.assert_array_equal(grey(data), grey(make_dicom(ALL_12, BitsStored=12)))
+    np.testing.assert_array_equal(gray(data), gray(make_dicom(ALL_12, BitsStored=12)))
 
 
 @pytest.mark.parametrize("missing", ["LUTData", "LUTDescriptor"])
@@ -316,16 +316,16 @@ def test_a_voi_lut_without_its_entries_is_none_and_a_modality_lut_refused(
     item = lut(np.arange(100), 0, 12)
     delattr(item, missing)
     for window in ({"WindowCenter": 1000, "WindowWidth": 900}, {"BitsStored": 12}):
-        plain = grey(make_dicom(ALL_12, **window))
-        np.testing.assert_array_equal(grey(make_dicom(ALL_12, VOILUTSequence=[item], **window)), plain)
+        plain = gray(make_dicom(ALL_12, **window))
+        np.testing.assert_array_equal(gray(make_dicom(ALL_12, VOILUTSequence=[item], **window)), plain)
         with pytest.raises(DecodeError, match="ModalityLUTSequence has no entries"):
-            grey(make_dicom(ALL_12, ModalityLUTSequence=[item], **window))
+            gray(make_dicom(ALL_12, ModalityLUTSequence=[item], **window))
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR")
 def test_the_case_and_blanks_of_a_windows_function_do_not_count(make_dicom: MakeDicom) -> None:
     window = {"WindowCenter": 1000, "WindowWidth": 900}
     for function in ("SIGMOID", "LINEAR_EXACT"):
-        plain = grey(make_dicom(ALL_12, VOILUTFunction=function, **window))
+        plain = gray(make_dicom(ALL_12, VOILUTFunction=function, **window))
         lax = make_dicom(ALL_12, VOILUTFunction=f" {function.lower()} ", **window)
-        np.testing.assert_array_equal(grey(lax), plain)
+        np.testing.assert_array_equal(gray(lax), plain)

@@ -17,7 +17,7 @@ from cxr.data.decode.dicom.reader import read_dicom
 from cxr.errors import DecodeError
 
 MakeDicom = Callable[..., bytes]
-FILM = np.arange(16, dtype=np.uint8).reshape(4, 4)
+IMAGE = np.arange(16, dtype=np.uint8).reshape(4, 4)
 
 ITEM = b"\xfe\xff\x00\xe0"
 OPEN = b"\xff\xff\xff\xff"
@@ -47,13 +47,13 @@ def deflated(data: bytes, body: bytes) -> bytes:
 
 @pytest.mark.parametrize("depth", [1, 20])
 def test_nested_sequences_are_passed_over(make_dicom: MakeDicom, depth: int) -> None:
-    data = before_pixels(make_dicom(FILM), NEST * depth + NEST_END * depth)
-    np.testing.assert_array_equal(read(data), FILM)
+    data = before_pixels(make_dicom(IMAGE), NEST * depth + NEST_END * depth)
+    np.testing.assert_array_equal(read(data), IMAGE)
 
 
 @pytest.mark.parametrize("depth", [1_000, 300_000])
 def test_sequences_that_are_nested_too_deep_are_refused_at_once(make_dicom: MakeDicom, depth: int) -> None:
-    data = before_pixels(make_dicom(FILM), NEST * depth)
+    data = before_pixels(make_dicom(IMAGE), NEST * depth)
     for stack in (threading.stack_size(), 512 * 1024):
         errors: list[DecodeError] = []
 
@@ -80,13 +80,13 @@ def test_sequences_that_are_nested_too_deep_are_refused_at_once(make_dicom: Make
     ids=["items", "elements"],
 )
 def test_a_header_of_countless_elements_is_refused(make_dicom: MakeDicom, more: bytes) -> None:
-    data = before_pixels(make_dicom(FILM), more)
+    data = before_pixels(make_dicom(IMAGE), more)
     with pytest.raises(DecodeError, match="too many elements in its header"):
         read(data)
 
 
 def test_a_sequence_of_look_up_tables_has_a_longest_length(make_dicom: MakeDicom) -> None:
-    data = make_dicom(FILM)
+    data = make_dicom(IMAGE)
     place = data.index(b"\xe0\x7f\x10\x00")
     bomb = struct.pack("<HH2sHI", 0x28, 0x3010, b"SQ", 0, 8 << 20) + (ITEM + bytes(4)) * (1 << 20)
     with pytest.raises(DecodeError, match="VOILUTSequence has 8388608 bytes"):
@@ -94,15 +94,15 @@ def test_a_sequence_of_look_up_tables_has_a_longest_length(make_dicom: MakeDicom
 
 
 def test_what_is_deflated_is_inflated_no_further_than_its_pixels(make_dicom: MakeDicom) -> None:
-    data = make_dicom(FILM, uid.DeflatedExplicitVRLittleEndian)
-    whole = make_dicom(FILM)
+    data = make_dicom(IMAGE, uid.DeflatedExplicitVRLittleEndian)
+    whole = make_dicom(IMAGE)
     body = whole[144 + struct.unpack_from("<I", whole, 140)[0] :]
     zeros = bytes(100 << 20)
     good, bad = deflated(data, body + zeros), deflated(data, zeros)
     del zeros
     tracemalloc.start()
     try:
-        np.testing.assert_array_equal(read(good), FILM)
+        np.testing.assert_array_equal(read(good), IMAGE)
         with pytest.raises(DecodeError):
             read(bad)
         assert tracemalloc.get_traced_memory()[1] < 50 << 20
@@ -113,28 +113,28 @@ def test_what_is_deflated_is_inflated_no_further_than_its_pixels(make_dicom: Mak
 def test_too_many_pixels_are_refused_by_the_header(make_dicom: MakeDicom) -> None:
     for syntax in (uid.ExplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian):
         with pytest.raises(DecodeError, match="65535 x 65535 pixels, more than the limit of 100"):
-            read(make_dicom(FILM, syntax, Rows=65535, Columns=65535))
+            read(make_dicom(IMAGE, syntax, Rows=65535, Columns=65535))
 
 
 def test_large_values_in_a_header_are_passed_over(make_dicom: MakeDicom) -> None:
     private = struct.pack("<HH2sHI", 0x19, 0x1010, b"OB", 0, 30 << 20) + bytes(30 << 20)
-    data = before_pixels(make_dicom(FILM), private)
+    data = before_pixels(make_dicom(IMAGE), private)
     tracemalloc.start()
     try:
-        np.testing.assert_array_equal(read(data), FILM)
+        np.testing.assert_array_equal(read(data), IMAGE)
         assert tracemalloc.get_traced_memory()[1] < 5 << 20
     finally:
         tracemalloc.stop()
 
 
-def test_an_icon_in_the_header_is_not_the_picture(make_dicom: MakeDicom) -> None:
+def test_an_icon_in_the_header_is_not_the_image(make_dicom: MakeDicom) -> None:
     icon = Dataset()
     icon.Rows, icon.Columns, icon.BitsAllocated = 2, 2, 8
     icon.PixelData = bytes(4)
     icon["PixelData"].VR = "OB"
     for undefined in (False, True):
         icon.is_undefined_length_sequence_item = undefined
-        np.testing.assert_array_equal(read(make_dicom(FILM, IconImageSequence=[icon])), FILM)
+        np.testing.assert_array_equal(read(make_dicom(IMAGE, IconImageSequence=[icon])), IMAGE)
 
 
 @pytest.mark.parametrize(
@@ -149,18 +149,18 @@ def test_an_icon_in_the_header_is_not_the_picture(make_dicom: MakeDicom) -> None
 def test_a_transfer_syntax_that_is_not_read_is_named(make_dicom: MakeDicom, syntax: str, name: str) -> None:
     value = syntax.encode() + b"\0" * (len(syntax) % 2)
     old = b"UI\x14\x001.2.840.10008.1.2.1\0"
-    data = make_dicom(FILM)
+    data = make_dicom(IMAGE)
     assert old in data
     with pytest.raises(DecodeError, match=f"transfer syntax {name}, which is not read; convert it"):
         read(data.replace(old, b"UI" + struct.pack("<H", len(value)) + value))
 
 
 @pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"])
-def test_text_where_a_number_of_the_greys_belongs_is_refused_by_its_keyword(
+def test_text_where_a_number_of_the_grays_belongs_is_refused_by_its_keyword(
     make_dicom: MakeDicom, keyword: str
 ) -> None:
     numbers = {"RescaleSlope": 1, "RescaleIntercept": 0, "WindowCenter": 8, "WindowWidth": 16}
-    data = make_dicom(FILM, **(numbers | {keyword: "7777"})).replace(b"7777", b"1,14")
+    data = make_dicom(IMAGE, **(numbers | {keyword: "7777"})).replace(b"7777", b"1,14")
     with pytest.raises(DecodeError, match=f"a DICOM file whose {keyword} is no number; correct it"):
         read(data)
 

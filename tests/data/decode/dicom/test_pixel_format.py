@@ -11,7 +11,7 @@ from cxr.data.decode.dicom.reader import read_dicom
 from cxr.errors import DecodeError
 
 MakeDicom = Callable[..., bytes]
-FILM = np.arange(12, dtype=np.uint8).reshape(3, 4)
+IMAGE = np.arange(12, dtype=np.uint8).reshape(3, 4)
 
 
 @pytest.mark.parametrize(
@@ -24,9 +24,9 @@ FILM = np.arange(12, dtype=np.uint8).reshape(3, 4)
         uid.UID("1.2.826.0.1.3680043.2.9999.1"),
     ],
 )
-def test_a_grey_picture_is_taken_whatever_its_class(make_dicom: MakeDicom, kind: str) -> None:
-    data = make_dicom(FILM, SOPClassUID=kind)
-    np.testing.assert_array_equal(read_dicom(data, max_pixels=12).pixels, FILM)
+def test_a_gray_image_is_taken_whatever_its_class(make_dicom: MakeDicom, kind: str) -> None:
+    data = make_dicom(IMAGE, SOPClassUID=kind)
+    np.testing.assert_array_equal(read_dicom(data, max_pixels=12).pixels, IMAGE)
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR")
@@ -42,12 +42,12 @@ def test_a_grey_picture_is_taken_whatever_its_class(make_dicom: MakeDicom, kind:
 )
 def test_raw_data_of_a_detector_are_refused(make_dicom: MakeDicom, elements: dict[str, str]) -> None:
     with pytest.raises(DecodeError, match="for processing, not for presentation; export the image for"):
-        read_dicom(make_dicom(FILM, **elements), max_pixels=12)
+        read_dicom(make_dicom(IMAGE, **elements), max_pixels=12)
 
 
 def test_what_is_for_presentation_is_taken(make_dicom: MakeDicom) -> None:
-    data = make_dicom(FILM, PresentationIntentType="FOR PRESENTATION")
-    np.testing.assert_array_equal(read_dicom(data, max_pixels=12).pixels, FILM)
+    data = make_dicom(IMAGE, PresentationIntentType="FOR PRESENTATION")
+    np.testing.assert_array_equal(read_dicom(data, max_pixels=12).pixels, IMAGE)
 
 
 @pytest.mark.parametrize(
@@ -56,15 +56,15 @@ def test_what_is_for_presentation_is_taken(make_dicom: MakeDicom) -> None:
         (uid.CTImageStorage, "a CT slice"),
         (uid.MRImageStorage, "an MR slice"),
         (uid.PositronEmissionTomographyImageStorage, "a PET slice"),
-        (uid.NuclearMedicineImageStorage, "a nuclear medicine picture"),
-        (uid.UltrasoundImageStorage, "an ultrasound picture"),
+        (uid.NuclearMedicineImageStorage, "a nuclear medicine image"),
+        (uid.UltrasoundImageStorage, "an ultrasound image"),
         (uid.SegmentationStorage, "a segmentation"),
         (uid.RTDoseStorage, "a dose distribution"),
     ],
 )
 def test_what_no_projection_made_is_named(make_dicom: MakeDicom, kind: str, name: str) -> None:
     with pytest.raises(DecodeError, match=f"{name}, not a radiograph; leave it out"):
-        read_dicom(make_dicom(FILM, SOPClassUID=kind), max_pixels=12)
+        read_dicom(make_dicom(IMAGE, SOPClassUID=kind), max_pixels=12)
 
 
 @pytest.mark.parametrize(
@@ -76,21 +76,19 @@ def test_what_no_projection_made_is_named(make_dicom: MakeDicom, kind: str, name
         (uid.MediaStorageDirectoryStorage, "Media Storage Directory Storage"),
     ],
 )
-def test_an_object_without_a_picture_is_named_by_its_class(
-    make_dicom: MakeDicom, kind: str, name: str
-) -> None:
-    with pytest.raises(DecodeError, match=f"without a picture \\({name}\\)"):
-        read_dicom(make_dicom(FILM, SOPClassUID=kind, PixelData=None), max_pixels=12)
+def test_an_object_without_a_image_is_named_by_its_class(make_dicom: MakeDicom, kind: str, name: str) -> None:
+    with pytest.raises(DecodeError, match=f"without an image \\({name}\\)"):
+        read_dicom(make_dicom(IMAGE, SOPClassUID=kind, PixelData=None), max_pixels=12)
 
 
 @pytest.mark.parametrize(
     ("elements", "why"),
     [
         ({"NumberOfFrames": 2}, "2 frames; save each as a file of its own"),
-        ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3, "PlanarConfiguration": 0}, "in colour"),
-        ({"PhotometricInterpretation": "YBR_FULL_422", "SamplesPerPixel": 3}, "in colour"),
-        ({"PhotometricInterpretation": "PALETTE COLOR"}, "in colour"),
-        ({"SamplesPerPixel": 3}, "in colour"),
+        ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3, "PlanarConfiguration": 0}, "in color"),
+        ({"PhotometricInterpretation": "YBR_FULL_422", "SamplesPerPixel": 3}, "in color"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "in color"),
+        ({"SamplesPerPixel": 3}, "in color"),
         ({"PhotometricInterpretation": None}, "neither MONOCHROME1 nor MONOCHROME2"),
         ({"PixelData": None, "FloatPixelData": bytes(48)}, "floating-point pixels"),
         ({"Rows": None}, "without Rows"),
@@ -104,11 +102,11 @@ def test_an_object_without_a_picture_is_named_by_its_class(
         ({"BitsStored": 6, "HighBit": 7}, "high bit"),
     ],
 )
-def test_what_is_not_one_grey_picture_is_refused_with_a_reason(
+def test_what_is_not_one_gray_image_is_refused_with_a_reason(
     make_dicom: MakeDicom, elements: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(DecodeError, match=why):
-        read_dicom(make_dicom(FILM, **elements), max_pixels=12)
+        read_dicom(make_dicom(IMAGE, **elements), max_pixels=12)
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR")
@@ -122,10 +120,12 @@ def test_what_is_not_one_grey_picture_is_refused_with_a_reason(
     ],
 )
 def test_the_case_and_blanks_of_a_code_do_not_count(make_dicom: MakeDicom, elements: dict[str, str]) -> None:
-    np.testing.assert_array_equal(read_dicom(make_dicom(FILM, **elements), max_pixels=12).pixels, 255 - FILM)
+    np.testing.assert_array_equal(
+        read_dicom(make_dicom(IMAGE, **elements), max_pixels=12).pixels, 255 - IMAGE
+    )
 
 
 @pytest.mark.parametrize("frames", [None, "", 0, 1])
 def test_one_frame_needs_no_number(make_dicom: MakeDicom, frames: object) -> None:
-    data = make_dicom(FILM, NumberOfFrames=frames)
-    np.testing.assert_array_equal(read_dicom(data, max_pixels=12).pixels, FILM)
+    data = make_dicom(IMAGE, NumberOfFrames=frames)
+    np.testing.assert_array_equal(read_dicom(data, max_pixels=12).pixels, IMAGE)

@@ -22,8 +22,8 @@ from pydicom.pixels import get_encoder
 
 from cxr.data.decode.codestream import read_jpeg, read_jpeg_2000
 from cxr.data.decode.dicom.parse import parse
-from cxr.data.decode.dicom.pixel_format import read_form
-from cxr.data.decode.dicom.pixels import read_cells
+from cxr.data.decode.dicom.pixel_format import read_pixel_format
+from cxr.data.decode.dicom.pixels import read_stored_values
 from cxr.data.decode.dicom.reader import read_dicom
 from cxr.data.decode.dicom.syntax import Syntax
 from cxr.errors import DecodeError
@@ -32,14 +32,14 @@ MakeDicom = Callable[..., bytes]
 Pixels = npt.NDArray[Any]
 
 
-def film(height: int = 45, width: int = 67) -> npt.NDArray[np.uint16]:
+def image(height: int = 45, width: int = 67) -> npt.NDArray[np.uint16]:
     """12 bits, an odd number of pixels, no row or column like another."""
     rows, columns = np.mgrid[:height, :width]
     noise = np.random.default_rng(0).integers(0, 90, (height, width))
     return np.asarray((rows * 51 + columns * 23 + noise).clip(0, 4095), np.uint16)
 
 
-DEEP = film()
+DEEP = image()
 FLAT = np.asarray(DEEP >> 4, np.uint8)
 SIGNED = np.asarray(DEEP.astype(np.int16) - 2048)
 
@@ -222,8 +222,8 @@ def real(name: str) -> bytes:
 
 def stored_values(data: bytes) -> npt.NDArray[np.int64]:
     file = parse(data)
-    form = read_form(file, 2**20)
-    cells = read_cells(file, form)
+    form = read_pixel_format(file, 2**20)
+    cells = read_stored_values(file, form)
     values = cells.samples.astype(np.int64) & (1 << cells.bits) - 1
     return values - ((values >> cells.bits - 1) << cells.bits) if form.signed else values
 
@@ -237,13 +237,13 @@ def test_real_files_have_the_stored_values_that_pydicom_reads(name: str) -> None
     np.testing.assert_array_equal(stored_values(real(name)), expected)
 
 
-def test_a_real_jpeg_of_12_bits_is_near_the_same_film_in_jpeg_2000() -> None:
+def test_a_real_jpeg_of_12_bits_is_near_the_same_image_in_jpeg_2000() -> None:
     jpeg, jpeg_2000 = stored_values(real("JPGExtended.dcm")), stored_values(real("JPEG2000.dcm"))
     assert np.corrcoef(jpeg.ravel(), jpeg_2000.ravel())[0, 1] > 0.95
     assert abs(jpeg.mean() - jpeg_2000.mean()) < 1
 
 
-def test_the_same_real_film_in_six_syntaxes_is_the_same_picture() -> None:
+def test_the_same_real_image_in_six_syntaxes_is_the_same_image() -> None:
     names = ["", "_RLE", "_bigendian", "_implicit", "_jp2klossless", "_jpeg_ls_lossless"]
     first, *others = (read_dicom(real(f"MR_small{name}.dcm"), max_pixels=4096).pixels for name in names)
     assert first.std() > 20
@@ -255,7 +255,7 @@ CUTTABLE = ["explicit", "big endian", "deflated", "rle", "jpeg lossless", "jpeg-
 
 
 @pytest.mark.parametrize("kind", CUTTABLE)
-def test_a_cut_file_is_never_half_a_picture(make_dicom: MakeDicom, kind: str) -> None:
+def test_a_cut_file_is_never_half_a_image(make_dicom: MakeDicom, kind: str) -> None:
     whole = encode(make_dicom, LOSSLESS[kind])
     expected = read(whole)
     for place in sorted(
@@ -326,11 +326,11 @@ def test_a_codestream_of_another_size_is_refused_before_it_is_decoded(
     else:
         bomb = stream.replace(old, struct.pack(">HH", 60000, 60000))
     assert bomb != stream
-    with pytest.raises(DecodeError, match="67 x 45 grey pixels, its compressed pixels 60000 x 60000"):
+    with pytest.raises(DecodeError, match="67 x 45 gray pixels, its compressed pixels 60000 x 60000"):
         read(make_dicom(pixels, syntax, bomb))
 
 
-def test_a_colour_codestream_under_a_grey_header_is_refused(make_dicom: MakeDicom) -> None:
+def test_a_color_codestream_under_a_gray_header_is_refused(make_dicom: MakeDicom) -> None:
     stream = cv2.imencode(".jpg", np.dstack([FLAT, FLAT, FLAT]))[1].tobytes()
     with pytest.raises(DecodeError, match="in 3 of 8 bits"):
         read(make_dicom(FLAT, uid.JPEGBaseline8Bit, stream))
@@ -352,7 +352,7 @@ def test_a_jpeg_2000_of_the_other_sign_is_refused(make_dicom: MakeDicom) -> None
     with pytest.raises(DecodeError, match="header says unsigned pixels, its compressed pixels are signed"):
         read(signed)
     with pytest.raises(DecodeError, match="compressed pixels are unsigned"):
-        read_cells(file := parse(real("J2K_pixelrep_mismatch.dcm")), read_form(file, 2**20))
+        read_stored_values(file := parse(real("J2K_pixelrep_mismatch.dcm")), read_pixel_format(file, 2**20))
 
 
 def test_the_high_bit_counts_only_where_cells_are_stored(make_dicom: MakeDicom) -> None:
@@ -372,7 +372,7 @@ def test_a_compressed_syntax_without_compressed_pixels_is_refused(make_dicom: Ma
 
 @pytest.mark.parametrize("pixels", [FLAT, DEEP], ids=["8 bits", "12 bits"])
 @pytest.mark.parametrize("more", [bytes(2), bytes(64), bytes(1001)])
-def test_run_lengths_a_little_longer_than_the_picture_are_cut(
+def test_run_lengths_a_little_longer_than_the_image_are_cut(
     make_dicom: MakeDicom, pixels: Pixels, more: bytes
 ) -> None:
     stream, depth = rle(pixels), {} if pixels is FLAT else {"BitsStored": 12}
@@ -396,7 +396,7 @@ def test_run_lengths_that_are_not_one_segment_a_byte_are_refused(
         read(make_dicom(FLAT, uid.RLELossless, stream[:62]))
 
 
-def test_run_lengths_that_fill_more_than_the_picture_are_refused(make_dicom: MakeDicom) -> None:
+def test_run_lengths_that_fill_more_than_the_image_are_refused(make_dicom: MakeDicom) -> None:
     segment = b"\x81\x00" * 100_000
     bomb = struct.pack("<16I", 1, 64, *([0] * 14)) + segment
     with pytest.raises(DecodeError, match="RLE pixels are damaged"):
@@ -420,7 +420,7 @@ def test_a_missing_decoder_package_names_the_extra(
     kind=st.sampled_from(CUTTABLE),
     changes=st.lists(st.tuples(st.floats(0, 1), st.integers(1, 255)), min_size=1, max_size=4),
 )
-def test_changed_bytes_give_a_picture_or_a_named_failure(
+def test_changed_bytes_give_a_image_or_a_named_failure(
     make_dicom: MakeDicom, kind: str, changes: list[tuple[float, int]]
 ) -> None:
     data = bytearray(encode(make_dicom, LOSSLESS[kind]))

@@ -13,23 +13,23 @@ from pydicom import uid
 from pydicom.data import get_testdata_file
 
 from cxr.data.decode.dicom.reader import read_dicom
-from cxr.data.decode.formats import is_dicom, recognise
-from cxr.data.decode.reader import decode_picture
+from cxr.data.decode.formats import is_dicom, recognize
+from cxr.data.decode.reader import decode_image
 from cxr.data.pseudonym import pseudonym
 from cxr.errors import DecodeError, InputError, MissingExtraError
 
 MakeDicom = Callable[..., bytes]
 
-FILM = np.random.default_rng(0).integers(0, 256, (30, 41)).astype(np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (30, 41)).astype(np.uint8)
 SALT = "a long secret"
 
 
-def test_a_png_and_a_dicom_file_of_the_same_film_are_the_same_picture(make_dicom: MakeDicom) -> None:
-    for film, depth in ((FILM, 8), (FILM.astype(np.uint16) * 257, 16)):
-        png = decode_picture(cv2.imencode(".png", film)[1].tobytes(), "film").pixels
-        for photometric, pixels in (("MONOCHROME2", film), ("MONOCHROME1", ~film)):
+def test_a_png_and_a_dicom_file_of_the_same_image_are_the_same_image(make_dicom: MakeDicom) -> None:
+    for image, depth in ((IMAGE, 8), (IMAGE.astype(np.uint16) * 257, 16)):
+        png = decode_image(cv2.imencode(".png", image)[1].tobytes(), "image").pixels
+        for photometric, pixels in (("MONOCHROME2", image), ("MONOCHROME1", ~image)):
             data = make_dicom(pixels, PhotometricInterpretation=photometric, BitsStored=depth)
-            np.testing.assert_array_equal(read_dicom(data, max_pixels=FILM.size).pixels, png)
+            np.testing.assert_array_equal(read_dicom(data, max_pixels=IMAGE.size).pixels, png)
 
 
 @pytest.mark.parametrize("name", ["ExplVR_LitEndNoMeta.dcm", "rtstruct.dcm"])
@@ -37,7 +37,7 @@ def test_a_data_set_without_the_preamble_of_a_file_is_named(name: str) -> None:
     data = Path(str(get_testdata_file(name, download=False))).read_bytes()
     assert not is_dicom(data)
     with pytest.raises(DecodeError, match="a DICOM data set without the preamble of a file"):
-        recognise(data)
+        recognize(data)
 
 
 def test_dicom_is_known_by_its_prefix_even_behind_the_start_of_a_tiff() -> None:
@@ -47,42 +47,42 @@ def test_dicom_is_known_by_its_prefix_even_behind_the_start_of_a_tiff() -> None:
 
 
 def test_the_limit_of_pixels_is_the_callers(make_dicom: MakeDicom) -> None:
-    read_dicom(make_dicom(FILM), max_pixels=FILM.size)
+    read_dicom(make_dicom(IMAGE), max_pixels=IMAGE.size)
     with pytest.raises(DecodeError, match="41 x 30 pixels, more than the limit of 1,229"):
-        read_dicom(make_dicom(FILM), max_pixels=FILM.size - 1)
+        read_dicom(make_dicom(IMAGE), max_pixels=IMAGE.size - 1)
 
 
 def patient(data: bytes, salt: str | bytes | None) -> str | None:
-    return read_dicom(data, max_pixels=FILM.size, salt=salt).patient_id
+    return read_dicom(data, max_pixels=IMAGE.size, salt=salt).patient_id
 
 
 def test_no_patient_is_told_without_a_salt(make_dicom: MakeDicom) -> None:
-    assert patient(make_dicom(FILM), None) is None
+    assert patient(make_dicom(IMAGE), None) is None
 
 
 def test_with_a_salt_a_patient_is_told_by_a_pseudonym(make_dicom: MakeDicom) -> None:
-    data = make_dicom(FILM, PatientID=" 4711 ", IssuerOfPatientID="here")
+    data = make_dicom(IMAGE, PatientID=" 4711 ", IssuerOfPatientID="here")
     assert patient(data, SALT) == pseudonym(SALT.encode(), "4711", "here")
     assert patient(data, SALT.encode()) == patient(data, SALT)
-    assert patient(make_dicom(FILM, PatientID="4711"), SALT) != patient(data, SALT)
+    assert patient(make_dicom(IMAGE, PatientID="4711"), SALT) != patient(data, SALT)
 
 
 @pytest.mark.parametrize("identifier", [None, "", "  "])
 def test_who_has_no_identifier_has_no_pseudonym(make_dicom: MakeDicom, identifier: str | None) -> None:
-    assert patient(make_dicom(FILM, PatientID=identifier), SALT) is None
+    assert patient(make_dicom(IMAGE, PatientID=identifier), SALT) is None
 
 
 def test_the_same_identifier_in_another_character_set_is_the_same_patient(make_dicom: MakeDicom) -> None:
     sets = ("ISO_IR 100", "ISO_IR 192")
     found = {
-        patient(make_dicom(FILM, SpecificCharacterSet=name, PatientID="Müller-7"), SALT) for name in sets
+        patient(make_dicom(IMAGE, SpecificCharacterSet=name, PatientID="Müller-7"), SALT) for name in sets
     }
     assert found == {pseudonym(SALT.encode(), "Müller-7", "")}
 
 
 def test_a_salt_that_hides_nothing_is_an_error_of_the_caller_not_of_the_file(make_dicom: MakeDicom) -> None:
     with pytest.raises(InputError, match="hides nothing") as caught:
-        patient(make_dicom(FILM), "x")
+        patient(make_dicom(IMAGE), "x")
     assert not isinstance(caught.value, DecodeError)
 
 
@@ -90,51 +90,51 @@ def test_a_salt_that_hides_nothing_is_an_error_of_the_caller_not_of_the_file(mak
 def test_no_error_quotes_a_header(make_dicom: MakeDicom) -> None:
     secret = "Doe^Jane"
     for keyword in ("PhotometricInterpretation", "VOILUTFunction", "PresentationLUTShape", "SOPClassUID"):
-        data = make_dicom(FILM, WindowCenter=9, WindowWidth=9, **{keyword: secret.upper()[:8]})
+        data = make_dicom(IMAGE, WindowCenter=9, WindowWidth=9, **{keyword: secret.upper()[:8]})
         try:
-            read_dicom(data, max_pixels=FILM.size)
+            read_dicom(data, max_pixels=IMAGE.size)
         except DecodeError as error:
             assert "DOE" not in str(error)  # noqa: PT017
-    broken = make_dicom(FILM, NumberOfFrames=1).replace(b"IS\x02\x001 ", b"IS\x02\x00JD")
+    broken = make_dicom(IMAGE, NumberOfFrames=1).replace(b"IS\x02\x001 ", b"IS\x02\x00JD")
     with pytest.raises(DecodeError, match="NumberOfFrames is no number") as caught:
-        read_dicom(broken, max_pixels=FILM.size)
+        read_dicom(broken, max_pixels=IMAGE.size)
     assert "JD" not in str(caught.value)
 
 
 def test_damage_of_any_other_kind_is_one_line(make_dicom: MakeDicom) -> None:
-    broken = make_dicom(FILM).replace(b"\x28\x00\x10\x00US", b"\x28\x00\x10\x00ZZ")
+    broken = make_dicom(IMAGE).replace(b"\x28\x00\x10\x00US", b"\x28\x00\x10\x00ZZ")
     with pytest.raises(DecodeError, match=r"header is damaged \(\w+\); copy or export it again$"):
-        read_dicom(broken, max_pixels=FILM.size)
+        read_dicom(broken, max_pixels=IMAGE.size)
 
 
 def test_many_threads_read_as_one(make_dicom: MakeDicom) -> None:
-    files = [make_dicom(np.roll(FILM, shift), uid.ExplicitVRBigEndian) for shift in range(8)] * 6
+    files = [make_dicom(np.roll(IMAGE, shift), uid.ExplicitVRBigEndian) for shift in range(8)] * 6
     with ThreadPoolExecutor(8) as pool:
-        pictures = list(pool.map(lambda data: read_dicom(data, max_pixels=FILM.size).pixels, files))
-    for shift, pixels in enumerate(pictures):
-        np.testing.assert_array_equal(pixels, np.roll(FILM, shift % 8))
+        images = list(pool.map(lambda data: read_dicom(data, max_pixels=IMAGE.size).pixels, files))
+    for shift, pixels in enumerate(images):
+        np.testing.assert_array_equal(pixels, np.roll(IMAGE, shift % 8))
 
 
 def test_without_pydicom_the_extra_is_named(make_dicom: MakeDicom, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = make_dicom(FILM)
+    data = make_dicom(IMAGE)
     monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(MissingExtraError, match=r'pip install "cxr\[dicom\]"'):
-        read_dicom(data, max_pixels=FILM.size)
+        read_dicom(data, max_pixels=IMAGE.size)
 
 
 def test_import_loads_no_pydicom_and_reading_prints_nothing(make_dicom: MakeDicom, tmp_path: Path) -> None:
     odd = {
-        "uid.dcm": make_dicom(FILM).replace(b"1.2.840.10008.5.1.4.1.1.1.1", b"1.2.840.10008.5.1.4.1.1.1.x"),
+        "uid.dcm": make_dicom(IMAGE).replace(b"1.2.840.10008.5.1.4.1.1.1.1", b"1.2.840.10008.5.1.4.1.1.1.x"),
         "vr.dcm": Path(str(get_testdata_file("badVR.dcm", download=False))).read_bytes(),
         "cut.dcm": Path(str(get_testdata_file("rtplan_truncated.dcm", download=False))).read_bytes(),
-        "j2k.dcm": make_dicom(FILM, uid.JPEG2000, b"\xff\x4f\xff\x51" + bytes(60) + b"\xff\xd9"),
+        "j2k.dcm": make_dicom(IMAGE, uid.JPEG2000, b"\xff\x4f\xff\x51" + bytes(60) + b"\xff\xd9"),
     }
     for name, data in odd.items():
         (tmp_path / name).write_bytes(data)
     script = """
 import sys, warnings, logging
 from pathlib import Path
-from cxr.data.dicom import read_dicom
+from cxr.data.decode.dicom.reader import read_dicom
 from cxr.errors import DecodeError
 assert "pydicom" not in sys.modules and "imagecodecs" not in sys.modules
 before = list(warnings.filters)

@@ -9,7 +9,7 @@ import pytest
 from cxr.data.decode.dicom.reader import read_dicom
 
 MakeDicom = Callable[..., bytes]
-FILM = np.zeros((2, 3), np.uint8)
+IMAGE = np.zeros((2, 3), np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ FILM = np.zeros((2, 3), np.uint8)
 def test_spacing_is_down_and_across_as_near_to_the_patient_as_the_header_allows(
     make_dicom: MakeDicom, elements: dict[str, Any], expected: tuple[float, float] | None
 ) -> None:
-    spacing = read_dicom(make_dicom(FILM, **elements), max_pixels=6).spacing_mm
+    spacing = read_dicom(make_dicom(IMAGE, **elements), max_pixels=6).spacing_mm
     assert spacing == (expected and pytest.approx(expected))
 
 
@@ -64,13 +64,13 @@ def test_spacing_is_down_and_across_as_near_to_the_patient_as_the_header_allows(
         ("EstimatedRadiographicMagnificationFactor", "1.25", "1,25"),
     ],
 )
-def test_a_spacing_that_is_no_number_is_missing_and_the_film_is_read(
+def test_a_spacing_that_is_no_number_is_missing_and_the_image_is_read(
     make_dicom: MakeDicom, keyword: str, good: str, bad: str
 ) -> None:
     detector = {"ImagerPixelSpacing": [0.2, 0.3]} if keyword.startswith("Estimated") else {}
-    whole = make_dicom(FILM, **detector, **{keyword: good})
+    whole = make_dicom(IMAGE, **detector, **{keyword: good})
     damaged = whole.replace(good.encode(), bad.encode())
     assert damaged != whole
-    picture = read_dicom(damaged, max_pixels=6)
-    assert picture.spacing_mm == ((0.2, 0.3) if detector else None)
-    np.testing.assert_array_equal(picture.pixels, FILM)
+    image = read_dicom(damaged, max_pixels=6)
+    assert image.spacing_mm == ((0.2, 0.3) if detector else None)
+    np.testing.assert_array_equal(image.pixels, IMAGE)

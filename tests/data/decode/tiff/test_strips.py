@@ -16,16 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cxr.data.decode.options import Reading
-from cxr.data.decode.reader import decode_picture
+from cxr.data.decode.options import DecodeOptions
+from cxr.data.decode.reader import decode_image
 from cxr.data.decode.tiff.lzw import unfolded_size
 from cxr.errors import DecodeError
 
 ROWS, COLUMNS = np.mgrid[:150, :203]
 NOISE = np.random.default_rng(0).integers(0, 9, ROWS.shape)
-GREY = ((ROWS + COLUMNS) // 2 + NOISE).astype(np.uint8)
-COLOUR = np.dstack([GREY, GREY, GREY])
-PLANES = np.ascontiguousarray(np.moveaxis(COLOUR, -1, 0))
+GRAY = ((ROWS + COLUMNS) // 2 + NOISE).astype(np.uint8)
+COLOR = np.dstack([GRAY, GRAY, GRAY])
+PLANES = np.ascontiguousarray(np.moveaxis(COLOR, -1, 0))
 
 
 def tiff(pixels: npt.NDArray[Any], **options: Any) -> bytes:
@@ -41,14 +41,14 @@ def pillow(pixels: npt.NDArray[Any], compression: str) -> bytes:
 
 
 LAYOUTS: dict[str, tuple[npt.NDArray[Any], dict[str, Any]]] = {
-    "one strip": (GREY, {}),
-    "strips of 32 lines": (GREY, {"rowsperstrip": 32}),
-    "tiles": (GREY, {"tile": (64, 48)}),
-    "predictor": (GREY, {"predictor": True}),
-    "16 bits": (GREY.astype(np.uint16) * 200, {"rowsperstrip": 32}),
-    "big endian": (GREY.astype(np.uint16) * 200, {"byteorder": ">"}),
-    "big file": (GREY, {"bigtiff": True, "tile": (64, 48)}),
-    "colour": (COLOUR, {"photometric": "rgb", "rowsperstrip": 32}),
+    "one strip": (GRAY, {}),
+    "strips of 32 lines": (GRAY, {"rowsperstrip": 32}),
+    "tiles": (GRAY, {"tile": (64, 48)}),
+    "predictor": (GRAY, {"predictor": True}),
+    "16 bits": (GRAY.astype(np.uint16) * 200, {"rowsperstrip": 32}),
+    "big endian": (GRAY.astype(np.uint16) * 200, {"byteorder": ">"}),
+    "big file": (GRAY, {"bigtiff": True, "tile": (64, 48)}),
+    "color": (COLOR, {"photometric": "rgb", "rowsperstrip": 32}),
     "planes": (PLANES, {"photometric": "rgb", "planarconfig": "separate", "rowsperstrip": 32}),
     "planes in tiles": (PLANES, {"photometric": "rgb", "planarconfig": "separate", "tile": (64, 48)}),
 }
@@ -56,39 +56,39 @@ SOUND = {
     f"{compression}, {layout}": tiff(pixels, compression=compression, **options)
     for compression, (layout, (pixels, options)) in itertools.product(("deflate", "lzw"), LAYOUTS.items())
 } | {
-    "deflate by libtiff": pillow(GREY, "tiff_adobe_deflate"),
-    "lzw by libtiff": pillow(GREY, "tiff_lzw"),
+    "deflate by libtiff": pillow(GRAY, "tiff_adobe_deflate"),
+    "lzw by libtiff": pillow(GRAY, "tiff_lzw"),
 }
 
 
 @pytest.mark.parametrize("kind", SOUND)
 def test_a_sound_file_is_read_and_a_damaged_strip_of_it_refused(kind: str) -> None:
     data = SOUND[kind]
-    decode_picture(data, "x")
+    decode_image(data, "x")
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages.first
         middle = len(page.dataoffsets) // 2
         place = page.dataoffsets[middle] + page.databytecounts[middle] // 2
     damaged = data[:place] + np.random.default_rng(1).bytes(30) + data[place + 30 :]
     with pytest.raises(DecodeError, match="a TIFF with a damaged strip"):
-        decode_picture(damaged, "x")
+        decode_image(damaged, "x")
 
 
 def test_a_strip_that_unfolds_to_less_or_to_a_bomb_is_refused() -> None:
-    for rows in (GREY[:-1], np.zeros((150_000, 203), np.uint8)):
-        whole = tiff(GREY, compression="deflate")
+    for rows in (GRAY[:-1], np.zeros((150_000, 203), np.uint8)):
+        whole = tiff(GRAY, compression="deflate")
         with tifffile.TiffFile(io.BytesIO(whole)) as file:
             start, room = file.pages.first.dataoffsets[0], file.pages.first.databytecounts[0]
         packed = zlib.compress(rows.tobytes(), 9)
         with pytest.raises(DecodeError, match="a TIFF with a damaged strip"):
-            decode_picture(whole[:start] + packed[:room].ljust(room, b"\0") + whole[start + room :], "x")
+            decode_image(whole[:start] + packed[:room].ljust(room, b"\0") + whole[start + room :], "x")
 
 
 @pytest.mark.parametrize("compression", [None, "packbits", "lzw", "deflate"])
 def test_a_file_that_was_cut_in_its_last_strips_is_refused(compression: str | None) -> None:
-    whole = tiff(GREY, compression=compression, rowsperstrip=16)
+    whole = tiff(GRAY, compression=compression, rowsperstrip=16)
     with pytest.raises(DecodeError, match="cut off"):
-        decode_picture(whole[:-40], "x")
+        decode_image(whole[:-40], "x")
 
 
 @settings(max_examples=100, deadline=None)
@@ -109,4 +109,4 @@ def test_lzw_is_measured_to_the_byte(raw: bytes) -> None:
 def test_a_strip_is_not_unfolded_where_the_header_claims_too_many_pixels() -> None:
     data = tiff(np.zeros((3000, 3000), np.uint8), compression="deflate")
     with pytest.raises(DecodeError, match="3000 x 3000 pixels, more than the limit"):
-        decode_picture(data[:-9] + bytes(9), "x", Reading(max_pixels=1000))
+        decode_image(data[:-9] + bytes(9), "x", DecodeOptions(max_pixels=1000))

@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 
 from ..errors import ModelError
+from .card_schema import upgrade
 from ..metrics.overlap import ClassMetrics
 
-SCHEMA = 1
+SCHEMA = 2
 METADATA_KEY = "cxr.card"
 
 
@@ -165,7 +166,7 @@ class ModelCard:
             If it is not JSON, lacks a field, or holds a value of the wrong type or range.
         """
         try:
-            return msgspec.json.decode(text, type=cls)
+            return msgspec.convert(upgrade(msgspec.json.decode(text)), cls)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ModelError(f"{source}: not a valid model card: {error}") from error
 

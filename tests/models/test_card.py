@@ -78,7 +78,7 @@ def test_the_same_card_gives_the_same_text(card: ModelCard) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"schema": 2}, "schema 2"),
+        ({"schema": 3}, "schema 3"),
         ({"classes": (), "thresholds": ()}, "distinct names"),
         ({"classes": ("lung", "lung")}, "distinct names"),
         ({"thresholds": (0.5,)}, "2 classes but 1 thresholds"),
@@ -100,7 +100,7 @@ def test_a_card_that_contradicts_itself_is_refused(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"schema": 2}, "schema 2"),
+        ({"schema": 3}, "schema 3"),
         ({"thresholds": [0.5]}, "2 classes but 1 thresholds"),
         ({"classes": "lung"}, "classes"),
         ({"precision": "fp8"}, "fp8"),
@@ -120,6 +120,23 @@ def test_json_with_wrong_values_is_refused_with_its_source(
 def test_what_is_not_a_card_is_a_model_error_that_names_the_source(text: str | bytes) -> None:
     with pytest.raises(ModelError, match=r"^model\.onnx: not a valid model card"):
         ModelCard.from_json(text, source="model.onnx")
+
+
+def test_card_of_schema_1_is_read_under_the_new_names() -> None:
+    card = ModelCard.read(Path(__file__).with_name("files") / "card_schema_1.json")
+    assert card.schema == 2
+    assert card.license == "CC0"
+    assert card.normalization == Normalization(0.449, 0.226)
+    assert card.training == TrainingData("sample", 100, 40, 25, 10, "ab12", "synthetic, free of rights")
+    assert card.parity is not None
+    assert card.parity.images == 25
+    assert card.quantization == Quantization("static", 96, 0.0005, 2.1, "cpu")
+    assert ModelCard.from_json(card.to_json()) == card
+
+
+def test_card_of_schema_1_that_lacks_a_field_is_rejected() -> None:
+    with pytest.raises(ModelError, match="missing required field"):
+        ModelCard.from_json('{"schema": 1, "licence": "CC0"}')
 
 
 def test_a_card_is_read_from_a_file(tmp_path: Path, toy_card: ModelCard) -> None:

@@ -373,7 +373,8 @@ def test_numba_is_loaded_by_the_first_png_only() -> None:
 
 def test_a_second_process_takes_the_machine_code_from_the_cache(tmp_path: Path) -> None:
     code = (
-        "import cv2, numpy as n; from cxr.data.decode.png import decode_plain_gray as d; from cxr.data.decode.png_filters import unfilter as u;"
+        "import cv2, numpy as n; from cxr.data.decode.png import decode_plain_gray as d;"
+        "from cxr.data.decode.png_filters import unfilter as u;"
         "d(cv2.imencode('.png', n.ones((9, 9), n.uint8))[1].tobytes());"
         "print(sum(u.stats.cache_hits.values()), sum(u.stats.cache_misses.values()))"
     )

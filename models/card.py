@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from ..errors import ModelError
-from .card_schema import upgrade
 from ..metrics.overlap import ClassMetrics
+from .card_schema import upgrade
 
 SCHEMA = 2
 METADATA_KEY = "cxr.card"

@@ -3,19 +3,24 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test lint format bench soak clean
+.PHONY: demo test test-all lint format bench soak clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py demo
 
 test: $(READY)
+	$(BIN)/python -m pytest -m "not slow"
+
+# With the tests marked slow: servers, clusters, browsers, long runs.
+test-all: $(READY)
 	$(BIN)/python -m pytest
 
-# mypy reads the root as the package `cxr` through a link, whatever the clone is called.
+# mypy and import-linter read the root as the package `cxr` through a link, whatever the clone is called.
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	MYPYPATH=.venv/typing $(BIN)/mypy -p cxr
+	PYTHONPATH=.venv/typing $(BIN)/lint-imports --no-cache --no-logo
 
 # Trains two small networks first, in benchmarks/work/; needs two idle cores, and takes about an hour.
 bench: $(READY)
@@ -25,7 +30,7 @@ bench: $(READY)
 	cd benchmarks && ../$(BIN)/python memory.py
 	cd benchmarks && ../$(BIN)/python features.py
 
-# Damages files of every format for about an hour; what it finds becomes a test.
+# Damages files of every format for about an hour; whatever it finds becomes a test.
 soak: $(READY)
 	$(BIN)/python -m pytest tests/data/test_fuzz.py --hypothesis-profile=soak
 

@@ -1,12 +1,15 @@
-"""What the commands share: one-line errors, exit codes, and the `cxr` group that loads each on demand."""
+"""What the commands share: one-line errors, exit codes, paths, and the group that imports them on demand."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
@@ -22,6 +25,28 @@ COMMANDS = {
     "bench": ".infer.bench.command",
     "doctor": ".infer.doctor.command",
 }
+
+
+class PathType(click.Path):
+    """A path argument: `~` is expanded, as no shell does after `=`, and an empty path is wrong usage.
+
+    An empty path is an unset variable of a script; `Path("")` would be the working directory.
+    """
+
+    def __init__(self, *, dir_okay: bool = True) -> None:
+        super().__init__(dir_okay=dir_okay, path_type=Path)
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """Check and expand one path."""
+        if not os.fspath(value):
+            self.fail("the path is empty; is a variable of your script not set?", param, ctx)
+        try:
+            expanded = Path(value).expanduser()
+        except RuntimeError as error:
+            self.fail(f"{value}: {error}", param, ctx)
+        return Path(super().convert(expanded, param, ctx))
 
 
 class Command(click.Command):
@@ -40,8 +65,9 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn its errors into one line and its result into the exit status."""
+        _open_closed_streams()
         logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-        logging.getLogger(__package__).setLevel(logging.INFO)  # ours alone: libraries chatter at this level
+        logging.getLogger(__package__).setLevel(logging.INFO)  # ours alone: libraries log much at this level
         try:
             result = super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt):
@@ -56,6 +82,15 @@ class Command(click.Command):
 
 class LazyGroup(click.Group):
     """A group whose commands are imported only when they are named."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; where there is none of that name, suggest the nearest."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            _fail_unknown(ctx, name)
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands."""
@@ -82,11 +117,33 @@ def main() -> None:
     """Measure lesions on chest radiographs: train, export, infer, analyze."""
 
 
+def _fail_unknown(ctx: click.Context, name: str) -> NoReturn:
+    close = get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+    advice = f"Did you mean {close[0]!r}?" if close else f"The commands are {', '.join(COMMANDS)}."
+    raise click.UsageError(f"No such command {name!r}. {advice}", ctx)
+
+
 def comma_list(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Sequence[str] | None:
     """Read `a,b,c` as a tuple of names (a click callback)."""
     if value is None:
         return None
     return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _open_closed_streams() -> None:
+    """Give a process that was started with closed streams (`2>&-`, daemons, pythonw) a place to write to.
+
+    Otherwise the next file that is opened would get the descriptor of the closed stream, and whatever a
+    library prints would end up in that file.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            stream = os.fdopen(descriptor, "r" if name == "stdin" else "w", encoding="utf-8", closefd=False)
+            setattr(sys, name, stream)
 
 
 def _set_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

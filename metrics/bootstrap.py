@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from .figures import Interval
 
 RESAMPLES = 1000
 _PERCENTILES = (2.5, 97.5)
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A figure with its 95 % interval (bootstrap over patients)."""
-
-    value: float
-    low: float
-    high: float
 
 
 def patient_bootstrap(

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..data.image import Gray
-from .bootstrap import RESAMPLES, Interval, mean_interval
+from .bootstrap import RESAMPLES, mean_interval
+from .figures import ClassMetrics, Interval
 
 
 @dataclass(frozen=True)
-class Imagescore:
+class ImageScore:
     """How one class of one image was found; areas are pixels of the image."""
 
     key: str
@@ -37,7 +38,7 @@ class Imagescore:
         return self.intersection / (self.truth_area + self.predicted_area - self.intersection)
 
 
-def score(truth: Gray, predicted: Gray, *, key: str, patient_id: str, class_name: str) -> Imagescore:
+def score(truth: Gray, predicted: Gray, *, key: str, patient_id: str, class_name: str) -> ImageScore:
     """Compare two masks.
 
     Parameters
@@ -53,7 +54,7 @@ def score(truth: Gray, predicted: Gray, *, key: str, patient_id: str, class_name
     if truth.shape != predicted.shape:
         raise ValueError(f"masks of {key} differ in shape: {truth.shape} and {predicted.shape}")
     here, found = truth > 0, predicted > 0
-    return Imagescore(
+    return ImageScore(
         key=key,
         patient_id=patient_id,
         class_name=class_name,
@@ -63,12 +64,12 @@ def score(truth: Gray, predicted: Gray, *, key: str, patient_id: str, class_name
     )
 
 
-def class_metrics(scores: Sequence[Imagescore], *, seed: int = 0, resamples: int = RESAMPLES) -> ClassMetrics:
+def class_metrics(scores: Sequence[ImageScore], *, seed: int = 0, resamples: int = RESAMPLES) -> ClassMetrics:
     """Sum up one class: Dice and IoU over the images that show it, specificity over those that do not.
 
     Parameters
     ----------
-    scores : sequence of Imagescore
+    scores : sequence of ImageScore
         Of one class.
     seed : int
         Of the bootstrap.
@@ -83,7 +84,7 @@ def class_metrics(scores: Sequence[Imagescore], *, seed: int = 0, resamples: int
     positives = [item for item in scores if item.truth_area > 0]
     empties = [item for item in scores if item.truth_area == 0]
 
-    def mean(of: Sequence[Imagescore], figure: Callable[[Imagescore], float]) -> Interval | None:
+    def mean(of: Sequence[ImageScore], figure: Callable[[ImageScore], float]) -> Interval | None:
         values = np.array([figure(item) for item in of], np.float64)
         patients = [item.patient_id for item in of]
         return mean_interval(values, patients, seed=seed, resamples=resamples) if of else None
@@ -109,18 +110,3 @@ def describe(figures: ClassMetrics) -> str:
 
 def _text(figure: Interval) -> str:
     return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
-
-
-@dataclass(frozen=True)
-class ClassMetrics:
-    """How well one class is found on the validation split, at the images' own resolution.
-
-    Dice and IoU are means over the images where the class is present (`positives`); specificity is the
-    share of images without it (`empties`) on which nothing was found. None: there were no such images.
-    """
-
-    positives: int
-    empties: int
-    dice: Interval | None = None
-    iou: Interval | None = None
-    specificity: Interval | None = None

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import ModelError
-from ..metrics.overlap import ClassMetrics
+from ..metrics.figures import ClassMetrics
 from .card_schema import upgrade
 
 SCHEMA = 2

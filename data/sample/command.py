@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from ...cli import cxr_command
+from ...cli import PathType, cxr_command
 
 
 @cxr_command("sample", short_help="Write a synthetic data set in the NIH layout.")
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("folder", type=PathType(), metavar="DIR")
 @click.option("--patients", type=click.IntRange(min=1), default=80, help="Patients, one to five images each.")
 @click.option("--size", type=click.IntRange(min=64), default=512, help="Side of the images in pixels.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same files.")

@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import f1_score, jaccard_score
 
-from cxr.metrics.bootstrap import Interval
-from cxr.metrics.overlap import Imagescore, class_metrics, describe, score
+from cxr.metrics.figures import Interval
+from cxr.metrics.overlap import ImageScore, class_metrics, describe, score
 
 NAMES = {"key": "a.png", "patient_id": "p", "class_name": "lesion"}
 MASKS = arrays(np.uint8, (7, 9), elements=st.integers(0, 1))
 
 
-def scored(patient: str, truth: int, predicted: int, common: int, key: str = "a.png") -> Imagescore:
-    return Imagescore(key, patient, "lesion", truth, predicted, common)
+def scored(patient: str, truth: int, predicted: int, common: int, key: str = "a.png") -> ImageScore:
+    return ImageScore(key, patient, "lesion", truth, predicted, common)
 
 
-def random_scores(patients: int, images: int, seed: int = 0) -> list[Imagescore]:
+def random_scores(patients: int, images: int, seed: int = 0) -> list[ImageScore]:
     rng = np.random.default_rng(seed)
     quality = rng.integers(0, 100, patients)
     return [
@@ -61,7 +61,7 @@ def test_dice_is_the_mean_over_images_that_show_the_class_only() -> None:
     ("scores", "there"),
     [([], (False, False)), ([scored("a", 5, 5, 5)], (True, False)), ([scored("a", 0, 5, 0)], (False, True))],
 )
-def test_a_figure_over_no_images_is_none(scores: list[Imagescore], there: tuple[bool, bool]) -> None:
+def test_a_figure_over_no_images_is_none(scores: list[ImageScore], there: tuple[bool, bool]) -> None:
     result = class_metrics(scores)
     assert (result.dice is not None, result.specificity is not None) == there
     assert (result.iou is not None) == there[0]

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr.errors import ModelError
-from cxr.metrics.bootstrap import Interval
-from cxr.metrics.overlap import ClassMetrics
+from cxr.metrics.figures import ClassMetrics, Interval
 from cxr.models.card import (
     ModelCard,
     Normalization,

@@ -10,8 +10,7 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper, save
 
 from cxr.errors import ExitCode
-from cxr.metrics.bootstrap import Interval
-from cxr.metrics.overlap import ClassMetrics
+from cxr.metrics.figures import ClassMetrics, Interval
 from cxr.models.card import METADATA_KEY, ModelCard, Parity, Quantization, TrainingData
 from cxr.models.command import card_lines, command
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from cxr.cli import COMMANDS, cxr_command
+from cxr.cli import COMMANDS, PathType, cxr_command, main
 from cxr.errors import ExitCode, InputError
 
 
@@ -32,7 +33,7 @@ def _command(behavior: Exception | ExitCode | None) -> click.Command:
         (ZeroDivisionError("oh"), 1),
     ],
 )
-def test_exit_code_tells_how_it_ended(behavior: Exception | ExitCode | None, code: int) -> None:
+def test_exit_code_says_how_the_command_ended(behavior: Exception | ExitCode | None, code: int) -> None:
     assert CliRunner().invoke(_command(behavior)).exit_code == code
 
 
@@ -41,7 +42,7 @@ def test_error_is_one_line_without_traceback() -> None:
     assert result.stderr == "cxr-something: error: a.png: is not an image\n"
 
 
-def test_unexpected_error_says_how_to_see_more() -> None:
+def test_unexpected_error_names_the_debug_option() -> None:
     result = CliRunner().invoke(_command(ZeroDivisionError("oh")))
     assert len(result.stderr.splitlines()) == 1
     assert "ZeroDivisionError" in result.stderr
@@ -58,7 +59,7 @@ def test_wrong_usage_is_exit_2() -> None:
 
 
 @pytest.mark.parametrize("name", [None, *COMMANDS])
-def test_help_loads_nothing_heavy_and_answers_at_once(name: str | None) -> None:
+def test_help_loads_nothing_heavy(name: str | None) -> None:
     arguments = [*([name] if name else []), "--help"]
     script = (
         "import sys\n"
@@ -73,7 +74,47 @@ def test_help_loads_nothing_heavy_and_answers_at_once(name: str | None) -> None:
     assert done.stdout.rstrip().endswith("LOADED []")
 
 
-def test_version_answers_and_does_not_hang() -> None:
+def test_version_is_printed() -> None:
     words = [sys.executable, "-m", "cxr", "--version"]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.startswith("cxr, version ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("infr", "infer"), ("analyse", "analyze"), ("doktor", "doctor")],
+)
+def test_misspelled_command_gets_a_suggestion(typed: str, meant: str) -> None:
+    result = CliRunner().invoke(main, [typed])
+    assert result.exit_code == ExitCode.USAGE
+    assert f"Did you mean '{meant}'?" in result.stderr
+
+
+def test_unknown_command_gets_the_list_of_commands() -> None:
+    result = CliRunner().invoke(main, ["qqqq"])
+    assert result.exit_code == ExitCode.USAGE
+    assert "train, export, infer" in result.stderr
+
+
+@cxr_command("cxr-path")
+@click.argument("folder", type=PathType())
+def _echo_path(folder: Path) -> None:
+    click.echo(str(folder))
+
+
+def test_empty_path_is_wrong_usage() -> None:
+    result = CliRunner().invoke(_echo_path, [""])
+    assert result.exit_code == ExitCode.USAGE
+    assert "the path is empty" in result.stderr
+
+
+def test_tilde_in_a_path_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/reader")
+    assert CliRunner().invoke(_echo_path, ["~/results"]).stdout == "/home/reader/results\n"
+
+
+def test_command_runs_with_closed_streams(tmp_path: Path) -> None:
+    made = tmp_path / "set"
+    words = f"{sys.executable} -m cxr sample {made} --patients 1 --size 64 2>&- >&- <&-"
+    assert subprocess.run(words, shell=True, check=False).returncode == 0
+    assert (made / "truth.json").read_text().startswith("{")

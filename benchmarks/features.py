@@ -1,10 +1,10 @@
-"""`cxr.infer.features.measure` beside what people would use instead, on one thread; prints Markdown tables.
+"""Compare `cxr.infer.features.measure` with other libraries, on one thread; prints Markdown tables.
 
     python benchmarks/features.py [--sizes 256 512 1024 2048 4096] [--rounds 7]
 
-Every way gets the same mask (8-connectivity) and does its whole work from mask to numbers. In a round each
-way is called in turn, as often as fills a few milliseconds; the figure is the median over the rounds. Ratios
-are of such medians. A package that is not installed is named and left out.
+Every method gets the same mask (8-connectivity) and does all the work from mask to numbers. In each round the
+methods are called in turn, each often enough to take a few milliseconds; the figure is the median over the
+rounds. Ratios are of such medians. A package that is not installed is named and left out.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ import numpy as np
 from setting import print_setting
 
 from cxr.infer.features import measure
-from cxr.infer.features.components import components
+from cxr.infer.features.components import find_components
+from cxr.infer.features.moments import SUMS_DTYPE, sum_first_moments
 from cxr.machine.cores import usable_cores
 
-ALL, PROBABILITY, SAME = "cxr, all fields", "cxr, with probability", "cxr, OpenCV's fields"
+ALL, PROBABILITY, OPENCV_FIELDS = "cxr, all fields", "cxr, with probability", "cxr, OpenCV's fields"
 OPENCV, OPENCV_THREADS, SKIMAGE, SCIPY, CC3D = (
     "OpenCV",
     "OpenCV, its threads",
@@ -42,18 +43,18 @@ PACKAGES = (
     "scipy",
     "connected-components-3d",
 )
-FIELDS = ["label", "area", "bbox", "centroid", "perimeter", "eccentricity", "orientation"]
-FIELDS += ["axis_major_length", "axis_minor_length", "extent"]
+SKIMAGE_FIELDS = ["label", "area", "bbox", "centroid", "perimeter", "eccentricity", "orientation"]
+SKIMAGE_FIELDS += ["axis_major_length", "axis_minor_length", "extent"]
 SAMPLE_SECONDS = 0.005
-# scikit-image takes a good part of a millisecond for each component: above this it is not waited for.
+# scikit-image takes nearly a millisecond per component: with more components than this it is left out.
 MOST_REGIONS = 5_000
 
 Mask = np.ndarray
-Way = Callable[[Mask], object]
+Method = Callable[[Mask], object]
 
 
 def blobs(count: int, size: int) -> Mask:
-    """Draw ellipses as large, in all, as lesions on an image: a few to a dozen per cent of it."""
+    """Draw ellipses that cover as much of the mask as lesions do: a few to a dozen percent."""
     rng = np.random.default_rng(count)
     mask = np.zeros((size, size), np.uint8)
     for _ in range(count):
@@ -64,7 +65,7 @@ def blobs(count: int, size: int) -> Mask:
 
 
 def noise(size: int, blur: float = 0) -> Mask:
-    """Give foreground at a density of a half; 3,500 components at 1024 where it is white."""
+    """Draw noise, half of it foreground; white noise has 3,500 components at 1024 x 1024."""
     values = np.random.default_rng(0).standard_normal((size, size)).astype(np.float32)
     return (cv2.GaussianBlur(values, (0, 0), blur) > 0 if blur else values > 0).astype(np.uint8)
 
@@ -84,10 +85,10 @@ TEXTURES: dict[str, Callable[[int], Mask]] = {
 HARD: dict[str, Callable[[int], Mask]] = {
     "full": lambda size: np.ones((size, size), np.uint8),
     "checkerboard": lambda size: pattern(lambda r, c: (r + c) % 2 == 0, size),
-    "upright lines": lambda size: pattern(lambda _, c: c % 2 == 0, size),
-    "lying lines": lambda size: pattern(lambda r, _: r % 2 == 0, size),
-    "slanted lines": lambda size: pattern(lambda r, c: (r + c) % 3 == 0, size),
-    "wide slanted lines": lambda size: pattern(lambda r, c: (r + c) % 4 < 2, size),
+    "vertical lines": lambda size: pattern(lambda _, c: c % 2 == 0, size),
+    "horizontal lines": lambda size: pattern(lambda r, _: r % 2 == 0, size),
+    "diagonal lines": lambda size: pattern(lambda r, c: (r + c) % 3 == 0, size),
+    "wide diagonal lines": lambda size: pattern(lambda r, c: (r + c) % 4 < 2, size),
     "zigzag lines": lambda size: pattern(lambda r, c: (c + abs(r % 16 - 8)) % 4 == 0, size),
     "dots": lambda size: pattern(lambda r, c: (r % 2 == 0) & (c % 2 == 0), size),
     "noise, 10 %": lambda size: (np.random.default_rng(1).random((size, size)) < 0.1).astype(np.uint8),
@@ -100,29 +101,40 @@ def opencv(mask: Mask, threads: int) -> object:
     return cv2.connectedComponentsWithStats(mask, connectivity=8)
 
 
-def ways(size: int) -> dict[str, Way]:
-    """Collect what is installed."""
+def opencv_fields(mask: Mask) -> object:
+    """Compute what connectedComponentsWithStats computes, by the kernels of `measure`."""
+    found = find_components(mask, eight_connected=True)
+    sums = np.empty(found.count, SUMS_DTYPE)
+    sum_first_moments(found.bands, found.runs, found.labels, sums)
+    doubled = 2.0 * sums["area"]
+    return sums, sums["row"] / doubled, sums["column"] / doubled
+
+
+def methods(size: int) -> dict[str, Method]:
+    """List the methods of the installed libraries."""
     probability = np.random.default_rng(2).random((size, size), dtype=np.float32)
-    found: dict[str, Way] = {
+    found: dict[str, Method] = {
         ALL: measure,
         PROBABILITY: lambda mask: measure(mask, probability),
-        SAME: lambda mask: components(mask, diagonal=True),
+        OPENCV_FIELDS: opencv_fields,
         OPENCV: lambda mask: opencv(mask, 1),
         OPENCV_THREADS: lambda mask: opencv(mask, usable_cores()),
     }
-    # scikit-image and SciPy are quickest with numpy's bool.
-    if sk := peer("skimage.measure"):
-        found[SKIMAGE] = lambda mask: sk.regionprops_table(sk.label(mask.view(bool)), properties=FIELDS)
-    if nd := peer("scipy.ndimage"):
+    # scikit-image and SciPy are fastest with numpy's bool.
+    if sk := import_peer("skimage.measure"):
+        found[SKIMAGE] = lambda mask: sk.regionprops_table(
+            sk.label(mask.view(bool)), properties=SKIMAGE_FIELDS
+        )
+    if nd := import_peer("scipy.ndimage"):
         found[SCIPY] = lambda mask: scipy_statistics(nd, mask.view(bool))
-    if cc3d := peer("cc3d"):
+    if cc3d := import_peer("cc3d"):
         found[CC3D] = lambda mask: cc3d.statistics(cc3d.connected_components(mask, connectivity=8))
     return found
 
 
 @functools.cache
-def peer(module: str) -> Any:
-    """Import a peer, or say in one line that it is left out."""
+def import_peer(module: str) -> Any:
+    """Import another library, or report in one line that it is left out."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -137,31 +149,32 @@ def scipy_statistics(ndimage: Any, mask: Mask) -> object:
     return boxes, ndimage.center_of_mass(mask, labels, index), ndimage.sum(mask, labels, index)
 
 
-def seconds(way: Way, mask: Mask, calls: int) -> float:
+def time_calls(method: Method, mask: Mask, calls: int) -> float:
+    """Return the seconds per call."""
     begin = time.perf_counter()
     for _ in range(calls):
-        way(mask)
+        method(mask)
     return (time.perf_counter() - begin) / calls
 
 
-def medians(mask: Mask, rounds: int) -> dict[str, float]:
-    """Time every way on one mask; milliseconds."""
-    contest = ways(mask.shape[0])
+def median_times(mask: Mask, rounds: int) -> dict[str, float]:
+    """Time every method on one mask, in milliseconds."""
+    compared = methods(mask.shape[0])
     if len(measure(mask)) > MOST_REGIONS:
-        contest.pop(SKIMAGE, None)
+        compared.pop(SKIMAGE, None)
     calls = {}
-    for name, way in contest.items():
-        way(mask)
-        calls[name] = max(1, round(SAMPLE_SECONDS / seconds(way, mask, 1)))
-    samples: dict[str, list[float]] = {name: [] for name in contest}
+    for name, method in compared.items():
+        method(mask)
+        calls[name] = max(1, round(SAMPLE_SECONDS / time_calls(method, mask, 1)))
+    samples: dict[str, list[float]] = {name: [] for name in compared}
     for _ in range(rounds):
-        for name, way in contest.items():
-            samples[name].append(seconds(way, mask, calls[name]))
+        for name, method in compared.items():
+            samples[name].append(time_calls(method, mask, calls[name]))
     return {name: 1000 * statistics.median(values) for name, values in samples.items()}
 
 
 def print_table(title: str, cases: list[tuple[str, Mask]], rounds: int) -> dict[str, dict[str, float]]:
-    columns = [ALL, PROBABILITY, SAME, OPENCV, OPENCV_THREADS, CC3D, SCIPY, SKIMAGE]
+    columns = [ALL, PROBABILITY, OPENCV_FIELDS, OPENCV, OPENCV_THREADS, CC3D, SCIPY, SKIMAGE]
     print(f"\n{title}\n")
     print(
         "| mask | components |",
@@ -171,16 +184,20 @@ def print_table(title: str, cases: list[tuple[str, Mask]], rounds: int) -> dict[
     print("| --- |" + " ---: |" * (len(columns) + 4))
     results = {}
     for name, mask in cases:
-        times = results[name] = medians(mask, rounds)
+        times = results[name] = median_times(mask, rounds)
         cells = [f"{times[column]:.3g}" if column in times else "" for column in columns]
         skimage = f"{times[SKIMAGE] / times[ALL]:.0f} x" if SKIMAGE in times else ""
-        ratios = [f"{times[OPENCV] / times[ALL]:.1f} x", f"{times[OPENCV] / times[SAME]:.1f} x", skimage]
+        ratios = [
+            f"{times[OPENCV] / times[ALL]:.1f} x",
+            f"{times[OPENCV] / times[OPENCV_FIELDS]:.1f} x",
+            skimage,
+        ]
         print("|", " | ".join([name, str(len(measure(mask))), *cells, *ratios]), "|", flush=True)
     return results
 
 
 def print_targets(usual: dict[str, dict[str, float]], hard: dict[str, dict[str, float]]) -> None:
-    """Say what was promised and what came out, at 1024."""
+    """Print each target ratio at 1024 x 1024 beside the measured one."""
     lines = [
         ("OpenCV / all fields, 4 blobs", usual["4 blobs"], OPENCV, ALL, 40),
         ("OpenCV / all fields, 40 blobs", usual["40 blobs"], OPENCV, ALL, 15),
@@ -191,7 +208,7 @@ def print_targets(usual: dict[str, dict[str, float]], hard: dict[str, dict[str, 
     for title, times, peer, ours, least in lines:
         if peer in times:
             print(f"| {title} | {least} x | {times[peer] / times[ours]:.1f} x |")
-    ratio, name = min((times[OPENCV] / times[SAME], name) for name, times in (usual | hard).items())
+    ratio, name = min((times[OPENCV] / times[OPENCV_FIELDS], name) for name, times in (usual | hard).items())
     print(f"| OpenCV / OpenCV's fields, the worst of all masks ({name}) | 1 x | {ratio:.2f} x |")
 
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryFile
 from ...errors import OutputError
 from ...machine.cache import cache_folder
 from ...machine.files import make_folder
-from ...machine.packages import distributions_of, installed_version, missing
+from ...machine.packages import distributions_of, installed_version, missing_requirements
 from ..runtime.providers import PROVIDERS
 from .survey import cuda_libraries
 
@@ -39,7 +39,7 @@ PATIENCE = 300
 
 _KERNELS, _CACHE = "compiled code", "benchmarks and engines"
 _WHERE_KERNELS_ARE = (
-    "import sys; from cxr.infer.features.runs import pack; sys.stdout.write(pack.stats.cache_path or '')"
+    "import sys; from cxr.infer.features.runs import pack_rows as pack; sys.stdout.write(pack.stats.cache_path or '')"
 )
 
 
@@ -103,7 +103,7 @@ def check_cache() -> CheckResult:
 
 def check_extra(name: str) -> CheckResult:
     """Compare what an extra of `cxr` needs with what is installed."""
-    needed = missing(name)
+    needed = missing_requirements(name)
     if not needed:
         return CheckResult(name, True)
     # A second wheel of onnxruntime beside the first would break both.

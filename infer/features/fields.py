@@ -1,13 +1,15 @@
-"""The record of a lesion, named as lesions.csv and scikit-image's regionprops name it."""
+"""The record of a component, with the field names of components.csv and scikit-image's regionprops."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Table = npt.NDArray[np.void]
+ComponentArray = npt.NDArray[Any]
+"""Records of `COMPONENT_DTYPE`, shape (components,)."""
 
-# Aligned, so that every field but the last is a whole word: kernels fill it as one table of words.
 COMPONENT_DTYPE = np.dtype(
     [
         ("label", np.int64),

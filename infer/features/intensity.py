@@ -1,61 +1,60 @@
-"""Mean and maximum of the probability over each component."""
+"""Sum and maximum of the probability over each component."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...machine.kernels import helper, kernel
 from .labels import Labels
-from .runs import Columns, Counts
+from .runs import Bands, Runs
 
-Map = npt.NDArray[np.float32]
-Values = npt.NDArray[np.float64]
+ProbabilityMap = npt.NDArray[np.float32]
+
+Intensities = npt.NDArray[Any]
+"""Records of `INTENSITY_DTYPE`, shape (components,)."""
+
+INTENSITY_DTYPE = np.dtype([("total", np.float64), ("highest", np.float64)], align=True)
 
 
 @kernel
-def intensities(
-    probability: Map,
-    starts: Columns,
-    ends: Columns,
-    first: Counts,
-    tops: Counts,
-    labels: Labels,
-    totals: Values,
-    maxima: Values,
+def sum_probability(
+    probability: ProbabilityMap, bands: Bands, runs: Runs, labels: Labels, intensities: Intensities
 ) -> None:
     """Sum the probability over each component, in float64, and find its maximum; NaN where it holds a NaN.
 
     Parameters
     ----------
     probability : ndarray of float32, shape (height, width)
-    starts, ends, first, tops, labels : ndarray
-        As `runs` and `union` give them.
-    totals, maxima : ndarray of float64, shape (count,)
+    bands, runs, labels
+        As returned by `runs` and `labels`.
+    intensities : Intensities
         Filled.
     """
-    totals[:] = 0.0
-    maxima[:] = -np.inf
-    for band in range(first.size - 1):
-        for row in range(tops[band], tops[band + 1]):
-            for run in range(first[band], first[band + 1]):
-                label = labels[run]
-                total, highest = sum_and_max(probability, row, starts[run], ends[run] + 1)
-                totals[label] += total
-                maxima[label] = max(maxima[label], highest)
-    for label in range(totals.size):
-        if math.isnan(totals[label]):
-            maxima[label] = math.nan
+    for label in range(intensities.size):
+        intensities[label]["total"] = 0.0
+        intensities[label]["highest"] = -np.inf
+    for band in range(bands.size - 1):
+        for row in range(bands[band]["top"], bands[band + 1]["top"]):
+            for run in range(bands[band]["first_run"], bands[band + 1]["first_run"]):
+                total, highest = sum_and_max(probability, row, runs[run]["start"], runs[run]["end"] + 1)
+                component = intensities[labels[run]]
+                component["total"] += total
+                component["highest"] = max(component["highest"], highest)
+    for label in range(intensities.size):
+        if math.isnan(intensities[label]["total"]):
+            intensities[label]["highest"] = math.nan
 
 
 @helper
-def sum_and_max(values: Map, row: int, begin: int, end: int) -> tuple[float, float]:
+def sum_and_max(values: ProbabilityMap, row: int, begin: int, end: int) -> tuple[float, float]:
     """Sum a run's values and find the highest.
 
-    Eight at a time, in pairs of pairs: no addition waits for the one before it, and the order, and with it
-    the last bit, is the same on every processor.
+    Eight at a time, in pairs of pairs: no addition waits for the previous one, and the order, and so the last
+    bit of the sum, is the same on every processor.
     """
     total = 0.0
     highest = values[row, begin]

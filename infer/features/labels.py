@@ -1,8 +1,8 @@
-"""Which runs belong together: union-find over runs, two rows at a time.
+"""Label the connected components: union-find over runs, two rows at a time.
 
-Run-based labelling as in L. He, Y. Chao and K. Suzuki (IEEE Trans. Image Process. 17(5), 2008), by bits. Two
-runs touch, one in each row, where one begins beside the other: each touching pair has just one such column,
-so the pairs are the bits of a word, and which runs they are is the number of beginnings up to that bit.
+Run-based labeling as in L. He, Y. Chao and K. Suzuki (IEEE Trans. Image Process. 17(5), 2008), on bits. Two
+runs of adjacent rows touch in exactly one column where one of them begins next to the other. So the touching
+pairs are the set bits of a word, and the number of first pixels up to such a bit identifies the two runs.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ import numpy as np
 import numpy.typing as npt
 
 from ...machine.kernels import helper, kernel
-from .bits import NONE, ONE, Words, left_of, popcount
-from .runs import Counts
+from .bits import NO_BITS, ONE, Words, left_neighbors, popcount
+from .runs import Bands
 
 Labels = npt.NDArray[np.int32]
 
 
 @kernel
-def join(words: Words, first: Counts, diagonal: bool) -> tuple[Labels, int]:
-    """Find the component of every run.
+def label_runs(words: Words, bands: Bands, eight_connected: bool) -> tuple[Labels, int]:
+    """Find the connected component of every run.
 
     Parameters
     ----------
-    words, first : ndarray
-        As `runs.pack` gives them.
-    diagonal : bool
-        Whether pixels that meet by a corner are connected (8-connectivity).
+    words, bands
+        As returned by `runs.pack_rows`.
+    eight_connected : bool
+        Whether pixels that share only a corner are connected.
 
     Returns
     -------
@@ -35,93 +35,100 @@ def join(words: Words, first: Counts, diagonal: bool) -> tuple[Labels, int]:
     count : int
         Number of components.
     """
-    parents = np.empty(first[-1], np.int32)
+    parents = np.empty(bands[-1]["first_run"], np.int32)
     for run in range(parents.size):
         parents[run] = run
-    for band in range(1, first.size - 1):
-        if first[band - 1] < first[band] < first[band + 1]:
-            join_rows(words, band, first, diagonal, parents)
-    return parents, number(parents)
+    for lower in range(1, bands.size - 1):
+        first_run = bands[lower]["first_run"]
+        if bands[lower - 1]["first_run"] < first_run < bands[lower + 1]["first_run"]:
+            join_bands(words, lower, bands, eight_connected, parents)
+    return parents, replace_parents_by_labels(parents)
 
 
 @helper
-def join_rows(words: Words, band: int, first: Counts, diagonal: bool, parents: Labels) -> None:
-    """Join the runs of a band to those of the band above.
+def join_bands(words: Words, lower: int, bands: Bands, eight_connected: bool, parents: Labels) -> None:
+    """Join the runs of band `lower` to the touching runs of the band above.
 
-    Together the two rows fall into parts, which also are found by bits: a column with foreground begins one
-    if nothing links it to the column on its left. A word in which none begins is all of one part: its runs
-    are taken at once, which keeps dense patterns quick.
+    Where every foreground column of a word is linked to the column on its left, all runs of the word belong
+    to one component: they are joined at once, which keeps dense patterns fast.
     """
-    up, low = words[band], words[band + 1]
-    ups, lows = first[band - 1], first[band]
+    up, low = words[lower], words[lower + 1]
+    up_run, low_run = bands[lower - 1]["first_run"], bands[lower]["first_run"]
     for k in range(1, low.size - 1):
-        if up[k] | low[k] == NONE:
+        if up[k] | low[k] == NO_BITS:
             continue
-        up_left, low_left = left_of(up, k), left_of(low, k)
+        up_left, low_left = left_neighbors(up, k), left_neighbors(low, k)
         up_starts, low_starts = up[k] & ~up_left, low[k] & ~low_left
-        if diagonal:
+        if eight_connected:
             pairs = (up_starts & (low[k] | low_left)) | (low_starts & (up[k] | up_left))
             linked = up_left | low_left
         else:
             pairs = (up_starts & low[k]) | (low_starts & up[k])
             linked = (up[k] & up_left) | (low[k] & low_left)
-        up_end, low_end = ups + popcount(up_starts), lows + popcount(low_starts)
-        if pairs != NONE and (up[k] | low[k]) & ~linked == NONE:
-            before = ups - 1 if up_left & ONE != NONE else lows - 1
-            join_all(before, ups, up_end, lows, low_end, parents)
+        up_stop, low_stop = up_run + popcount(up_starts), low_run + popcount(low_starts)
+        if pairs != NO_BITS and (up[k] | low[k]) & ~linked == NO_BITS:
+            previous = up_run - 1 if up_left & ONE != NO_BITS else low_run - 1
+            join_all(previous, up_run, up_stop, low_run, low_stop, parents)
         else:
-            join_pairs(pairs, up_starts, low_starts, ups, lows, parents)
-        ups, lows = up_end, low_end
+            join_pairs(pairs, up_starts, low_starts, up_run, low_run, parents)
+        up_run, low_run = up_stop, low_stop
 
 
 @helper
 def join_pairs(
-    pairs: np.uint64, up_starts: np.uint64, low_starts: np.uint64, ups: int, lows: int, parents: Labels
+    pairs: np.uint64, up_starts: np.uint64, low_starts: np.uint64, up_run: int, low_run: int, parents: Labels
 ) -> None:
-    """Link the two runs of each bit in `pairs`; `ups` and `lows` are the numbers of the rows' next runs."""
-    while pairs != NONE:
-        up_to = pairs ^ (pairs - ONE)
-        link(ups - 1 + popcount(up_starts & up_to), lows - 1 + popcount(low_starts & up_to), parents)
+    """Join the two runs of each bit in `pairs`; `up_run` and `low_run` are the next runs of the two rows."""
+    while pairs != NO_BITS:
+        up_to_pair = pairs ^ (pairs - ONE)
+        join(
+            up_run - 1 + popcount(up_starts & up_to_pair),
+            low_run - 1 + popcount(low_starts & up_to_pair),
+            parents,
+        )
         pairs &= pairs - ONE
 
 
 @helper
-def join_all(before: int, up: int, up_end: int, low: int, low_end: int, parents: Labels) -> None:
-    """Join the upper runs up:up_end and the lower runs low:low_end, as yet alone, to the run `before`."""
-    for run in range(up, up_end):
-        if parents[run] != parents[before]:
-            link(run, before, parents)
-    root = parents[before]
+def join_all(previous: int, up_run: int, up_stop: int, low_run: int, low_stop: int, parents: Labels) -> None:
+    """Join the upper runs up_run:up_stop and the lower runs low_run:low_stop to the run `previous`.
+
+    The lower runs have not been joined to anything yet.
+    """
+    for run in range(up_run, up_stop):
+        if parents[run] != parents[previous]:
+            join(run, previous, parents)
+    root = parents[previous]
     while parents[root] != root:
         root = parents[root]
-    for run in range(low, low_end):
+    for run in range(low_run, low_stop):
         parents[run] = root
 
 
 @helper
-def link(one: int, other: int, parents: Labels) -> None:
+def join(one: int, other: int, parents: Labels) -> None:
     """Unite two runs' trees under the smaller root, by Rem's algorithm with splicing.
 
-    The quickest of those compared by M. Patwary, J. Blair and F. Manne (SEA 2010): both runs climb in turn,
-    the one with the larger parent, and each place it leaves is hung lower.
+    The fastest of those that M. Patwary, J. Blair and F. Manne (SEA 2010) compared: of the two runs, the one
+    with the larger parent climbs, and each node it leaves is given the smaller parent.
     """
-    above_one, above_other = parents[one], parents[other]
-    while above_one != above_other:
-        if above_one < above_other:
-            parents[other] = above_one
-            if other == above_other:
+    parent_one, parent_other = parents[one], parents[other]
+    while parent_one != parent_other:
+        if parent_one < parent_other:
+            parents[other] = parent_one
+            if other == parent_other:
                 break
-            other, above_other = above_other, parents[above_other]
+            other, parent_other = parent_other, parents[parent_other]
         else:
-            parents[one] = above_other
-            if one == above_one:
+            parents[one] = parent_other
+            if one == parent_one:
                 break
-            one, above_one = above_one, parents[above_one]
+            one, parent_one = parent_one, parents[parent_one]
 
 
 @helper
-def number(parents: Labels) -> int:
-    """Turn parents into labels, in place; a parent never comes after its run, so one pass is enough."""
+def replace_parents_by_labels(parents: Labels) -> int:
+    """Turn parents into labels in place and count them, in one pass, since a parent precedes its run."""
     count = 0
     for run in range(parents.size):
         if parents[run] == run:

@@ -1,124 +1,130 @@
-"""Sums over each component's pixels, in closed form per run: no pixel is visited.
+"""Area, bounding box and moments of each component, in closed form per run: no pixel is visited.
 
-A run s..e over the rows t..b-1 is a rectangle of n = e-s+1 by h = b-t pixels. All sums are of whole numbers,
-so they are exact: lengths are doubled and second moments taken twelve-fold to stay free of fractions.
+A run s..e over the rows t..b-1 is a rectangle of n = e-s+1 by h = b-t pixels. All sums are exact integers:
+coordinates are doubled and second moments multiplied by twelve to avoid fractions.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...machine.kernels import helper, kernel
 from .labels import Labels
-from .runs import Columns, Counts
+from .runs import Bands, Runs
 
-Boxes = npt.NDArray[np.int32]
-Sums = npt.NDArray[np.int64]
+Sums = npt.NDArray[Any]
+"""Records of `SUMS_DTYPE`, shape (components,)."""
+
+SUMS_DTYPE = np.dtype(
+    [
+        ("area", np.int64),
+        # The bounding box in pixels, half open.
+        ("top", np.int64),
+        ("left", np.int64),
+        ("bottom", np.int64),
+        ("right", np.int64),
+        # Twice the sum of the pixels' coordinates.
+        ("row", np.int64),
+        ("column", np.int64),
+        # The pixel nearest to the centroid.
+        ("center_row", np.int64),
+        ("center_column", np.int64),
+        # Twelve times the sums of squares and products of the distances from it.
+        ("row_row", np.int64),
+        ("column_column", np.int64),
+        ("row_column", np.int64),
+    ],
+    align=True,
+)
 
 
 @kernel
-def first_moments(
-    starts: Columns, ends: Columns, first: Counts, tops: Counts, labels: Labels, boxes: Boxes, sums: Sums
-) -> None:
-    """Sum area, bounding box and coordinates.
+def sum_first_moments(bands: Bands, runs: Runs, labels: Labels, sums: Sums) -> None:
+    """Fill in area, bounding box and coordinate sums.
 
     Parameters
     ----------
-    starts, ends, first, tops, labels : ndarray
-        As `runs` and `union` give them.
-    boxes : ndarray of int32, shape (count, 5)
-        Filled with area, min_row, min_column, max_row, max_column; the box is half open.
-    sums : ndarray of int64, shape (count, 2)
-        Filled with twice the sum of the pixels' rows, and of their columns.
+    bands, runs, labels
+        As returned by `runs` and `labels`.
+    sums : Sums
+        Fields `area` to `column` are filled.
     """
     begun = 0
-    for band in range(first.size - 1):
-        top, bottom = tops[band], tops[band + 1]
-        run, stop = first[band], first[band + 1]
+    for band in range(bands.size - 1):
+        top, bottom = bands[band]["top"], bands[band + 1]["top"]
+        run, stop = bands[band]["first_run"], bands[band + 1]["first_run"]
         while run < stop:
-            label, left, right = labels[run], np.int64(starts[run]), np.int64(ends[run]) + 1
+            label, left, right = labels[run], np.int64(runs[run]["start"]), np.int64(runs[run]["end"]) + 1
             pixels = right - left
             columns = pixels * (left + right - 1)
             run += 1
-            # The next runs in a row are mostly the same component's: one visit to its sums for all of them.
+            # Most neighbors in a row belong to the same component: its sums are updated once for all of them.
             while run < stop and labels[run] == label:
-                start, right = np.int64(starts[run]), np.int64(ends[run]) + 1
+                start, right = np.int64(runs[run]["start"]), np.int64(runs[run]["end"]) + 1
                 pixels += right - start
                 columns += (right - start) * (start + right - 1)
                 run += 1
+            total = sums[label]
             if label == begun:
                 begun += 1
-                boxes[label, 0] = sums[label, 0] = sums[label, 1] = boxes[label, 4] = 0
-                boxes[label, 1], boxes[label, 2] = top, left
-            boxes[label, 0] += pixels * (bottom - top)
-            boxes[label, 2] = min(boxes[label, 2], left)
-            boxes[label, 3] = bottom
-            boxes[label, 4] = max(boxes[label, 4], right)
-            sums[label, 0] += pixels * (bottom - top) * (top + bottom - 1)
-            sums[label, 1] += columns * (bottom - top)
+                total["area"] = total["row"] = total["column"] = total["right"] = 0
+                total["top"], total["left"] = top, left
+            total["area"] += pixels * (bottom - top)
+            total["left"] = min(total["left"], left)
+            total["bottom"] = bottom
+            total["right"] = max(total["right"], right)
+            total["row"] += pixels * (bottom - top) * (top + bottom - 1)
+            total["column"] += columns * (bottom - top)
 
 
 @kernel
-def centroids(boxes: Boxes, sums: Sums, places: npt.NDArray[np.float64]) -> None:
-    """Fill in each component's centroid, row and column; places has the shape (count, 2)."""
-    for label in range(boxes.shape[0]):
-        places[label, 0] = sums[label, 0] / (2.0 * boxes[label, 0])
-        places[label, 1] = sums[label, 1] / (2.0 * boxes[label, 0])
+def sum_second_moments(bands: Bands, runs: Runs, labels: Labels, sums: Sums) -> None:
+    """Sum squares and products of the distances from each component's center pixel.
 
-
-@kernel
-def second_moments(
-    starts: Columns,
-    ends: Columns,
-    first: Counts,
-    tops: Counts,
-    labels: Labels,
-    boxes: Boxes,
-    sums: Sums,
-    moments: Sums,
-) -> None:
-    """Sum squares and products of the distances from each component's middle.
-
-    The middle is the pixel nearest to the centroid. From there distances are short, so that int64 holds the
-    sums of any image up to `passes.MAX_SIDE`.
+    The center is the pixel nearest to the centroid. Distances from it are short enough for int64 to hold the
+    sums of any mask up to `measurement.MAX_SIDE`.
 
     Parameters
     ----------
-    starts, ends, first, tops, labels : ndarray
-        As `runs` and `union` give them.
-    boxes, sums : ndarray
-        As `first_moments` fills them.
-    moments : ndarray of int64, shape (count, 5)
-        Filled with twelve times the sums of row*row, column*column and row*column, and the middle's row and
-        column.
+    bands, runs, labels
+        As returned by `runs` and `labels`.
+    sums : Sums
+        As `sum_first_moments` fills it; the remaining fields are filled.
     """
-    for label in range(boxes.shape[0]):
-        moments[label, 0] = moments[label, 1] = moments[label, 2] = 0
-        moments[label, 3] = middle(sums[label, 0], boxes[label, 0])
-        moments[label, 4] = middle(sums[label, 1], boxes[label, 0])
-    for band in range(first.size - 1):
-        height = tops[band + 1] - tops[band]
-        run, stop = first[band], first[band + 1]
+    for label in range(sums.size):
+        total = sums[label]
+        total["row_row"] = total["column_column"] = total["row_column"] = 0
+        total["center_row"] = round_mean(total["row"], total["area"])
+        total["center_column"] = round_mean(total["column"], total["area"])
+    for band in range(bands.size - 1):
+        top, bottom = bands[band]["top"], bands[band + 1]["top"]
+        height = bottom - top
+        run, stop = bands[band]["first_run"], bands[band + 1]["first_run"]
         while run < stop:
             label = labels[run]
-            down = tops[band] + tops[band + 1] - 1 - 2 * moments[label, 3]
+            total = sums[label]
+            down = top + bottom - 1 - 2 * total["center_row"]
+            center = 2 * total["center_column"]
             pixels = across = square = np.int64(0)
             while True:
-                length = np.int64(ends[run]) - starts[run] + 1
-                offset = np.int64(starts[run]) + ends[run] - 2 * moments[label, 4]
+                start, end = np.int64(runs[run]["start"]), np.int64(runs[run]["end"])
+                length = end - start + 1
+                offset = start + end - center
                 pixels += length
                 across += length * offset
                 square += length * (3 * offset * offset + length * length - 1)
                 run += 1
                 if run == stop or labels[run] != label:
                     break
-            moments[label, 0] += height * pixels * (3 * down * down + height * height - 1)
-            moments[label, 1] += height * square
-            moments[label, 2] += height * 3 * down * across
+            total["row_row"] += height * pixels * (3 * down * down + height * height - 1)
+            total["column_column"] += height * square
+            total["row_column"] += height * 3 * down * across
 
 
 @helper
-def middle(doubled: int, area: int) -> int:
-    """Give a whole number next to doubled / (2 * area); the nearest, or where a float errs, as good a one."""
+def round_mean(doubled: int, area: int) -> int:
+    """Round doubled / (2 * area); where float rounding errs, a whole number that serves as well."""
     return int(doubled / (2.0 * area) + 0.5)

@@ -1,244 +1,268 @@
-"""Border pixels of each component, by kind, for scikit-image's estimate of the perimeter; 64 at a time.
+"""Count each component's border pixels by kind, 64 at a time, for scikit-image's estimate of the perimeter.
 
 The estimate is that of K. Benkrid and D. Crookes (Design and FPGA implementation of a perimeter estimator) as
-skimage.measure.perimeter has it with its default 4-neighborhood. A border pixel is one with background
-beside it; by the number of border pixels beside it and at its corners it adds 1, sqrt(2), (1 + sqrt(2)) / 2
-or nothing.
+implemented by skimage.measure.perimeter with its default 4-neighborhood. A border pixel has a background
+pixel among its four side neighbors. Depending on the number of border pixels among its side and corner
+neighbors it adds 1, sqrt(2), (1 + sqrt(2)) / 2 or nothing.
 
-By 8-connectivity a border pixel's neighbors are of its own component, so the whole image is classified at
-once. By 4-connectivity two components may meet at a corner: those corners are found first and left out.
+With 8-connectivity a border pixel's neighbors belong to its own component, so the whole mask is classified at
+once. With 4-connectivity two components may meet at a corner: those corners are found first and left out.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...machine.kernels import helper, kernel
-from .bits import ALL, BITS, NONE, ONE, Words, left_of, popcount, right_of
+from .bits import ALL_BITS, NO_BITS, ONE, WORD_BITS, Words, left_neighbors, popcount, right_neighbors
 from .labels import Labels
-from .runs import Columns, Counts
+from .runs import Bands, Runs
 
-Edges = npt.NDArray[np.int32]
-Three = tuple[np.uint64, np.uint64, np.uint64]
-Four = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
+Borders = npt.NDArray[Any]
+"""Records of `BORDER_DTYPE`, shape (components,): the number of border pixels of each kind."""
 
-# In a band of equal rows only the outermost two on either side can differ from the rest, and one line stands
-# for all the rest.
-DISTINCT = 5
-STANDING = 2
+BORDER_DTYPE = np.dtype(
+    [
+        ("straight", np.int32),  # adds 1
+        ("diagonal", np.int32),  # adds sqrt(2)
+        ("bent", np.int32),  # adds (1 + sqrt(2)) / 2
+    ],
+    align=True,
+)
+
+Kinds = npt.NDArray[Any]
+"""Records of one line's words, a bit set for each border pixel of that kind."""
+
+_KINDS = np.dtype([("straight", np.uint64), ("diagonal", np.uint64), ("bent", np.uint64)], align=True)
+
+Corners = npt.NDArray[np.uint64]
+"""Corners where two components meet between two rows, in the place of the upper pixel; shape (2, words)."""
+
+FALLING = 0  # the lower pixel is on the right
+RISING = 1
+
+ThreeWords = tuple[np.uint64, np.uint64, np.uint64]
+FourWords = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
+
+# In a band of equal rows only the outer two lines on either side can differ from the rest; line 2 stands for
+# all rows between them.
+DISTINCT_LINES = 5
+REPEATED_LINE = 2
 
 
 @kernel
-def edges(
-    words: Words,
-    starts: Columns,
-    ends: Columns,
-    first: Counts,
-    tops: Counts,
-    labels: Labels,
-    diagonal: bool,
-    counts: Edges,
+def count_border_pixels(
+    words: Words, bands: Bands, runs: Runs, labels: Labels, eight_connected: bool, borders: Borders
 ) -> None:
     """Count each component's border pixels of each kind.
 
     Parameters
     ----------
-    words, starts, ends, first, tops, labels : ndarray
-        As `runs` and `union` give them.
-    diagonal : bool
-        Whether pixels that meet by a corner are connected.
-    counts : ndarray of int32, shape (count, 3)
-        Zeros, to which the number of pixels is added that add 1, sqrt(2) and (1 + sqrt(2)) / 2.
+    words, bands, runs, labels
+        As returned by `runs` and `labels`.
+    eight_connected : bool
+        Whether pixels that share only a corner are connected.
+    borders : Borders
+        Zeros, to which the counts are added.
     """
-    border, lines = find_border(words, tops)
-    apart = np.zeros((2, words.shape[1]), np.uint64)
-    over, under = apart.copy(), apart.copy()
-    kinds = np.empty((words.shape[1], 3), np.uint64)
-    for band in range(first.size - 1):
-        over, under = under, over
-        if not diagonal:
-            find_corners(words, first, band, labels, under)
-        if first[band] == first[band + 1]:
+    border, first_lines = find_border(words, bands)
+    no_corners = np.zeros((2, words.shape[1]), np.uint64)
+    corners_above, corners_below = no_corners.copy(), no_corners.copy()
+    kinds = np.empty(words.shape[1], _KINDS)
+    for band in range(bands.size - 1):
+        corners_above, corners_below = corners_below, corners_above
+        if not eight_connected:
+            find_corners(words, bands, band, labels, corners_below)
+        if bands[band]["first_run"] == bands[band + 1]["first_run"]:
             continue
-        for line in range(lines[band], lines[band + 1]):
-            classify(border, line, kinds)
-            if not diagonal:
-                # Equal rows never meet at a corner alone: what is to be kept apart is at a band's ends.
-                above = over if line == lines[band] else apart
-                below = under if line == lines[band + 1] - 1 else apart
-                keep_apart(border, line, above, below, kinds)
+        first_line, stop_line = first_lines[band], first_lines[band + 1]
+        for line in range(first_line, stop_line):
+            classify_line(border, line, kinds)
+            if not eight_connected:
+                # Equal rows never meet only at a corner, so only a band's first and last lines are concerned.
+                above = corners_above if line == first_line else no_corners
+                below = corners_below if line == stop_line - 1 else no_corners
+                classify_across_corners(border, line, above, below, kinds)
             rows = 1
-            if line == lines[band] + STANDING:
-                rows += (tops[band + 1] - tops[band]) - (lines[band + 1] - lines[band])
-            add_row(kinds, rows, starts, ends, labels, first[band], first[band + 1], counts)
+            if line == first_line + REPEATED_LINE:
+                rows += (bands[band + 1]["top"] - bands[band]["top"]) - (stop_line - first_line)
+            add_line(
+                kinds, rows, bands[band]["first_run"], bands[band + 1]["first_run"], runs, labels, borders
+            )
 
 
 @helper
-def find_border(words: Words, tops: Counts) -> tuple[Words, Counts]:
-    """Keep the pixels with background beside them, in at most `DISTINCT` lines a band.
+def find_border(words: Words, bands: Bands) -> tuple[Words, npt.NDArray[np.int64]]:
+    """Keep the pixels with a background side neighbor, in at most `DISTINCT_LINES` lines per band.
 
     Returns
     -------
-    border : ndarray of uint64, shape (lines + 2, words in a row + 2)
-        Row i + 1 is line i; rows of zeros lie above and below.
-    lines : ndarray of int64, shape (bands + 1,)
-        Number of lines above each band, and in all.
+    border : ndarray of uint64, shape (lines + 2, words per row + 2)
+        Line i is in row i + 1, between two rows of zeros.
+    first_lines : ndarray of int64, shape (bands + 1,)
+        First line of each band, and the number of lines.
     """
-    lines = np.empty_like(tops)
-    lines[0] = 0
-    for band in range(tops.size - 1):
-        lines[band + 1] = lines[band] + min(tops[band + 1] - tops[band], DISTINCT)
-    border = np.empty((lines[-1] + 2, words.shape[1]), np.uint64)
-    border[0] = NONE
-    border[-1] = NONE
-    for band in range(tops.size - 1):
+    first_lines = np.empty(bands.size, np.int64)
+    first_lines[0] = 0
+    for band in range(bands.size - 1):
+        height = bands[band + 1]["top"] - bands[band]["top"]
+        first_lines[band + 1] = first_lines[band] + min(height, DISTINCT_LINES)
+    border = np.empty((first_lines[-1] + 2, words.shape[1]), np.uint64)
+    border[0] = NO_BITS
+    border[-1] = NO_BITS
+    for band in range(bands.size - 1):
         row = words[band + 1]
-        for line in range(lines[band], lines[band + 1]):
-            above = words[band] if line == lines[band] else row
-            below = words[band + 2] if line == lines[band + 1] - 1 else row
+        for line in range(first_lines[band], first_lines[band + 1]):
+            above = words[band] if line == first_lines[band] else row
+            below = words[band + 2] if line == first_lines[band + 1] - 1 else row
             out = border[line + 1]
-            out[0] = out[-1] = NONE
+            out[0] = out[-1] = NO_BITS
             for k in range(1, row.size - 1):
-                out[k] = row[k] & ~(above[k] & below[k] & left_of(row, k) & right_of(row, k))
-    return border, lines
+                out[k] = row[k] & ~(above[k] & below[k] & left_neighbors(row, k) & right_neighbors(row, k))
+    return border, first_lines
 
 
 @helper
-def classify(border: Words, line: int, kinds: Words) -> None:
-    """Sort the border pixels of one line by what they add, as if all neighbors were of one component.
+def classify_line(border: Words, line: int, kinds: Kinds) -> None:
+    """Classify the border pixels of one line, as if all their neighbors were of one component.
 
-    There is no branch, and only one array is written: so LLVM takes several words at once.
+    There is no branch, and only one array is written, so LLVM vectorizes the loop.
 
     Parameters
     ----------
-    border : ndarray of uint64, shape (lines + 2, words in a row + 2)
+    border : ndarray of uint64, shape (lines + 2, words per row + 2)
     line : int
-    kinds : ndarray of uint64, shape (words in a row + 2, 3)
-        Filled with the pixels that add 1, sqrt(2) and (1 + sqrt(2)) / 2.
+    kinds : Kinds, shape (words per row + 2,)
+        Filled.
     """
     for k in range(1, border.shape[1] - 1):
         up, row, low = border[line, k], border[line + 1, k], border[line + 2, k]
-        kinds[k, 0], kinds[k, 1], kinds[k, 2] = sort_pixels(
+        kinds[k]["straight"], kinds[k]["diagonal"], kinds[k]["bent"] = classify_pixels(
             row,
-            (up, low, left_of(border[line + 1], k), right_of(border[line + 1], k)),
+            (up, low, left_neighbors(border[line + 1], k), right_neighbors(border[line + 1], k)),
             (
-                left_of(border[line], k),
-                right_of(border[line], k),
-                left_of(border[line + 2], k),
-                right_of(border[line + 2], k),
+                left_neighbors(border[line], k),
+                right_neighbors(border[line], k),
+                left_neighbors(border[line + 2], k),
+                right_neighbors(border[line + 2], k),
             ),
         )
 
 
 @helper
-def keep_apart(border: Words, line: int, over: Words, under: Words, kinds: Words) -> None:
-    """Sort again the border pixels of those words in which components meet at a corner.
+def classify_across_corners(
+    border: Words, line: int, corners_above: Corners, corners_below: Corners, kinds: Kinds
+) -> None:
+    """Classify again the border pixels of those words in which two components meet at a corner.
 
-    `over` and `under` are the corners above the line and below it, as `find_corners` marks them.
+    Parameters
+    ----------
+    border, line, kinds
+        As in `classify_line`.
+    corners_above, corners_below : Corners
+        Between the line above and this one, and between this line and the one below.
     """
     for k in range(1, border.shape[1] - 1):
-        up_left, up_right = left_of(over[0], k), right_of(over[1], k)
-        low_left, low_right = under[1, k], under[0, k]
-        if up_left | up_right | low_left | low_right != NONE:
+        up_left = left_neighbors(corners_above[FALLING], k)
+        up_right = right_neighbors(corners_above[RISING], k)
+        low_left, low_right = corners_below[RISING, k], corners_below[FALLING, k]
+        if up_left | up_right | low_left | low_right != NO_BITS:
             up, row, low = border[line], border[line + 1], border[line + 2]
-            kinds[k, 0], kinds[k, 1], kinds[k, 2] = sort_pixels(
+            kinds[k]["straight"], kinds[k]["diagonal"], kinds[k]["bent"] = classify_pixels(
                 row[k],
-                (up[k], low[k], left_of(row, k), right_of(row, k)),
+                (up[k], low[k], left_neighbors(row, k), right_neighbors(row, k)),
                 (
-                    left_of(up, k) & ~up_left,
-                    right_of(up, k) & ~up_right,
-                    left_of(low, k) & ~low_left,
-                    right_of(low, k) & ~low_right,
+                    left_neighbors(up, k) & ~up_left,
+                    right_neighbors(up, k) & ~up_right,
+                    left_neighbors(low, k) & ~low_left,
+                    right_neighbors(low, k) & ~low_right,
                 ),
             )
 
 
 @helper
-def sort_pixels(row: np.uint64, beside: Four, corners: Four) -> Three:
-    """Tell which border pixels of a word add 1, sqrt(2) and (1 + sqrt(2)) / 2, by their border neighbors."""
-    one, two, four = add_bits(beside)
-    corner_one, corner_two, corner_four = add_bits(corners)
-    none_beside, one_beside = ~(one | two | four), one & ~two
-    two_corners, three_corners = corner_two & ~corner_one, corner_one & corner_two
+def classify_pixels(row: np.uint64, side_neighbors: FourWords, corner_neighbors: FourWords) -> ThreeWords:
+    """Return which border pixels of a word are straight, diagonal and bent, by their border neighbors."""
+    side_1, side_2, side_4 = add_bits(side_neighbors)
+    corner_1, corner_2, corner_4 = add_bits(corner_neighbors)
+    no_side, one_side = ~(side_1 | side_2 | side_4), side_1 & ~side_2
+    two_corners, three_corners = corner_2 & ~corner_1, corner_1 & corner_2
     return (
-        row & two & ~three_corners & ~corner_four,
-        row & ((none_beside & two_corners) | (one_beside & three_corners)),
-        row & one_beside & (corner_one ^ corner_two),
+        row & side_2 & ~three_corners & ~corner_4,
+        row & ((no_side & two_corners) | (one_side & three_corners)),
+        row & one_side & (corner_1 ^ corner_2),
     )
 
 
 @helper
-def add_bits(bits: Four) -> Three:
-    """Add up four bits in each place of a word; give the sum's ones, twos and fours."""
+def add_bits(bits: FourWords) -> ThreeWords:
+    """Add four bits in each place of a word; return the sum's ones, twos and fours."""
     a, b, c, d = bits
     return a ^ b ^ c ^ d, (a & b) ^ (c & d) ^ ((a ^ b) & (c ^ d)), a & b & c & d
 
 
 @helper
-def add_row(
-    kinds: Words,
-    rows: int,
-    starts: Columns,
-    ends: Columns,
-    labels: Labels,
-    run: int,
-    stop: int,
-    counts: Edges,
+def add_line(
+    kinds: Kinds, rows: int, run: int, stop: int, runs: Runs, labels: Labels, borders: Borders
 ) -> None:
     """Add the border pixels of the runs run:stop to their components' counts, once for each equal row."""
     while run < stop:
-        label, start = labels[run], starts[run]
+        label, start = labels[run], runs[run]["start"]
         run += 1
-        # The next runs in a row are mostly the same component's, and between them is no border pixel.
+        # Most neighbors in a row belong to the same component, and no border pixel lies between them.
         while run < stop and labels[run] == label:
             run += 1
-        ones = roots = halves = 0
-        inside = ALL << np.uint64(start % BITS)
-        last = ends[run - 1] // BITS + 1
-        for k in range(start // BITS + 1, last + 1):
+        straight = diagonal = bent = 0
+        inside = ALL_BITS << np.uint64(start % WORD_BITS)
+        end = runs[run - 1]["end"]
+        last = end // WORD_BITS + 1
+        for k in range(start // WORD_BITS + 1, last + 1):
             if k == last:
-                inside &= ALL >> np.uint64(BITS - 1 - ends[run - 1] % BITS)
-            ones += popcount(kinds[k, 0] & inside)
-            roots += popcount(kinds[k, 1] & inside)
-            halves += popcount(kinds[k, 2] & inside)
-            inside = ALL
-        counts[label, 0] += rows * ones
-        counts[label, 1] += rows * roots
-        counts[label, 2] += rows * halves
+                inside &= ALL_BITS >> np.uint64(WORD_BITS - 1 - end % WORD_BITS)
+            straight += popcount(kinds[k]["straight"] & inside)
+            diagonal += popcount(kinds[k]["diagonal"] & inside)
+            bent += popcount(kinds[k]["bent"] & inside)
+            inside = ALL_BITS
+        total = borders[label]
+        total["straight"] += rows * straight
+        total["diagonal"] += rows * diagonal
+        total["bent"] += rows * bent
 
 
 @helper
-def find_corners(words: Words, first: Counts, band: int, labels: Labels, corners: Words) -> None:
-    """Mark where different components meet at a corner, between a band and the one below.
+def find_corners(words: Words, bands: Bands, band: int, labels: Labels, corners: Corners) -> None:
+    """Mark where different components meet at a corner, between a band and the next one below.
 
-    corners[0] holds the falling ones (the lower pixel is on the right), corners[1] the rising ones, both in
-    the place of the upper pixel. The runs that meet are found by counting the beginnings left of the corner.
+    The two runs are found by counting the first pixels left of the corner.
     """
     up, low = words[band + 1], words[band + 2]
-    ups, lows = first[band], first[band + 1]
+    up_run, low_run = bands[band]["first_run"], bands[band + 1]["first_run"]
     for k in range(1, low.size - 1):
-        up_starts = up[k] & ~left_of(up, k)
-        low_starts = low[k] & ~left_of(low, k)
-        falling = up[k] & ~low[k] & right_of(low, k) & ~right_of(up, k)
-        rising = up[k] & ~low[k] & left_of(low, k) & ~left_of(up, k)
-        # A lower run on the right has yet to begin; one on the left is the last that began.
-        corners[0, k] = keep_foreign(falling, up_starts, low_starts, ups - 1, lows, labels)
-        corners[1, k] = keep_foreign(rising, up_starts, low_starts, ups - 1, lows - 1, labels)
-        ups += popcount(up_starts)
-        lows += popcount(low_starts)
+        up_starts = up[k] & ~left_neighbors(up, k)
+        low_starts = low[k] & ~left_neighbors(low, k)
+        falling = up[k] & ~low[k] & right_neighbors(low, k) & ~right_neighbors(up, k)
+        rising = up[k] & ~low[k] & left_neighbors(low, k) & ~left_neighbors(up, k)
+        # A lower run on the right begins after the corner; one on the left is the last that began before it.
+        corners[FALLING, k] = keep_separating(falling, up_starts, low_starts, up_run - 1, low_run, labels)
+        corners[RISING, k] = keep_separating(rising, up_starts, low_starts, up_run - 1, low_run - 1, labels)
+        up_run += popcount(up_starts)
+        low_run += popcount(low_starts)
 
 
 @helper
-def keep_foreign(
-    corners: np.uint64, up_starts: np.uint64, low_starts: np.uint64, ups: int, lows: int, labels: Labels
+def keep_separating(
+    corners: np.uint64, up_starts: np.uint64, low_starts: np.uint64, up_run: int, low_run: int, labels: Labels
 ) -> np.uint64:
-    """Keep those corners of a word whose two runs have different labels."""
-    kept = NONE
-    while corners != NONE:
+    """Keep those corners of a word whose two runs belong to different components."""
+    kept = NO_BITS
+    while corners != NO_BITS:
         corner = corners & ~(corners - ONE)
-        up_to = corner | (corner - ONE)
-        if labels[ups + popcount(up_starts & up_to)] != labels[lows + popcount(low_starts & up_to)]:
+        up_to_corner = corner | (corner - ONE)
+        up_label = labels[up_run + popcount(up_starts & up_to_corner)]
+        if up_label != labels[low_run + popcount(low_starts & up_to_corner)]:
             kept |= corner
         corners ^= corner
     return kept

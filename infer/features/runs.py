@@ -1,128 +1,144 @@
-"""From bytes to runs: a mask is read once, 64 pixels at a time, and kept as its runs of foreground.
+"""Read a mask once, 64 pixels at a time, and list its runs of foreground pixels.
 
-Rows that repeat the row above are kept once, as one band: a run is then a rectangle, and boxes, masks
-enlarged from a coarser grid, and empty and full stretches cost next to nothing.
+Equal consecutive rows are stored once, as one band, so a run is a rectangle. Boxes, masks enlarged from a
+coarser grid, and empty or full regions then cost next to nothing.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...machine.kernels import helper, kernel
-from .bits import BITS, NONE, ONE, Words, left_of, lowest_bit, pack64, popcount, right_of
+from .bits import (
+    NO_BITS,
+    ONE,
+    WORD_BITS,
+    Words,
+    left_neighbors,
+    lowest_bit,
+    pack64,
+    popcount,
+    right_neighbors,
+)
 
-Counts = npt.NDArray[np.int64]
-Columns = npt.NDArray[np.int32]
+Bands = npt.NDArray[Any]
+"""Records with `top`, the band's first row in the mask, and `first_run`, the index of its first run.
+
+One record follows the last band: the mask's height and the number of runs.
+"""
+
+Runs = npt.NDArray[Any]
+"""Records with `start` and `end`, a run's first and last column."""
+
+_BAND = np.dtype([("top", np.int64), ("first_run", np.int64)], align=True)
+_RUN = np.dtype([("start", np.int32), ("end", np.int32)], align=True)
 
 
 @kernel
-def pack(pixels: npt.NDArray[np.uint8], height: int, width: int) -> tuple[Words, Counts, Counts]:
-    """Read a mask into bands of words.
+def pack_rows(pixels: npt.NDArray[np.uint8], height: int, width: int) -> tuple[Words, Bands]:
+    """Pack a mask's rows into words, 1 bit per pixel, and merge equal consecutive rows into bands.
 
     Parameters
     ----------
     pixels : ndarray of uint8, shape (height * width,)
-        The mask's bytes, row after row; not 0 is foreground.
+        The mask in row-major order; nonzero is foreground.
     height, width : int
-        The mask's size in pixels.
+        Size of the mask in pixels.
 
     Returns
     -------
-    words : ndarray of uint64, shape (height + 2, words in a row + 2)
-        Row i + 1 is band i. A row of zeros lies above the first band and under the last, and a column of
-        zeros on both sides, so that no later pass asks where the edge is.
-    tops : ndarray of int64, shape (bands + 1,)
-        First row of the mask in each band, and the mask's height.
-    first : ndarray of int64, shape (bands + 1,)
-        Number of runs above each band, and in all.
+    words : ndarray of uint64, shape (height + 2, words per row + 2)
+        Band i is in row i + 1. A row of zeros precedes the first band and follows the last, and there is a
+        column of zeros on either side, so later kernels need no bounds checks.
+    bands : Bands, shape (bands + 1,)
     """
-    size = (width + BITS - 1) // BITS
-    words = np.empty((height + 2, size + 2), np.uint64)
-    words[0] = NONE
-    tops = np.empty(height + 1, np.int64)
-    first = np.empty(height + 1, np.int64)
-    first[0] = 0
-    bands = 0
+    words_per_row = (width + WORD_BITS - 1) // WORD_BITS
+    words = np.empty((height + 2, words_per_row + 2), np.uint64)
+    words[0] = NO_BITS
+    bands = np.empty(height + 1, _BAND)
+    bands[0]["first_run"] = 0
+    count = 0
     for row in range(height):
-        read_row(pixels, row * width, width, words[bands + 1])
-        if bands == 0 or not same(words[bands], words[bands + 1]):
-            tops[bands] = row
-            first[bands + 1] = first[bands] + count_runs(words[bands + 1])
-            bands += 1
-    words[bands + 1] = NONE
-    tops[bands] = height
-    return words, tops[: bands + 1], first[: bands + 1]
+        pack_row(pixels, row * width, width, words[count + 1])
+        if count == 0 or not are_equal(words[count], words[count + 1]):
+            bands[count]["top"] = row
+            bands[count + 1]["first_run"] = bands[count]["first_run"] + count_runs(words[count + 1])
+            count += 1
+    words[count + 1] = NO_BITS
+    bands[count]["top"] = height
+    return words, bands[: count + 1]
 
 
 @helper
-def read_row(pixels: npt.NDArray[np.uint8], begin: int, width: int, row: Words) -> None:
-    """Read one row's bytes into row[1:-1]; the last word is read so as to end with the row, never beyond."""
-    whole = width // BITS
-    rest = width - whole * BITS
-    row[0] = NONE
-    row[row.size - 1] = NONE
+def pack_row(pixels: npt.NDArray[np.uint8], begin: int, width: int, row: Words) -> None:
+    """Pack `width` bytes into row[1:-1]; the last 64 bytes are read so that they end with the row."""
+    whole = width // WORD_BITS
+    rest = width - whole * WORD_BITS
+    row[0] = NO_BITS
+    row[row.size - 1] = NO_BITS
     for k in range(whole):
-        row[k + 1] = pack64(pixels, begin + k * BITS)
+        row[k + 1] = pack64(pixels, begin + k * WORD_BITS)
     if rest > 0 and whole > 0:
-        row[whole + 1] = pack64(pixels, begin + width - BITS) >> np.uint64(BITS - rest)
+        row[whole + 1] = pack64(pixels, begin + width - WORD_BITS) >> np.uint64(WORD_BITS - rest)
     elif rest > 0:
-        word = NONE
+        word = NO_BITS
         for column in range(rest):
             word |= np.uint64(pixels[begin + column] != 0) << np.uint64(column)
         row[1] = word
 
 
 @helper
-def same(above: Words, row: Words) -> bool:
-    """Say whether two rows have the same pixels."""
-    difference = NONE
+def are_equal(above: Words, row: Words) -> bool:
+    """Return whether two rows have the same pixels."""
+    difference = NO_BITS
     for k in range(row.size):
         difference |= above[k] ^ row[k]
-    return bool(difference == NONE)
+    return bool(difference == NO_BITS)
 
 
 @helper
 def count_runs(row: Words) -> int:
-    """Count the runs of one row by the bits that begin one."""
+    """Count the runs of one row by their first pixels."""
     count = 0
     for k in range(1, row.size - 1):
-        if row[k] != NONE:
-            count += popcount(row[k] & ~left_of(row, k))
+        if row[k] != NO_BITS:
+            count += popcount(row[k] & ~left_neighbors(row, k))
     return count
 
 
 @kernel
-def list_runs(words: Words, first: Counts) -> tuple[Columns, Columns]:
-    """List the first and the last column of every run, in raster order.
+def find_runs(words: Words, bands: Bands) -> Runs:
+    """List the first and last column of every run, in raster order.
 
-    Beginnings and ends are told apart by bits and written to two lists of their own: the k-th beginning and
-    the k-th end are the same run's, even where it crosses words, and no branch hangs on the pixels.
+    First and last pixels are found independently: the k-th first pixel and the k-th last pixel belong to the
+    same run, even where it spans several words, and no branch depends on the pixels.
 
     Returns
     -------
-    starts, ends : ndarray of int32, shape (runs,)
+    Runs, shape (runs,)
     """
-    starts = np.empty(first[-1], np.int32)
-    ends = np.empty(first[-1], np.int32)
-    for band in range(first.size - 1):
-        if first[band] == first[band + 1]:
+    runs = np.empty(bands[-1]["first_run"], _RUN)
+    for band in range(bands.size - 1):
+        if bands[band]["first_run"] == bands[band + 1]["first_run"]:
             continue
-        start = end = first[band]
+        start = end = bands[band]["first_run"]
         row = words[band + 1]
         for k in range(1, row.size - 1):
             word = row[k]
-            if word == NONE:
+            if word == NO_BITS:
                 continue
-            column = (k - 1) * BITS
-            bits = word & ~left_of(row, k)
-            while bits != NONE:
-                starts[start] = column + lowest_bit(bits)
+            column = (k - 1) * WORD_BITS
+            bits = word & ~left_neighbors(row, k)
+            while bits != NO_BITS:
+                runs[start]["start"] = column + lowest_bit(bits)
                 start += 1
                 bits &= bits - ONE
-            bits = word & ~right_of(row, k)
-            while bits != NONE:
-                ends[end] = column + lowest_bit(bits)
+            bits = word & ~right_neighbors(row, k)
+            while bits != NO_BITS:
+                runs[end]["end"] = column + lowest_bit(bits)
                 end += 1
                 bits &= bits - ONE
-    return starts, ends
+    return runs

@@ -1,105 +1,104 @@
-"""From sums to the fields of a lesion, by scikit-image's definitions (skimage.measure.regionprops)."""
+"""From sums to the fields of a component, by scikit-image's definitions (skimage.measure.regionprops)."""
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
-import numpy.typing as npt
-
 from ...machine.kernels import helper, kernel
-from .intensity import Values
-from .moments import Boxes, Sums
-from .perimeter import Edges
+from .fields import ComponentArray
+from .intensity import Intensities
+from .moments import Sums
+from .perimeter import Borders
 
 ROOT_2 = math.sqrt(2)
 QUARTER_TURN = math.pi / 4
 
 
 @kernel
-def describe(
-    boxes: Boxes,
+def fill_fields(
     sums: Sums,
-    moments: Sums,
-    edges: Edges,
-    totals: Values,
-    maxima: Values,
+    borders: Borders,
+    intensities: Intensities,
     height: int,
     width: int,
-    whole: npt.NDArray[np.int64],
-    real: npt.NDArray[np.float64],
-    touches: npt.NDArray[np.bool_],
+    components: ComponentArray,
 ) -> None:
-    """Fill in the table.
+    """Fill in every field of the components.
 
     Parameters
     ----------
-    boxes, sums, moments, edges : ndarray
-        As `moments.first_moments`, `moments.second_moments` and `perimeter.edges` fill them.
-    totals, maxima : ndarray
-        As `intensity.intensities` fills them; empty where there is no probability.
+    sums, borders
+        As `moments` and `perimeter` fill them.
+    intensities
+        As `intensity.sum_probability` fills it; empty where there is no probability map.
     height, width : int
-        The mask's size.
-    whole, real : ndarray of int64 and of float64, shape (count, words in a record)
-        The same memory, that of the table: the first six words of a record are whole, the others real.
-    touches : ndarray of bool, shape (count,)
-        The table's last field.
+        Size of the mask in pixels.
+    components : ndarray of COMPONENT_DTYPE, shape (count,)
+        Filled.
     """
-    for label in range(boxes.shape[0]):
-        area, top, left, bottom, right = boxes[label]
-        whole[label, 0] = label + 1
-        whole[label, 1] = area
-        whole[label, 2], whole[label, 3] = top, left
-        whole[label, 4], whole[label, 5] = bottom, right
-        real[label, 6] = sums[label, 0] / (2.0 * area)
-        real[label, 7] = sums[label, 1] / (2.0 * area)
-        real[label, 8] = edges[label, 0] + edges[label, 1] * ROOT_2 + edges[label, 2] * (1 + ROOT_2) / 2
-        rows, columns, mixed = covariance(area, sums[label], moments[label])
-        real[label, 9], real[label, 11], real[label, 12] = ellipse(rows, columns, mixed)
-        real[label, 10] = orientation(rows, columns, mixed)
-        real[label, 13] = area / (float(bottom - top) * float(right - left))
-        real[label, 14] = totals[label] / area if totals.size else math.nan
-        real[label, 15] = maxima[label] if maxima.size else math.nan
-        whole[label, 16] = 0  # The padding behind the last field: equal tables are equal in every byte.
-        touches[label] = top == 0 or left == 0 or bottom == height or right == width
+    for label in range(sums.size):
+        total, border, component = sums[label], borders[label], components[label]
+        area = total["area"]
+        top, left, bottom, right = total["top"], total["left"], total["bottom"], total["right"]
+        component["label"] = label + 1
+        component["area"] = area
+        component["bbox_0"], component["bbox_1"] = top, left
+        component["bbox_2"], component["bbox_3"] = bottom, right
+        component["centroid_0"] = total["row"] / (2.0 * area)
+        component["centroid_1"] = total["column"] / (2.0 * area)
+        component["perimeter"] = (
+            border["straight"] + border["diagonal"] * ROOT_2 + border["bent"] * (1 + ROOT_2) / 2
+        )
+        row_variance, column_variance, covariance = second_central_moments(sums, label)
+        eccentricity, major, minor = ellipse(row_variance, column_variance, covariance)
+        component["eccentricity"] = eccentricity
+        component["orientation"] = orientation(row_variance, column_variance, covariance)
+        component["axis_major_length"], component["axis_minor_length"] = major, minor
+        component["extent"] = area / (float(bottom - top) * float(right - left))
+        component["mean_probability"] = intensities[label]["total"] / area if intensities.size else math.nan
+        component["max_probability"] = intensities[label]["highest"] if intensities.size else math.nan
+        component["touches_border"] = top == 0 or left == 0 or bottom == height or right == width
 
 
 @helper
-def covariance(area: int, sums: Sums, moments: Sums) -> tuple[float, float, float]:
-    """Give the variance of a component's rows, of its columns, and their covariance.
+def second_central_moments(sums: Sums, label: int) -> tuple[float, float, float]:
+    """Compute the variance of a component's rows, of its columns, and their covariance.
 
-    The move from the middle to the centroid costs at most one bit. What is zero comes out as zero, and what
-    is equal down and across as equal, but in the largest shapes: no axis is turned by rounding.
+    The shift from the center pixel to the centroid costs at most one bit. Except in the largest shapes, a
+    variance of zero comes out as zero and equal variances come out as equal, so rounding turns no axis.
     """
-    down, across = sums[0] - 2 * area * moments[3], sums[1] - 2 * area * moments[4]
+    total = sums[label]
+    area = total["area"]
+    down = total["row"] - 2 * area * total["center_row"]
+    across = total["column"] - 2 * area * total["center_column"]
     scale = 12.0 * area * area
-    rows = (float(area) * moments[0] - 3.0 * (down * down)) / scale
-    columns = (float(area) * moments[1] - 3.0 * (across * across)) / scale
-    mixed = (float(area) * moments[2] - 3.0 * (down * across)) / scale
-    return rows, columns, mixed
+    row_variance = (float(area) * total["row_row"] - 3.0 * (down * down)) / scale
+    column_variance = (float(area) * total["column_column"] - 3.0 * (across * across)) / scale
+    covariance = (float(area) * total["row_column"] - 3.0 * (down * across)) / scale
+    return row_variance, column_variance, covariance
 
 
 @helper
-def ellipse(rows: float, columns: float, mixed: float) -> tuple[float, float, float]:
-    """Give eccentricity, major and minor axis of the ellipse with these variances and covariance.
+def ellipse(row_variance: float, column_variance: float, covariance: float) -> tuple[float, float, float]:
+    """Compute eccentricity, major and minor axis of the ellipse with these moments.
 
-    The eigenvalues are half their sum plus and minus half their difference; the smaller one is taken from the
-    determinant where the difference would cancel it.
+    The eigenvalues are half their sum plus and minus half their difference; where that subtraction would
+    cancel, the smaller one is computed from the determinant.
     """
-    half_sum = (rows + columns) / 2
+    half_sum = (row_variance + column_variance) / 2
     if half_sum == 0:
         return 0.0, 0.0, 0.0
-    half_difference = math.sqrt(((columns - rows) / 2) ** 2 + mixed**2)
+    half_difference = math.sqrt(((column_variance - row_variance) / 2) ** 2 + covariance**2)
     larger = half_sum + half_difference
     smaller = half_sum - half_difference
     if 2 * half_difference > half_sum:
-        smaller = max(0.0, rows * columns - mixed**2) / larger
+        smaller = max(0.0, row_variance * column_variance - covariance**2) / larger
     return math.sqrt(2 * half_difference / larger), 4 * math.sqrt(larger), 4 * math.sqrt(smaller)
 
 
 @helper
-def orientation(rows: float, columns: float, mixed: float) -> float:
-    """Give the angle between the rows' axis and the major axis, from -pi/2 to pi/2, counter-clockwise."""
-    if rows == columns:
-        return QUARTER_TURN if mixed > 0 else -QUARTER_TURN
-    return 0.5 * math.atan2(2 * mixed, rows - columns)
+def orientation(row_variance: float, column_variance: float, covariance: float) -> float:
+    """Compute the angle from the rows' axis to the major axis, -pi/2 to pi/2, counter-clockwise."""
+    if row_variance == column_variance:
+        return QUARTER_TURN if covariance > 0 else -QUARTER_TURN
+    return 0.5 * math.atan2(2 * covariance, row_variance - column_variance)

@@ -1,4 +1,4 @@
-"""scikit-image's answer for a mask, and what it means to equal it."""
+"""Compare `measure` with scikit-image, field by field."""
 
 from __future__ import annotations
 
@@ -19,57 +19,57 @@ Compare = Callable[..., None]
 
 @pytest.fixture(scope="session")
 def compare() -> Compare:
-    """Give the function that measures a mask and compares every field with scikit-image's."""
+    """Return a function that measures a mask and compares every field with scikit-image's."""
     return assert_equal_to_scikit_image
 
 
 def assert_equal_to_scikit_image(
     mask: Mask, probability: Mask | None = None, *, connectivity: int = 8
 ) -> None:
-    table = measure(mask, probability, connectivity=connectivity)
+    components = measure(mask, probability, connectivity=connectivity)
     regions = regionprops(
         label(mask != 0, connectivity=2 if connectivity == 8 else 1), intensity_image=probability
     )
-    assert len(table) == len(regions)
-    for row, region in zip(table, regions, strict=True):
-        assert row["label"] == region.label
-        assert row["area"] == region.area
-        assert tuple(row[f"bbox_{i}"] for i in range(4)) == region.bbox
-        assert row["touches_border"] == touches_border(region.bbox, mask.shape)
-        assert row["extent"] == pytest.approx(region.extent, rel=1e-15)
-        assert (row["centroid_0"], row["centroid_1"]) == pytest.approx(region.centroid, rel=1e-12)
-        assert row["perimeter"] == pytest.approx(region.perimeter, rel=1e-12)
-        assert_same_ellipse(row, region)
-        assert_same_intensity(row, region, probability)
+    assert len(components) == len(regions)
+    for component, region in zip(components, regions, strict=True):
+        assert component["label"] == region.label
+        assert component["area"] == region.area
+        assert tuple(component[f"bbox_{i}"] for i in range(4)) == region.bbox
+        assert component["touches_border"] == touches_border(region.bbox, mask.shape)
+        assert component["extent"] == pytest.approx(region.extent, rel=1e-15)
+        assert (component["centroid_0"], component["centroid_1"]) == pytest.approx(region.centroid, rel=1e-12)
+        assert component["perimeter"] == pytest.approx(region.perimeter, rel=1e-12)
+        assert_same_ellipse(component, region)
+        assert_same_intensity(component, region, probability)
 
 
-def assert_same_ellipse(row: Any, region: Any) -> None:
-    """Compare the squares of what scikit-image takes a root of: a root enlarges its rounding of a zero."""
+def assert_same_ellipse(component: Any, region: Any) -> None:
+    """Compare squares where scikit-image takes a square root, which enlarges the rounding error of a zero."""
     major = region.axis_major_length
-    assert row["axis_major_length"] == pytest.approx(major, rel=1e-9)
-    assert row["axis_minor_length"] ** 2 == pytest.approx(
+    assert component["axis_major_length"] == pytest.approx(major, rel=1e-9)
+    assert component["axis_minor_length"] ** 2 == pytest.approx(
         region.axis_minor_length**2, rel=1e-9, abs=1e-12 * major**2
     )
-    assert row["eccentricity"] ** 2 == pytest.approx(region.eccentricity**2, rel=1e-9, abs=1e-12)
+    assert component["eccentricity"] ** 2 == pytest.approx(region.eccentricity**2, rel=1e-9, abs=1e-12)
     if is_isotropic(region.coords):
-        assert row["orientation"] == -math.pi / 4
+        assert component["orientation"] == -math.pi / 4
     else:
-        # An orientation is an axis: pi/2 and -pi/2 are the same.
-        turn = abs(row["orientation"] - region.orientation) % math.pi
+        # The orientation is that of an axis: pi/2 and -pi/2 are the same.
+        turn = abs(component["orientation"] - region.orientation) % math.pi
         assert min(turn, math.pi - turn) < 1e-12 / region.eccentricity**2 + 1e-9
 
 
-def assert_same_intensity(row: Any, region: Any, probability: Mask | None) -> None:
+def assert_same_intensity(component: Any, region: Any, probability: Mask | None) -> None:
     if probability is None:
-        assert math.isnan(row["mean_probability"])
-        assert math.isnan(row["max_probability"])
+        assert math.isnan(component["mean_probability"])
+        assert math.isnan(component["max_probability"])
     else:
-        assert row["mean_probability"] == pytest.approx(region.intensity_mean, rel=1e-6)
-        assert row["max_probability"] == region.intensity_max
+        assert component["mean_probability"] == pytest.approx(region.intensity_mean, rel=1e-6)
+        assert component["max_probability"] == region.intensity_max
 
 
 def is_isotropic(coordinates: npt.NDArray[np.int64]) -> bool:
-    """Say, in whole numbers, whether a region's two axes have one length: orientation is then rounding."""
+    """Return, by integer arithmetic, whether both axes have one length: orientation is then arbitrary."""
     rows, columns = coordinates.T
     area = len(rows)
 

@@ -1,1 +1,1 @@
-"""What a radiograph is on disk: decoding, the layouts of data sets, masks, splits, the synthetic sample."""
+"""Radiographs on disk: decoding, data set layouts, masks, splits, tables, the synthetic sample."""

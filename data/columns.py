@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+# Columns that all measure lesion size: one of them as a feature gives away another as a target.
 SIZE_FAMILY = (
     "lesion_ratio",
     "num_lesions",
@@ -14,10 +15,9 @@ SIZE_FAMILY = (
     "lesion_lung_ratio",
 )
 
-
 UNITS = {
     "lesion_ratio": "share of the image",
-    "lesion_lung_ratio": "share of the lung",
+    "lesion_lung_ratio": "share of the lungs",
     "total_area": "pixels",
     "max_area": "pixels",
     "mean_area": "pixels",
@@ -29,7 +29,7 @@ UNITS = {
 
 
 def with_unit(column: str) -> str:
-    """Give a column's name and, where it is known, its unit.
+    """Return a column's name followed by its unit, if that is known.
 
     Examples
     --------
@@ -39,6 +39,7 @@ def with_unit(column: str) -> str:
     return f"{column} ({UNITS[column]})" if column in UNITS else column
 
 
+# The demo's column names.
 ALIASES = {
     "ImageIndex": "image",
     "LesionRatio": "lesion_ratio",
@@ -47,12 +48,9 @@ ALIASES = {
     "MeanCentroidDist": "mean_centroid_dist",
 }
 
+TEXT_COLUMNS = frozenset({"image", "patient_id", "spacing_mm", "class", "path", "stage", "error", "rle"})
 
-_TEXT = frozenset({"image", "patient_id", "spacing_mm", "class", "path", "stage", "error", "rle"})
-
-
-_WHOLE = re.compile(r"width|height|label|bbox_\d|num_lesions|touches_border|area|(?!mean_).*_area")
-
+INTEGER_COLUMNS = re.compile(r"width|height|label|bbox_\d|num_lesions|touches_border|area|(?!mean_).*_area")
 
 COMPONENT_FIELDS = (
     "area",
@@ -73,14 +71,11 @@ COMPONENT_FIELDS = (
     "touches_border",
 )
 
-
 COMPONENT_COLUMNS = ("image", "label", "class", *COMPONENT_FIELDS)
 
+IMAGE_COLUMNS = ("image", "patient_id", "width", "height", "spacing_mm")
 
-_IMAGE_COLUMNS = ("image", "patient_id", "width", "height", "spacing_mm")
-
-
-_TARGET_COLUMNS = (
+TARGET_COLUMNS = (
     "lesion_ratio",
     "num_lesions",
     "mean_area",

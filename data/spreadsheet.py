@@ -9,7 +9,7 @@ import re
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
-GUARDED = r"^'('*[=+\-@\t\r])"
+GUARDED_TEXT = r"^'('*[=+\-@\t\r])"
 """Matches guarded text; its group is how the text itself begins."""
 
 
@@ -18,6 +18,6 @@ def guard(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def free(text: str) -> str:
+def unguard(text: str) -> str:
     """Give back what `guard` was given."""
-    return text[1:] if re.match(GUARDED, text) else text
+    return text[1:] if re.match(GUARDED_TEXT, text) else text

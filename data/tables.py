@@ -1,4 +1,4 @@
-"""Read a CSV table with pyarrow, or say in one line what is wrong with it."""
+"""Read CSV tables with pyarrow; one-line errors for tables that cannot be read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import InputError
 
 
 def read_header(path: Path) -> list[str]:
-    """Read the cells of a CSV file's first line as they are, split at every comma (`.gz` too).
+    """Read the first line of a CSV file (`.gz` too), split at every comma.
 
     Raises
     ------
@@ -37,48 +37,47 @@ def read_csv(
     columns: Sequence[str] = (),
     keep: Sequence[str] = (),
 ) -> pa.Table:
-    """Read a CSV table, its empty cells as null.
+    """Read a CSV table; empty cells become null.
 
     Parameters
     ----------
     path : Path
         `.csv` or `.csv.gz`, UTF-8.
     types : mapping of str to DataType
-        Types of columns; those not named are inferred.
+        Types by column name; the types of other columns are inferred.
     columns : sequence of str
-        Names to use in place of the first line's (where that line cannot be relied on).
+        Column names that replace the first line, for tables whose header is unreliable.
     keep : sequence of str
-        The columns to keep; all, where empty.
+        The columns to keep; all if empty.
 
     Raises
     ------
     InputError
-        If it cannot be read or a cell does not have the column's type.
+        If it cannot be read or a cell does not match its column's type.
     """
-    read = pacsv.ReadOptions(column_names=list(columns) or None, skip_rows=1 if columns else 0)
-    convert = pacsv.ConvertOptions(
+    reading = pacsv.ReadOptions(column_names=list(columns) or None, skip_rows=1 if columns else 0)
+    conversion = pacsv.ConvertOptions(
         column_types=dict(types), include_columns=list(keep) or None, strings_can_be_null=True
     )
     try:
         with pa.input_stream(path, compression="detect") as stream:
-            return pacsv.read_csv(stream, read_options=read, convert_options=convert)
+            return pacsv.read_csv(stream, read_options=reading, convert_options=conversion)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path}: this table cannot be read ({_cause(error)})") from error
 
 
-def require_columns(path: Path, present: Iterable[str], needed: Iterable[str]) -> None:
-    """Check that a table has the columns that are needed.
+def require_columns(path: Path, present: Iterable[str], required: Iterable[str]) -> None:
+    """Check that a table has the required columns.
 
     Raises
     ------
     InputError
-        Naming the missing columns and those that are there.
+        Naming the missing and the present columns.
     """
-    there = list(present)
-    missing = [name for name in needed if name not in there]
+    found = list(present)
+    missing = [name for name in required if name not in found]
     if missing:
-        named = ", ".join(there)
-        raise InputError(f"{path}: no column {', '.join(missing)}; the columns there are: {named}")
+        raise InputError(f"{path}: no column {', '.join(missing)}; the table has: {', '.join(found)}")
 
 
 def _cause(error: Exception) -> Any:

@@ -17,7 +17,8 @@ from ..data.datasets.records import Record
 from ..data.image import Gray
 from ..errors import ModelError
 from ..infer.runtime.session import Session
-from ..metrics.overlap import ClassMetrics, Imagescore, class_metrics
+from ..metrics.records import ClassMetrics
+from ..metrics.overlap import ImageScore, class_metrics
 from ..models.card import ModelCard, Precision, Quantization
 from ..models.evaluate import evaluate, mean_dice
 from .graph import attach_card
@@ -26,7 +27,7 @@ MAX_DICE_DROP = 0.01
 TIMED_BATCH = 8
 TIMED_ROUNDS = 9
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Verdict(StrEnum):
@@ -152,7 +153,7 @@ class Gate:
 
     def _try(self, candidate: Candidate, path: Path) -> CandidateResult:
         reference = self.reference
-        _log.info("%s: trying %s", self.precision, candidate.name)
+        log.info("%s: trying %s", self.precision, candidate.name)
         candidate.write(path)
         # A provider reads from the card in which arithmetic it is to run the file.
         attach_card(path, replace(reference.card, precision=self.precision))
@@ -198,6 +199,6 @@ def _seconds(session: Session, batch: Gray) -> float:
     return time.perf_counter() - start
 
 
-def _scores(session: Session, records: Sequence[Record]) -> list[Imagescore]:
+def _scores(session: Session, records: Sequence[Record]) -> list[ImageScore]:
     card = session.card
     return evaluate(session.run, records, card.pixels, card.classes, card.thresholds)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data.image import Gray
-from ..machine.hardware import saturates_bytes
+from ..machine.hardware import int8_saturates
 
 if TYPE_CHECKING:
     import onnx
@@ -101,7 +101,7 @@ def recipes(provider: str) -> tuple[Recipe, ...]:
     arm = platform.machine().lower() in ("arm64", "aarch64")
     signed = (provider, "arm" if arm else "x86") in _SIGNED
     activations = Activations.SIGNED if signed else Activations.UNSIGNED
-    bits = 7 if saturates_bytes() and not signed else 8
+    bits = 7 if int8_saturates() and not signed else 8
     return tuple(Recipe(calibration, floats, activations, bits) for calibration, floats in _ORDER)
 
 

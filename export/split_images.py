@@ -12,7 +12,7 @@ import numpy as np
 
 from ..data.datasets.open import open_dataset
 from ..data.datasets.records import Record
-from ..data.datasets.splits import Part, Split
+from ..data.datasets.splits import Split, Subset
 from ..data.decode.reader import read_image
 from ..data.image import Gray
 from ..errors import InputError, ModelError
@@ -25,7 +25,7 @@ CALIBRATION_IMAGES = 96
 
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class Sides:
 def parity_images(run: Run) -> list[Path]:
     """Give images of the run's validation split that are still on disk, spread over the split."""
     root = run.config.dataset
-    paths = [root / key for key in Split.read(run.path / SPLITS).keys(Part.VALIDATION)]
+    paths = [root / key for key in Split.read(run.path / SPLITS).keys(Subset.VALIDATION)]
     there = [path for path in paths if path.is_file()]
     if not there:
-        _log.warning("%s: no validation image is there; parity is checked on noise only", root)
+        log.warning("%s: no validation image is there; parity is checked on noise only", root)
     return spread(there, PARITY_IMAGES)
 
 
@@ -58,7 +58,7 @@ def read_sides(run: Run) -> Sides:
     try:
         dataset = open_dataset(config.dataset, classes=config.classes, findings=config.findings)
         split = Split.read(run.path / SPLITS)
-        return Sides(split.select(dataset, Part.TRAIN), split.select(dataset, Part.VALIDATION))
+        return Sides(split.select(dataset, Subset.TRAIN), split.select(dataset, Subset.VALIDATION))
     except InputError as error:
         raise ModelError(
             "a file of lower precision is judged on the run's validation split, and that cannot be read; "

@@ -1,1 +1,1 @@
-"""What the machine and the installation offer: cores, hardware, caches, packages, extras, files, kernels."""
+"""The machine and the installation: cores, hardware, caches, packages, extras, files, compiled kernels."""

@@ -1,4 +1,4 @@
-"""Where results that can be made again are kept between runs, and what tells one machine from another."""
+"""The user's cache folder, and a key that identifies the machine in it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ import platform
 from pathlib import Path
 
 from .cores import usable_cores
-from .hardware import graphics_cards, processor
+from .hardware import nvidia_gpus, processor
 from .packages import RUNTIMES, versions
 
 
 def cache_folder(name: str) -> Path:
-    """Give (not make) a folder of the user's cache; XDG_CACHE_HOME and its like on other systems move it."""
+    """Return the path of a folder in the user's cache, without creating it.
+
+    The location follows XDG_CACHE_HOME and the conventions of other systems.
+    """
     from platformdirs import user_cache_path
 
     return user_cache_path("cxr", appauthor=False) / name
 
 
 def machine_key() -> str:
-    """Give 16 hex digits that change with the processor, the cores granted, the cards and the runtimes."""
+    """Return 16 hex digits that change with the processor, the usable cores, the GPUs and the runtimes."""
     runtimes = [f"{name} {number}" for name, number in versions(RUNTIMES).items()]
-    parts = (platform.machine(), processor(), str(usable_cores()), *graphics_cards(), *runtimes)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    description = (platform.machine(), processor(), str(usable_cores()), *nvidia_gpus(), *runtimes)
+    return hashlib.sha256("\n".join(description).encode()).hexdigest()[:16]

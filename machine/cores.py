@@ -1,4 +1,4 @@
-"""How many cores this process may use: what scheduler and container grant, not what the machine has."""
+"""The number of cores that this process may use, which may be fewer than the machine has."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _MEMBERSHIP = Path("/proc/self/cgroup")
 
 
 def usable_cores() -> int:
-    """Count the cores that the CPU affinity and the cgroup limit leave to this process, at least 1."""
+    """Count the cores that the CPU affinity and the cgroup limit allow this process to use, at least 1."""
     limit = _cgroup_limit()
-    granted = _affinity()
-    return max(1, granted if limit is None else min(granted, math.ceil(limit)))
+    allowed = _affinity()
+    return max(1, allowed if limit is None else min(allowed, math.ceil(limit)))
 
 
 def _affinity() -> int:
@@ -24,24 +24,24 @@ def _affinity() -> int:
 
 
 def cgroup_folders() -> tuple[Path, ...]:
-    """Give the folders of this process's cgroup (version 2) and of those around it, up to the root."""
+    """Return the folders of this process's cgroup (version 2) and of its ancestors, up to the root."""
     try:
         lines = _MEMBERSHIP.read_text(encoding="utf-8").splitlines()
     except OSError:
         return ()  # not Linux: there are no cgroups
     group = next((line[3:].strip("/") for line in lines if line.startswith("0::")), "")
-    here = _CGROUPS / group
-    return tuple(folder for folder in (here, *here.parents) if folder.is_relative_to(_CGROUPS))
+    own = _CGROUPS / group
+    return tuple(folder for folder in (own, *own.parents) if folder.is_relative_to(_CGROUPS))
 
 
 def _cgroup_limit() -> float | None:
-    """Give the smallest `cpu.max` that holds for this process, in cores."""
+    """Return the smallest `cpu.max` that applies to this process, in cores; None if there is no limit."""
     limits = [_quota(folder / "cpu.max") for folder in cgroup_folders()]
     return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _quota(path: Path) -> float | None:
-    """Read `cpu.max`, which is "quota period" or "max period"; None where there is no limit."""
+    """Read `cpu.max`, which is "quota period" or "max period"; None if there is no limit."""
     try:
         quota, period = path.read_text(encoding="utf-8").split()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Import a package that only an extra of `cxr` installs, or say in one line how to get it."""
+"""Import packages that only an extra of `cxr` installs; one-line errors if they are missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..errors import MissingExtraError
 
 
 def require(module: str, *, extra: str) -> ModuleType:
-    """Import `module`; where it is missing, name the pip command that brings it.
+    """Import a module that an extra of `cxr` installs.
 
     Parameters
     ----------

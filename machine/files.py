@@ -1,4 +1,4 @@
-"""Write beside, then rename: a file stands in its final place whole or not at all."""
+"""Atomic writes: a file is written under a temporary name and renamed once it is complete."""
 
 from __future__ import annotations
 
@@ -14,45 +14,51 @@ from ..errors import OutputError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success it is synced and takes the place of `path`.
+    """Yield a temporary path next to `path`; on success the file is synced and replaces `path`.
 
     The temporary name keeps the suffix of `path`, since many writers choose the format by it.
 
     Raises
     ------
     OutputError
-        If the folder cannot be made or written.
+        If the folder cannot be created or written.
     """
     make_folder(path.parent)
-    beside = path.with_name(f".{path.stem}.part-{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.part-{os.getpid()}{path.suffix}")
     try:
-        yield beside
-        with beside.open("r+b") as handle:  # Windows syncs only what may be written
+        yield temporary
+        with temporary.open("r+b") as handle:  # Windows syncs only what may be written
             os.fsync(handle.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     except OSError as error:
-        if error.filename not in (None, str(beside)):  # another file's trouble is not ours to rename
+        if error.filename not in (None, str(temporary)):  # an error of another file keeps its own message
             raise
         raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, whole or not at all."""
-    with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+    """Write `text` to `path` as UTF-8, atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` as indented JSON, whole or not at all."""
+    """Write `value` to `path` as indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def make_folder(path: Path) -> Path:
-    """Make a folder and its parents, or say in one line why not."""
+    """Create a folder and its parents.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be created.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path}: cannot make this folder ({error.strerror})") from error
+        raise OutputError(f"{path}: this folder cannot be created ({error.strerror})") from error
     return path

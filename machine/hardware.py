@@ -1,4 +1,4 @@
-"""What this processor does with bytes: whether sums of products of int8 models fit."""
+"""The processor and the GPUs: their names, and whether int8 products saturate."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import subprocess
 from pathlib import Path
 
 
-def saturates_bytes() -> bool:
-    """Say whether ONNX Runtime's products of unsigned and signed bytes may overflow on this processor.
+def int8_saturates() -> bool:
+    """Return whether ONNX Runtime's products of unsigned and signed int8 may saturate on this processor.
 
-    On an x86 processor without VNNI they do unless weights have seven bits (onnxruntime, docstring of
+    They do on x86 processors without VNNI, unless the weights have only seven bits (onnxruntime, docstring of
     `quantize_static`).
     """
     return platform.machine().lower() in ("x86_64", "amd64") and not has_vnni()
 
 
 def has_vnni() -> bool:
-    """Say whether this x86 processor adds products of bytes without saturating."""
+    """Return whether this x86 processor has VNNI, which adds int8 products without saturating."""
     try:
         return "vnni" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return False  # not Linux: the careful choice costs one bit
+        return False  # not Linux: assuming no VNNI costs only one bit
 
 
 def processor() -> str:
-    """Name the processor as its maker does, where the system tells."""
+    """Return the processor's model name; empty if the system does not report it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -34,13 +34,13 @@ def processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
 
 
-def graphics_cards() -> tuple[str, ...]:
-    """Name NVIDIA's cards with their drivers; empty where there are none."""
+def nvidia_gpus() -> tuple[str, ...]:
+    """Return the names and driver versions of the NVIDIA GPUs; empty if there are none."""
     if shutil.which("nvidia-smi") is None:
         return ()
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
-        told = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
+        listing = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
-        return ()  # a driver that does not answer drives no card
-    return tuple(line.strip() for line in told.stdout.splitlines() if line.strip())
+        return ()  # a driver that does not respond cannot be used
+    return tuple(line.strip() for line in listing.stdout.splitlines() if line.strip())

@@ -1,4 +1,4 @@
-"""How kernels are compiled: without the GIL, and cached on disk, so that nobody pays the compiler twice."""
+"""Compile kernels with numba: without the GIL, and cached on disk."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ log = logging.getLogger(__name__)
 
 
 def kernel(function: Function) -> Function:
-    """Compile a function that Python calls; threads may run it side by side.
+    """Compile a function that Python calls; threads can run it concurrently.
 
-    numba keeps machine code beside the source, or in the user's cache folder where the source's cannot be
-    written, or under NUMBA_CACHE_DIR. Where none of them can be written it would refuse the function at
-    import; here it is compiled anew in each process instead. The cache is keyed by the kernel's own file, so
-    a kernel calls nothing of another file but the few instructions of `words`.
+    numba caches machine code under NUMBA_CACHE_DIR, next to the source file, or in the user's cache folder.
+    If none of these can be written, numba raises an error at import; here the function is compiled in each
+    process instead. The cache is invalidated only by changes of the kernel's own file, so a kernel must not
+    call functions of other modules, except the few instructions of `bits`, which do not change.
     """
     try:
         compiled = numba.njit(nogil=True, cache=True)(function)

@@ -1,4 +1,4 @@
-"""What is installed, by the metadata of packages alone: nothing is imported."""
+"""Installed packages, by their metadata alone: nothing is imported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOT_FOR_USERS = frozenset({"all", "test", "dev"})
 
 
 def installed_version(package: str) -> str | None:
-    """Give the version of a package; None where it is not installed."""
+    """Return the version of a package; None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -22,49 +22,49 @@ def installed_version(package: str) -> str | None:
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Give the versions of those of some packages that are installed."""
+    """Return the versions of those packages that are installed."""
     found = {name: installed_version(name) for name in packages}
     return {name: number for name, number in found.items() if number is not None}
 
 
 def all_versions() -> dict[str, str]:
-    """Give the versions of `cxr` and of every package that it or an extra requires, where installed."""
+    """Return the versions of `cxr` and of every installed package that it or one of its extras requires."""
     names = {requirement.name for extra in ("", *extras()) for requirement in _requirements(extra)}
     return versions((PACKAGE, *sorted(names | {*RUNTIMES})))
 
 
 def extras() -> tuple[str, ...]:
-    """Name the extras of `cxr` that are for its users."""
-    named = metadata(PACKAGE).get_all("Provides-Extra") or []
-    return tuple(name for name in named if name not in _NOT_FOR_USERS)
+    """Return the extras of `cxr` meant for users."""
+    provided = metadata(PACKAGE).get_all("Provides-Extra") or []
+    return tuple(name for name in provided if name not in _NOT_FOR_USERS)
 
 
-def missing(extra: str = "") -> dict[str, str | None]:
-    """Find what an extra of `cxr` (by default `cxr` itself) needs and does not have.
+def missing_requirements(extra: str = "") -> dict[str, str | None]:
+    """Find the requirements of an extra of `cxr` (by default of `cxr` itself) that are not satisfied.
 
     Returns
     -------
     dict of str to str or None
-        Each such requirement, as in "numpy>=2.2", with the version that is installed in its place.
+        Each such requirement, such as "numpy>=2.2", with the installed version that does not satisfy it.
     """
-    found = {}
+    unsatisfied = {}
     for requirement in _requirements(extra):
         number = installed_version(requirement.name)
         if number is None or not requirement.specifier.contains(number, prereleases=True):
-            found[f"{requirement.name}{requirement.specifier}"] = number
-    return found
+            unsatisfied[f"{requirement.name}{requirement.specifier}"] = number
+    return unsatisfied
 
 
 def distributions_of(module: str) -> tuple[str, ...]:
-    """Name the packages that bring a module: of several, the last has written over the others' files."""
+    """Return the packages that install a module; if there are several, they overwrite each other's files."""
     return tuple(sorted(set(packages_distributions().get(module, ()))))
 
 
 def _requirements(extra: str) -> list[Requirement]:
-    """List what an extra needs beyond `cxr` itself, or what that needs."""
+    """Return the requirements of `cxr`, or those that an extra adds."""
     listed = [Requirement(line) for line in requires(PACKAGE) or ()]
-    return [one for one in listed if _asked(one, extra) and not (extra and _asked(one, ""))]
+    return [one for one in listed if _applies(one, extra) and not (extra and _applies(one, ""))]
 
 
-def _asked(requirement: Requirement, extra: str) -> bool:
+def _applies(requirement: Requirement, extra: str) -> bool:
     return requirement.marker is None or requirement.marker.evaluate({"extra": extra})

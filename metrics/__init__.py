@@ -1,1 +1,1 @@
-"""Dice, IoU and other agreement of masks, with bootstrap intervals by patient."""
+"""Agreement of masks (Dice, IoU, specificity), with bootstrap intervals by patient."""

@@ -1,4 +1,4 @@
-"""Confidence intervals by a bootstrap over patients: images of one patient are drawn together."""
+"""Confidence intervals by a bootstrap over patients: all images of a patient are drawn together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .figures import Interval
+from .records import Interval
 
 RESAMPLES = 1000
 _PERCENTILES = (2.5, 97.5)
@@ -25,42 +25,42 @@ def patient_bootstrap(
 ) -> tuple[float, float]:
     """Compute the 95 % percentile interval of a statistic of column sums.
 
-    Each resample draws patients with replacement, each with all of its rows. A statistic of sums needs only
-    each patient's sums, so a resample costs one small matrix product.
+    Each resample draws patients with replacement, with all of their rows. Since the statistic depends only on
+    sums, the sums are computed once per patient, and a resample costs one small matrix product.
 
     Parameters
     ----------
     columns : sequence of ndarray of float64, each of shape (rows,)
-        What is summed.
+        The values to sum.
     patients : sequence of str, length rows
     statistic : callable
-        Takes the resample's sums, shape (columns,), and returns a float; NaN where it is not defined.
+        Takes the resample's sums, shape (columns,), and returns a float; NaN if it is undefined.
     seed : int
     resamples : int
 
     Returns
     -------
     tuple of float
-        Lower and upper end; NaN where the statistic is defined on no resample.
+        Lower and upper bound; NaN if the statistic is undefined in every resample.
     """
-    names, owner = np.unique(np.asarray(patients), return_inverse=True)
-    sums = np.stack([np.bincount(owner, weights=column, minlength=len(names)) for column in columns])
+    names, patient_index = np.unique(np.asarray(patients), return_inverse=True)
+    sums = np.stack([np.bincount(patient_index, weights=column) for column in columns])
     rng = np.random.default_rng(seed)
     draws = np.empty(resamples)
     for index in range(resamples):
-        times = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
-        draws[index] = statistic(np.asarray(sums @ times))
-    known = draws[~np.isnan(draws)]
-    if len(known) == 0:
+        multiplicity = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
+        draws[index] = statistic(np.asarray(sums @ multiplicity))
+    defined = draws[~np.isnan(draws)]
+    if len(defined) == 0:
         return float("nan"), float("nan")
-    low, high = np.percentile(known, _PERCENTILES)
+    low, high = np.percentile(defined, _PERCENTILES)
     return float(low), float(high)
 
 
 def mean_interval(
     values: Floats, patients: Sequence[str], *, seed: int, resamples: int = RESAMPLES
 ) -> Interval:
-    """Compute the mean of a value per image, with its interval over patients."""
+    """Compute the mean of a value per image, with its confidence interval over patients."""
     low, high = patient_bootstrap(
         (values, np.ones_like(values)),
         patients,

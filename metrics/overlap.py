@@ -1,4 +1,4 @@
-"""How well masks agree with the truth: a score an image and class, and their means with intervals."""
+"""Agreement of predicted masks with the ground truth: per image and class, and means with intervals."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from ..data.image import Gray
 from .bootstrap import RESAMPLES, mean_interval
-from .figures import ClassMetrics, Interval
+from .records import ClassMetrics, Interval
 
 
 @dataclass(frozen=True)
 class ImageScore:
-    """How one class of one image was found; areas are pixels of the image."""
+    """Agreement of the predicted mask of one class with the ground truth on one image; areas in pixels."""
 
     key: str
     patient_id: str
@@ -25,26 +25,26 @@ class ImageScore:
 
     @property
     def dice(self) -> float:
-        """Dice; NaN where the class is not there (a mean over such images would hide failure)."""
+        """Dice coefficient; NaN if the class is absent (such images would distort the mean)."""
         if self.truth_area == 0:
             return float("nan")
         return 2 * self.intersection / (self.truth_area + self.predicted_area)
 
     @property
     def iou(self) -> float:
-        """Intersection over union; NaN where the class is not there."""
+        """Intersection over union; NaN if the class is absent."""
         if self.truth_area == 0:
             return float("nan")
         return self.intersection / (self.truth_area + self.predicted_area - self.intersection)
 
 
 def score(truth: Gray, predicted: Gray, *, key: str, patient_id: str, class_name: str) -> ImageScore:
-    """Compare two masks.
+    """Compare a predicted mask with the ground truth.
 
     Parameters
     ----------
     truth, predicted : ndarray of uint8 or bool, shape (height, width)
-        Non-zero where the class is.
+        Non-zero inside the class.
 
     Raises
     ------
@@ -53,41 +53,41 @@ def score(truth: Gray, predicted: Gray, *, key: str, patient_id: str, class_name
     """
     if truth.shape != predicted.shape:
         raise ValueError(f"masks of {key} differ in shape: {truth.shape} and {predicted.shape}")
-    here, found = truth > 0, predicted > 0
+    in_truth, in_predicted = truth > 0, predicted > 0
     return ImageScore(
         key=key,
         patient_id=patient_id,
         class_name=class_name,
-        truth_area=int(np.count_nonzero(here)),
-        predicted_area=int(np.count_nonzero(found)),
-        intersection=int(np.count_nonzero(here & found)),
+        truth_area=int(np.count_nonzero(in_truth)),
+        predicted_area=int(np.count_nonzero(in_predicted)),
+        intersection=int(np.count_nonzero(in_truth & in_predicted)),
     )
 
 
 def class_metrics(scores: Sequence[ImageScore], *, seed: int = 0, resamples: int = RESAMPLES) -> ClassMetrics:
-    """Sum up one class: Dice and IoU over the images that show it, specificity over those that do not.
+    """Summarize one class: Dice and IoU over the images that show it, specificity over those that do not.
 
     Parameters
     ----------
     scores : sequence of ImageScore
-        Of one class.
+        All of the same class.
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
     resamples : int
-        Number of bootstrap samples; each draws whole patients.
+        Number of bootstrap samples.
 
     Returns
     -------
     ClassMetrics
-        With 95 % intervals.
+        Means with 95 % confidence intervals.
     """
     positives = [item for item in scores if item.truth_area > 0]
     empties = [item for item in scores if item.truth_area == 0]
 
-    def mean(of: Sequence[ImageScore], figure: Callable[[ImageScore], float]) -> Interval | None:
-        values = np.array([figure(item) for item in of], np.float64)
-        patients = [item.patient_id for item in of]
-        return mean_interval(values, patients, seed=seed, resamples=resamples) if of else None
+    def mean(images: Sequence[ImageScore], metric: Callable[[ImageScore], float]) -> Interval | None:
+        values = np.array([metric(item) for item in images], np.float64)
+        patients = [item.patient_id for item in images]
+        return mean_interval(values, patients, seed=seed, resamples=resamples) if images else None
 
     return ClassMetrics(
         positives=len(positives),
@@ -98,15 +98,16 @@ def class_metrics(scores: Sequence[ImageScore], *, seed: int = 0, resamples: int
     )
 
 
-def describe(figures: ClassMetrics) -> str:
-    """Put one class's figures into a line for a reader."""
-    parts = []
-    if figures.dice and figures.iou:
-        parts.append(f"Dice {_text(figures.dice)}, IoU {_text(figures.iou)} on {figures.positives} images")
-    if figures.specificity:
-        parts.append(f"specificity {_text(figures.specificity)} on {figures.empties} without it")
-    return "; ".join(parts)
+def describe(metrics: ClassMetrics) -> str:
+    """Describe the metrics of one class in one line."""
+    phrases = []
+    if metrics.dice and metrics.iou:
+        dice, iou = _format(metrics.dice), _format(metrics.iou)
+        phrases.append(f"Dice {dice}, IoU {iou} on {metrics.positives} images")
+    if metrics.specificity:
+        phrases.append(f"specificity {_format(metrics.specificity)} on {metrics.empties} without it")
+    return "; ".join(phrases)
 
 
-def _text(figure: Interval) -> str:
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+def _format(interval: Interval) -> str:
+    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"

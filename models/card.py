@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import ModelError
-from ..metrics.figures import ClassMetrics
+from ..metrics.records import ClassMetrics
 from .card_schema import upgrade
 
 SCHEMA = 2

@@ -15,7 +15,7 @@ from ..data.datasets.masks import load_masks
 from ..data.datasets.records import Record
 from ..data.decode.reader import read_image
 from ..data.image import Gray
-from ..metrics.overlap import Imagescore, score
+from ..metrics.overlap import ImageScore, score
 from .card import PixelSpec
 from .preprocess import Probability, prepare, restore
 
@@ -47,7 +47,7 @@ def predictions(
 
 def judge(
     prediction: Prediction, classes: Sequence[str], thresholds: Sequence[float]
-) -> tuple[Imagescore, ...]:
+) -> tuple[ImageScore, ...]:
     """Compare one image's cut masks with its truth, for the classes of which that is known."""
     masks, known = load_masks(prediction.record, classes, prediction.pixels.shape)
     return tuple(
@@ -71,7 +71,7 @@ def evaluate(
     thresholds: Sequence[float],
     *,
     batch_size: int = 8,
-) -> list[Imagescore]:
+) -> list[ImageScore]:
     """Score a model on every image and class whose truth is known; other images are not read.
 
     Parameters
@@ -86,7 +86,7 @@ def evaluate(
 
     Returns
     -------
-    list of Imagescore
+    list of ImageScore
         In the order of `records`, then of `classes`.
 
     Raises
@@ -94,14 +94,14 @@ def evaluate(
     InputError
         If an image or a mask cannot be read.
     """
-    known = [record for record in records if any(record.masks.get(name) is not None for name in classes)]
-    scores: list[Imagescore] = []
+    known = [record for record in records if record.has_truth(classes)]
+    scores: list[ImageScore] = []
     for prediction in predictions(predict, known, spec, batch_size=batch_size):
         scores.extend(judge(prediction, classes, thresholds))
     return scores
 
 
-def mean_dice(scores: Sequence[Imagescore]) -> float:
+def mean_dice(scores: Sequence[ImageScore]) -> float:
     """Mean over the classes of the mean Dice on the images that show the class; NaN where none does."""
     by_class: dict[str, list[float]] = {}
     for item in scores:

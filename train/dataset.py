@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from os import sched_getaffinity
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from ..data.datasets.records import Record
 from ..data.decode.reader import read_image
 from ..data.image import Gray
 from ..errors import InputError
+from ..machine.cores import usable_cores
 from ..models.card import PixelSpec
 from ..models.preprocess import prepare, prepare_mask
 
@@ -27,7 +27,7 @@ IGNORE = 255
 
 CACHE_BYTES = 2 << 30
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def load_example(record: Record, classes: Sequence[str], spec: PixelSpec) -> tuple[Gray, Gray]:
@@ -91,8 +91,7 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def keep(self) -> None:
         """Read everything now and keep it."""
-        cores = len(sched_getaffinity(0))
-        with ThreadPoolExecutor(cores) as pool:
+        with ThreadPoolExecutor(usable_cores()) as pool:
             kept = pool.map(lambda record: load_example(record, self._classes, self._spec), self._records)
             self._kept = list(kept)
 

@@ -11,7 +11,8 @@ import torch
 
 from ..machine.files import write_text
 from ..machine.packages import versions
-from ..metrics.overlap import ClassMetrics, Imagescore, class_metrics
+from ..metrics.records import ClassMetrics
+from ..metrics.overlap import ImageScore, class_metrics
 from ..models.card import ModelCard, TrainingData
 from ..models.evaluate import evaluate, predictions
 from ..models.network import GRAY_NORMALIZATION
@@ -80,7 +81,7 @@ def _card(plan: Plan, metrics: dict[str, ClassMetrics], thresholds: tuple[float,
 _COLUMNS = ("image", "patient_id", "class", "truth_area", "predicted_area", "intersection", "dice", "iou")
 
 
-def write_scores(path: Path, scores: Sequence[Imagescore]) -> None:
+def write_scores(path: Path, scores: Sequence[ImageScore]) -> None:
     """Write one row an image and class; Dice and IoU are empty where the class is not there."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

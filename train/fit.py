@@ -8,7 +8,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from os import sched_getaffinity
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from torch.utils.data import DataLoader, RandomSampler
 
+from ..machine.cores import usable_cores
 from .evaluation import finish
 from .plan import Plan
 from .recorder import Recorder, read_history
@@ -112,7 +112,7 @@ def _workers(plan: Plan) -> int:
         return plan.config.workers
     if plan.kept and not torch.cuda.is_available():
         return 0
-    return min(len(sched_getaffinity(0)), _MOST_WORKERS)
+    return min(usable_cores(), _MOST_WORKERS)
 
 
 def _start_worker(_number: int) -> None:

@@ -11,7 +11,7 @@ import lightning
 
 from ..data.datasets.open import open_dataset
 from ..data.datasets.records import Dataset, Record
-from ..data.datasets.splits import Part, Split, split_by_patient
+from ..data.datasets.splits import Split, Subset, split_by_patient
 from ..errors import InputError
 from ..models.card import PixelSpec
 from ..models.network import GRAY_NORMALIZATION, build_network, default_decoder
@@ -21,7 +21,7 @@ from .config import TrainConfig
 from .dataset import CACHE_BYTES, SegmentationDataset, check_classes
 from .run_folder import SPLITS
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 _FEWEST = 2
 
@@ -61,10 +61,10 @@ def make_plan(config: TrainConfig, *, resume: Path | None = None) -> Plan:
     """
     dataset = open_dataset(config.dataset, classes=config.classes, findings=config.findings)
     for note in dataset.notes:
-        logger.info("%s", note)
+        log.info("%s", note)
     config = _decided(config, dataset)
     split = Split.read(resume / SPLITS) if resume else _split(config, dataset)
-    training, validation = (_known(split.select(dataset, part), dataset.classes) for part in Part)
+    training, validation = (_known(split.select(dataset, part), dataset.classes) for part in Subset)
     _check_counts(dataset, training, validation)
     segmenter = _build(config, len(dataset.classes), pretrained=resume is None)
     spec = PixelSpec(config.size, config.size)
@@ -72,7 +72,7 @@ def make_plan(config: TrainConfig, *, resume: Path | None = None) -> Plan:
     validation_set = SegmentationDataset(validation, dataset.classes, spec)
     kept = training_set.nbytes + validation_set.nbytes <= CACHE_BYTES
     if kept:
-        logger.info("reading %d images", len(training) + len(validation))
+        log.info("reading %d images", len(training) + len(validation))
         training_set.keep()
         validation_set.keep()
     check_classes(training_set, dataset.classes, "training")
@@ -106,7 +106,7 @@ def _split(config: TrainConfig, dataset: Dataset) -> Split:
 
 def _known(records: Sequence[Record], classes: Sequence[str]) -> tuple[Record, ...]:
     """Leave out images of which nothing is known."""
-    return tuple(record for record in records if any(record.masks.get(name) is not None for name in classes))
+    return tuple(record for record in records if record.has_truth(classes))
 
 
 def _check_counts(dataset: Dataset, training: Sequence[Record], validation: Sequence[Record]) -> None:

@@ -11,14 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..data.colors import hex_color, outline_color
 from ..data.datasets.masks import load_masks
 from ..data.image import Gray
 from ..machine.files import replacing
-from ..metrics.overlap import Imagescore
+from ..metrics.overlap import ImageScore
 from ..models.evaluate import Prediction
 from .recorder import Epoch
 
-_COLORS = ((255, 196, 0), (0, 200, 255), (255, 90, 160), (120, 255, 120), (200, 150, 255), (255, 140, 60))
 _SIDE = 512
 _COLUMNS = 4
 
@@ -42,7 +42,7 @@ def plot_history(path: Path, history: Sequence[Epoch]) -> None:
         figure.savefig(beside, dpi=120)
 
 
-def choose_examples(scores: Sequence[Imagescore], count: int = 8) -> tuple[str, ...]:
+def choose_examples(scores: Sequence[ImageScore], count: int = 8) -> tuple[str, ...]:
     """Choose images from the worst to the best, evenly, by key.
 
     An image counts by its mean Dice; one without any class is good where nothing was found on it.
@@ -59,7 +59,7 @@ def choose_examples(scores: Sequence[Imagescore], count: int = 8) -> tuple[str, 
 def plot_overlays(
     path: Path,
     predictions: Sequence[Prediction],
-    scores: Sequence[Imagescore],
+    scores: Sequence[ImageScore],
     classes: Sequence[str],
     thresholds: Sequence[float],
 ) -> None:
@@ -77,7 +77,7 @@ def plot_overlays(
         found = (prediction.probability >= cuts).astype(np.uint8)
         axes.imshow(np.hstack([_outlined(prediction.pixels, truth), _outlined(prediction.pixels, found)]))
         axes.set_title(_title(prediction.record.key, scores), fontsize=8)
-    handles = [Line2D([], [], color=_unit(_color(i)), label=name) for i, name in enumerate(classes)]
+    handles = [Line2D([], [], color=hex_color(outline_color(i)), label=c) for i, c in enumerate(classes)]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(classes), frameon=False)
     figure.suptitle("Validation images from worst to best: truth (left), prediction (right)", fontsize=10)
     with replacing(path) as beside:
@@ -92,26 +92,17 @@ def _outlined(pixels: Gray, masks: Gray) -> Gray:
     for number, mask in enumerate(masks):
         small = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
         outlines, _ = cv2.findContours(small, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(drawn, outlines, -1, _color(number), 2, cv2.LINE_AA)
+        cv2.drawContours(drawn, outlines, -1, outline_color(number), 2, cv2.LINE_AA)
     canvas = np.zeros((_SIDE, _SIDE, 3), np.uint8)
     top, left = (_SIDE - size[1]) // 2, (_SIDE - size[0]) // 2
     canvas[top : top + size[1], left : left + size[0]] = drawn
     return canvas
 
 
-def _title(key: str, scores: Sequence[Imagescore]) -> str:
+def _title(key: str, scores: Sequence[ImageScore]) -> str:
     figures = [
         f"{item.class_name} {item.dice:.2f}" if item.truth_area else f"no {item.class_name}"
         for item in scores
         if item.key == key
     ]
     return f"{Path(key).stem}: {', '.join(figures)}"
-
-
-def _color(number: int) -> tuple[int, int, int]:
-    return _COLORS[number % len(_COLORS)]
-
-
-def _unit(color: tuple[int, int, int]) -> tuple[float, float, float]:
-    red, green, blue = color
-    return red / 255, green / 255, blue / 255

@@ -18,7 +18,7 @@ from ..machine.files import replacing, write_text
 from .run_folder import HISTORY, LAST, WEIGHTS
 from .task import SegmentationTask
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Recorder(lightning.Callback):
             if epoch.val_dice > best:
                 _save_weights(pl_module, self.folder / WEIGHTS)
             write_history(self.folder, self._history)
-            logger.info(
+            log.info(
                 "epoch %d of %s: train loss %.3f, val loss %.3f, val Dice %.3f (%.0f s)",
                 *(
                     epoch.epoch,
@@ -124,7 +124,7 @@ class Recorder(lightning.Callback):
     ) -> None:
         """Say how to go on."""
         if trainer.is_global_zero and (self.folder / LAST).is_file():
-            logger.info("stopped; go on with: cxr-train --resume %s", self.folder)
+            log.info("stopped; go on with: cxr-train --resume %s", self.folder)
 
     def _epoch(self, trainer: lightning.Trainer) -> Epoch:
         figures: dict[str, Any] = trainer.callback_metrics

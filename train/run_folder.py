@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import ModelError
 from ..machine.files import make_folder, write_text
-from ..metrics.overlap import ClassMetrics
+from ..metrics.records import ClassMetrics
 from ..models.card import ModelCard
 from .config import TrainConfig
 

@@ -1,1 +1,1 @@
-"""Data sets on disk: NIH layout, index.csv layout, masks, splits by patient, clinical tables."""
+"""Data sets on disk: the NIH and index.csv layouts, masks, splits by patient, clinical tables."""

@@ -1,4 +1,4 @@
-"""The clinical table beside the images: found, and read with one row an image."""
+"""The clinical table that belongs to a folder of images: found on disk and read, one row per image."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .nih_files import ENTRIES, find_entries, read_entries
 
 
 def find_clinical(folder: Path) -> Path | None:
-    """Look for the clinical table of some images: in their folder, then in up to two parents."""
-    here = folder.resolve()
-    for place in (here, *list(here.parents)[:2]):
-        if (found := find_entries(place)) is not None:
-            return found
-        if (place / INDEX).is_file():
-            return place / INDEX
+    """Look for the clinical table in the images' folder, then in its parent and grandparent."""
+    start = folder.resolve()
+    for candidate in (start, *list(start.parents)[:2]):
+        if (entries := find_entries(candidate)) is not None:
+            return entries
+        if (candidate / INDEX).is_file():
+            return candidate / INDEX
     return None
 
 
@@ -27,8 +27,8 @@ def read_clinical(path: Path) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        `image` (NIH: the file's name; else the path relative to the table's folder) and `patient_id` as
-        strings, then the table's other columns (NIH: as `read_entries`).
+        `image` (NIH: the file name; otherwise the path relative to the table's folder) and `patient_id` as
+        strings, then the table's other columns (NIH: see `read_entries`).
 
     Raises
     ------

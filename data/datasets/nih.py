@@ -1,4 +1,4 @@
-"""A data set in the NIH layout: which of its images have a truth, and what that is."""
+"""A data set in the NIH layout: the images whose ground truth is known, and that ground truth."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from ...errors import InputError
 from .nih_files import (
+    BOX_FRAME,
     BOXES,
     ENTRIES,
     FINDINGS,
-    FRAME,
+    HOW_TO_GET,
     LESION,
     LICENSE,
     MASKS,
-    MISSING,
     NO_FINDING,
     SYNTHETIC,
     find_entries,
@@ -39,87 +39,92 @@ def open_nih(
     labels = {name: _labels(name, findings) for name in dict.fromkeys(classes or (LESION,))}
     entries_path = find_entries(root)
     if entries_path is None:
-        raise InputError(f"{root}: none of {', '.join(ENTRIES)} is in this folder; {MISSING}")
+        raise InputError(f"{root}: this folder contains none of {', '.join(ENTRIES)}; {HOW_TO_GET}")
     entries = {row["image"]: row for row in read_entries(entries_path).to_pylist()}
     boxes = _boxes_by_image(read_boxes(root / BOXES))
     files = find_images(root)
-    chosen = _Chosen.choose(labels, boxes, entries, files, _pixel_masks(root, labels, files))
-    if not chosen.records:
+    selection = _Selection.select(labels, boxes, entries, files, _pixel_masks(root, labels, files))
+    if not selection.truths:
         raise InputError(
-            f"{root}: none of the {chosen.asked} images with a box is under images/, images1..12/ "
+            f"{root}: none of the {selection.boxed} images with a box is in images/, images1..12/ "
             "or images_001..012/images/; put the images there"
         )
     synthetic = (root / SYNTHETIC).is_file()
     records = tuple(
-        _record(root, files[name], entries, chosen.records[name]) for name in sorted(chosen.records)
+        _record(root, files[name], entries, selection.truths[name]) for name in sorted(selection.truths)
     )
     return Dataset(
         name="cxr sample (synthetic)" if synthetic else "NIH ChestX-ray14",
         root=root,
         classes=tuple(labels),
         records=records,
-        license="synthetic images, free of rights" if synthetic else LICENSE,
-        notes=chosen.notes,
+        license="synthetic images, no rights reserved" if synthetic else LICENSE,
+        notes=selection.notes,
     )
 
 
 @dataclass(frozen=True)
-class _Chosen:
-    """What is known of each image that is taken, how many boxed ones were asked for, and what to say."""
+class _Selection:
+    """The ground truth of each selected image, by file name and class.
 
-    records: Mapping[str, Mapping[str, Truth]]
-    asked: int
+    `boxed` is the number of images that the table has boxes of, on disk or not; `notes` are for the user.
+    """
+
+    truths: Mapping[str, Mapping[str, Truth]]
+    boxed: int
     notes: tuple[str, ...]
 
     @classmethod
-    def choose(
+    def select(
         cls,
         labels: Mapping[str, frozenset[str]],
         boxes: Mapping[str, Sequence[tuple[str, Box]]],
         entries: Mapping[str, Mapping[str, str]],
         files: Mapping[str, str],
         masks: Mapping[str, Path],
-    ) -> _Chosen:
-        """Take the images with a pixel mask, those with a box, and as many known to be empty.
+    ) -> _Selection:
+        """Select the images with a pixel mask, those with a box, and as many labeled "No Finding".
 
-        An image without a box is unknown, not empty, unless the table says that nothing was found on it.
+        The ground truth of an image without a box is unknown unless the table says "No Finding".
         """
         wanted = frozenset().union(*labels.values())
-        boxed = {name for name, known in boxes.items() if any(label in wanted for label, _ in known)}
-        here = sorted((boxed & files.keys()) - masks.keys())
-        nothing = (name for name, row in entries.items() if row["findings"] == NO_FINDING)
-        empty = sorted((set(nothing) & files.keys()) - masks.keys(), key=_shuffle)[: len(here)]
-        records: dict[str, Mapping[str, Truth]] = {
+        boxed = {name for name, labeled in boxes.items() if any(label in wanted for label, _ in labeled)}
+        present = sorted((boxed & files.keys()) - masks.keys())
+        normal = {name for name, row in entries.items() if row["findings"] == NO_FINDING}
+        empty = sorted((normal & files.keys()) - masks.keys(), key=_shuffled)[: len(present)]
+        truths: dict[str, Mapping[str, Truth]] = {
             **{name: dict.fromkeys(labels, path) for name, path in masks.items()},
-            **{name: {c: _of(boxes[name], labels[c]) for c in labels} for name in here},
+            **{name: {c: _boxes_of_class(boxes[name], labels[c]) for c in labels} for name in present},
             **{name: dict.fromkeys(labels, ()) for name in empty},
         }
         notes = (
-            (len(masks), f"{len(masks)} images have a pixel mask, which is used in place of boxes"),
-            (len(here), f"{len(here)} images have boxes, drawn as masks"),
-            (len(empty), f"{len(empty)} images on which nothing was found are taken as empty"),
+            (len(masks), f"{len(masks)} images have a pixel mask, which is used instead of boxes"),
+            (len(present), f"{len(present)} images have boxes, which are drawn as masks"),
+            (len(empty), f"{len(empty)} images labeled '{NO_FINDING}' are used with empty masks"),
             (len(boxed - files.keys()), f"{len(boxed - files.keys())} images with a box are not on disk"),
         )
-        return cls(records, len(boxed), tuple(text for count, text in notes if count))
+        return cls(truths, len(boxed), tuple(text for count, text in notes if count))
 
 
-def _of(known: Iterable[tuple[str, Box]], labels: frozenset[str]) -> tuple[Box, ...] | None:
-    """Give the boxes of a class; None (unknown) where there are none."""
-    return tuple(box for label, box in known if label in labels) or None
+def _boxes_of_class(labeled: Iterable[tuple[str, Box]], labels: frozenset[str]) -> tuple[Box, ...] | None:
+    """Return the boxes of a class; None (unknown) if there are none."""
+    return tuple(box for label, box in labeled if label in labels) or None
 
 
 def _labels(name: str, findings: Sequence[str] | None) -> frozenset[str]:
-    """Name the findings that make a class."""
+    """Return the findings whose boxes form a class."""
     chosen = (findings or FINDINGS) if name == LESION else (name,)
     if unknown := [finding for finding in chosen if finding not in FINDINGS]:
-        raise InputError(f"no boxes for {', '.join(unknown)}; NIH has them for {', '.join(FINDINGS)}")
+        raise InputError(
+            f"the NIH data set has no boxes for {', '.join(unknown)}, only for {', '.join(FINDINGS)}"
+        )
     return frozenset(chosen)
 
 
 def _pixel_masks(
     root: Path, labels: Mapping[str, frozenset[str]], files: Mapping[str, str]
 ) -> dict[str, Path]:
-    """Find the pixel masks; they do not tell findings apart, so only all findings together use them."""
+    """Find the pixel masks; they do not distinguish findings, so they only serve all findings together."""
     if dict(labels) != {LESION: frozenset(FINDINGS)}:
         return {}
     return {path.name: path for path in sorted((root / MASKS).glob("*.png")) if path.name in files}
@@ -128,7 +133,7 @@ def _pixel_masks(
 def _boxes_by_image(table: pa.Table) -> dict[str, list[tuple[str, Box]]]:
     found: defaultdict[str, list[tuple[str, Box]]] = defaultdict(list)
     for row in table.to_pylist():
-        box = Box(row["x"], row["y"], row["width"], row["height"], FRAME)
+        box = Box(row["x"], row["y"], row["width"], row["height"], BOX_FRAME)
         found[row["image"]].append((row["label"], box))
     return found
 
@@ -141,11 +146,13 @@ def _record(
 ) -> Record:
     path = root / key
     if path.name not in entries:
-        raise InputError(f"{path}: this image is not listed in the clinical table; its patient is not known")
+        raise InputError(
+            f"{path}: this image is not in the clinical table, so its patient is unknown; add its row"
+        )
     row = entries[path.name]
     return Record(key, path, row["patient_id"], masks, finding=row["findings"])
 
 
-def _shuffle(name: str) -> str:
-    """Give an order that is the same everywhere and has nothing to do with the patients' numbers."""
+def _shuffled(name: str) -> str:
+    """Return a sort key for an order that is the same on every machine and independent of patient numbers."""
     return hashlib.sha256(name.encode()).hexdigest()

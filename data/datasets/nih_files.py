@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from ..tables import read_csv, read_header, require_columns
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 BOXES = "BBox_List_2017.csv"
 ENTRIES = (
@@ -21,7 +21,7 @@ ENTRIES = (
 )
 MASKS = "masks"
 SYNTHETIC = "truth.json"
-"""Only the synthetic sample has this file."""
+"""Present only in a synthetic sample."""
 
 FINDINGS = (
     "Atelectasis",
@@ -35,11 +35,13 @@ FINDINGS = (
 )
 LESION = "lesion"
 NO_FINDING = "No Finding"
-FRAME = 1024
+BOX_FRAME = 1024
+"""Boxes are in pixels of an image of this height and width."""
 
 DOWNLOAD = "https://nihcc.app.box.com/v/ChestXray-NIHCC"
-MISSING = (
-    f"make a synthetic set with `cxr sample NIH-Chest-X-ray-dataset`, or put the NIH set there ({DOWNLOAD})"
+HOW_TO_GET = (
+    "create a synthetic data set with `cxr sample NIH-Chest-X-ray-dataset`, "
+    f"or download the NIH data set to this folder ({DOWNLOAD})"
 )
 LICENSE = f"NIH Clinical Center: no restrictions on use, attribution required ({DOWNLOAD})"
 
@@ -58,7 +60,7 @@ _ENTRY_NAMES = {
     "y]": "spacing_y",
 }
 _BOX_NAMES = ("image", "label", "x", "y", "width", "height")
-_OLDEST = 120
+_MAX_AGE = 120
 
 
 def read_entries(path: Path) -> pa.Table:
@@ -67,9 +69,9 @@ def read_entries(path: Path) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        image (file name), patient_id (no leading zeros), age (years; `058Y`, `011M` and `007D` are read
-        too), sex, view, findings (joined by `|`), follow_up, width, height (pixels of the original image),
-        spacing_x, spacing_y (mm). Ages that nobody reaches are kept as the table has them.
+        image (file name), patient_id (without leading zeros), age (years; `058Y`, `011M` and `007D` are
+        converted), sex, view, findings (separated by `|`), follow_up, width, height (pixels of the original
+        image), spacing_x, spacing_y (mm). Implausible ages are kept, with a warning.
 
     Raises
     ------
@@ -79,10 +81,11 @@ def read_entries(path: Path) -> pa.Table:
     cells = read_header(path)
     require_columns(path, cells, _ENTRY_NAMES)
     names = [_ENTRY_NAMES.get(cell, f"unused_{number}") for number, cell in enumerate(cells)]
-    texts = ("image", "patient_id", "age", "sex", "view", "findings")
-    numbers = {"follow_up": pa.int64(), "width": pa.int64(), "height": pa.int64()}
-    numbers |= {"spacing_x": pa.float64(), "spacing_y": pa.float64()}
-    types = {**dict.fromkeys(texts, pa.string()), **numbers}
+    types = {
+        **dict.fromkeys(("image", "patient_id", "age", "sex", "view", "findings"), pa.string()),
+        **dict.fromkeys(("follow_up", "width", "height"), pa.int64()),
+        **dict.fromkeys(("spacing_x", "spacing_y"), pa.float64()),
+    }
     table = read_csv(path, types=types, columns=names, keep=tuple(_ENTRY_NAMES.values()))
     patients = pc.utf8_ltrim(table["patient_id"], "0")
     table = table.set_column(1, "patient_id", patients)
@@ -90,17 +93,18 @@ def read_entries(path: Path) -> pa.Table:
 
 
 def read_boxes(path: Path) -> pa.Table:
-    """Read `BBox_List_2017.csv`, whose header has nine cells over rows of six.
+    """Read `BBox_List_2017.csv`; its header has nine cells, its rows six.
 
     Returns
     -------
     pyarrow.Table
-        image, label (as in the other table: `Infiltration`), x, y, width, height (pixels of 1024 x 1024).
+        image, label (named as in `Data_Entry_2017*.csv`: `Infiltration`), x, y, width, height (pixels of the
+        1024 x 1024 image).
 
     Raises
     ------
     InputError
-        If it cannot be read or is another table.
+        If it cannot be read or is not this table.
     """
     require_columns(path, read_header(path), ("Image Index", "Finding Label"))
     types = dict.fromkeys(_BOX_NAMES[:2], pa.string()) | dict.fromkeys(_BOX_NAMES[2:], pa.float64())
@@ -110,33 +114,33 @@ def read_boxes(path: Path) -> pa.Table:
 
 
 def find_entries(folder: Path) -> Path | None:
-    """Find the clinical table of the NIH layout in a folder, the newer edition first."""
+    """Find the clinical table of the NIH layout in a folder; the newer edition takes precedence."""
     return next((folder / name for name in ENTRIES if (folder / name).is_file()), None)
 
 
 def find_images(root: Path) -> dict[str, str]:
-    """Map the names of the images in the NIH layout to their paths relative to `root`.
+    """Map the file names of the images in the NIH layout to their paths relative to `root`.
 
-    Where a name is there twice, the first folder counts.
+    If a name occurs twice, the first folder takes precedence.
     """
     found: dict[str, str] = {}
-    for folder in sorted(root.glob("images*")):
-        for place in (folder, folder / "images"):
-            if place.is_dir():
-                for file in sorted(place.glob("*.png")):
+    for numbered in sorted(root.glob("images*")):
+        for folder in (numbered, numbered / "images"):
+            if folder.is_dir():
+                for file in sorted(folder.glob("*.png")):
                     found.setdefault(file.name, file.relative_to(root).as_posix())
     return found
 
 
 def _ages(path: Path, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Ages in years, from numbers or from the first edition's `058Y`, `011M` or `007D`."""
-    parts = pc.extract_regex(column, r"^(?P<number>\d+)(?P<unit>[YMD]?)$")
-    number = pc.cast(pc.struct_field(parts, "number"), pa.float64())
-    unit = pc.struct_field(parts, "unit")
+    """Convert ages to years: plain numbers, or the first edition's `058Y`, `011M` or `007D`."""
+    matches = pc.extract_regex(column, r"^(?P<number>\d+)(?P<unit>[YMD]?)$")
+    number = pc.cast(pc.struct_field(matches, "number"), pa.float64())
+    unit = pc.struct_field(matches, "unit")
     months = pc.if_else(pc.equal(unit, "M"), pc.divide(number, 12.0), number)
     years = pc.if_else(pc.equal(unit, "D"), pc.divide(number, 365.25), months)
-    if lost := years.null_count - column.null_count:
-        logger.warning("%s: %d ages cannot be read and are left empty", path, lost)
-    if above := pc.sum(pc.greater(years, _OLDEST)).as_py():
-        logger.warning("%s: %d ages are above %d; they are kept as they stand", path, above, _OLDEST)
+    if unreadable := years.null_count - column.null_count:
+        log.warning("%s: %d ages cannot be read and are left empty", path, unreadable)
+    if above := pc.sum(pc.greater(years, _MAX_AGE)).as_py():
+        log.warning("%s: %d ages are above %d; they are kept unchanged", path, above, _MAX_AGE)
     return years

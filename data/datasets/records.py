@@ -1,15 +1,15 @@
-"""A data set as training sees it: records of images with masks or boxes, whatever the layout on disk."""
+"""What every data set becomes, whatever its layout on disk: a `Dataset` of `Record`s."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle, in pixels of an image of `frame` x `frame` (NIH: 1024), origin top left."""
+    """A bounding box in pixels of an image of `frame` x `frame` (NIH: 1024), origin at the top left."""
 
     x: float
     y: float
@@ -20,14 +20,15 @@ class Box:
 
 @dataclass(frozen=True)
 class Record:
-    """One image of a data set and what is known of it.
+    """One image of a data set, its patient and its ground truth.
 
     Attributes
     ----------
     key : str
-        Path relative to the data set's folder, the image's name everywhere.
+        Path relative to the data set's folder, with `/`; identifies the image everywhere.
     masks : mapping of str to Path, tuple of Box, or None
-        For each class: a mask file; boxes (none: known to be empty); or None where nothing is known.
+        The ground truth of each class: a mask file; boxes (an empty tuple: the class is absent); or None
+        where it is unknown.
     """
 
     key: str
@@ -36,6 +37,14 @@ class Record:
     masks: Mapping[str, Path | tuple[Box, ...] | None]
     fold: int | None = None
     finding: str | None = None
+
+    def known(self, classes: Sequence[str]) -> tuple[bool, ...]:
+        """Return for each class whether its ground truth is known."""
+        return tuple(self.masks.get(name) is not None for name in classes)
+
+    def has_truth(self, classes: Sequence[str]) -> bool:
+        """Return whether the ground truth of at least one of the classes is known."""
+        return any(self.known(classes))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Training and validation, parted by patient, written down and checked."""
+"""Splits into training and validation by patient: made, checked, written to and read from splits.csv."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .records import Dataset, Record
 _COLUMNS = ("key", "patient_id", "part")
 
 
-class Part(StrEnum):
-    """The two sides of a split."""
+class Subset(StrEnum):
+    """The two subsets of a split; the column `part` of splits.csv."""
 
     TRAIN = "train"
     VALIDATION = "validation"
@@ -29,55 +29,57 @@ class Part(StrEnum):
 
 @dataclass(frozen=True)
 class Split:
-    """Which side each image is on.
+    """The subset and the patient of each image.
 
     Attributes
     ----------
-    parts : mapping of str to Part
+    subsets : mapping of str to Subset
         By the image's key.
     patients : mapping of str to str
-        The patient of each key.
+        The patient, by the image's key.
     """
 
-    parts: Mapping[str, Part]
+    subsets: Mapping[str, Subset]
     patients: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        """Refuse a split with a patient on both sides.
+        """Check that no patient is in both subsets.
 
         Raises
         ------
         InputError
-            Naming a patient.
+            If one is, or if `subsets` and `patients` do not have the same keys.
         """
-        if self.parts.keys() != self.patients.keys():
-            raise InputError("split: its images and its patients do not name the same keys")
-        both = self._patients(Part.TRAIN) & self._patients(Part.VALIDATION)
+        if self.subsets.keys() != self.patients.keys():
+            raise InputError("split: its subsets and its patients do not have the same images")
+        both = self._patients(Subset.TRAIN) & self._patients(Subset.VALIDATION)
         if both:
-            raise InputError(f"split: {len(both)} patients are on both sides, such as {min(both)}")
+            raise InputError(
+                f"split: {len(both)} patients are in both training and validation, such as {min(both)}"
+            )
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the split's content, whatever the order of its rows."""
+        """SHA-256 of the split's content, independent of the order of its rows."""
         return hashlib.sha256(self._text().encode()).hexdigest()
 
-    def keys(self, part: Part) -> tuple[str, ...]:
-        """List the keys on one side, sorted."""
-        return tuple(sorted(key for key, side in self.parts.items() if side is part))
+    def keys(self, subset: Subset) -> tuple[str, ...]:
+        """Return the keys of one subset, sorted."""
+        return tuple(sorted(key for key, member in self.subsets.items() if member is subset))
 
-    def select(self, dataset: Dataset, part: Part) -> tuple[Record, ...]:
-        """List the records of a data set on one side, in the data set's order.
+    def select(self, dataset: Dataset, subset: Subset) -> tuple[Record, ...]:
+        """Return the records of one subset, in the data set's order.
 
         Raises
         ------
         InputError
             If the data set lacks an image of the split.
         """
-        if missing := self.parts.keys() - {record.key for record in dataset.records}:
+        if missing := self.subsets.keys() - {record.key for record in dataset.records}:
             raise InputError(
-                f"{dataset.root}: {len(missing)} images of the split are not there, such as {min(missing)}"
+                f"{dataset.root}: {len(missing)} images of the split are missing, such as {min(missing)}"
             )
-        return tuple(record for record in dataset.records if self.parts.get(record.key) is part)
+        return tuple(record for record in dataset.records if self.subsets.get(record.key) is subset)
 
     def write(self, path: Path) -> None:
         """Write the split as CSV: key, patient_id, part."""
@@ -85,88 +87,93 @@ class Split:
 
     @classmethod
     def read(cls, path: Path) -> Split:
-        """Read a split that `write` wrote.
+        """Read a split written by `write`.
 
         Raises
         ------
         InputError
-            If it cannot be read, is not such a table, or has a patient on both sides.
+            If it cannot be read, is not such a table, or has a patient in both subsets.
         """
         try:
             rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
-            parts = {row["key"]: Part(row["part"]) for row in rows}
+            subsets = {row["key"]: Subset(row["part"]) for row in rows}
             patients = {row["key"]: row["patient_id"] for row in rows}
         except OSError as error:
             raise InputError(f"{path}: this split cannot be read ({error.strerror})") from error
         except (KeyError, ValueError) as error:
             raise InputError(f"{path}: not a split (columns {', '.join(_COLUMNS)}): {error}") from error
-        if len(parts) != len(rows):
+        if len(subsets) != len(rows):
             raise InputError(f"{path}: an image is listed twice in this split")
-        return cls(parts, patients)
+        return cls(subsets, patients)
 
-    def _patients(self, part: Part) -> set[str]:
-        return {self.patients[key] for key, side in self.parts.items() if side is part}
+    def _patients(self, subset: Subset) -> set[str]:
+        return {self.patients[key] for key, member in self.subsets.items() if member is subset}
 
     def _text(self) -> str:
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(_COLUMNS)
-        writer.writerows((key, self.patients[key], self.parts[key]) for key in sorted(self.parts))
+        writer.writerows((key, self.patients[key], self.subsets[key]) for key in sorted(self.subsets))
         return buffer.getvalue()
 
 
 def split_by_patient(
     dataset: Dataset, *, fold: int | None = None, validation_fraction: float = 0.2, seed: int = 0
 ) -> Split:
-    """Part a data set so that no patient is on both sides.
+    """Split a data set so that no patient is in both subsets.
 
     Parameters
     ----------
     dataset : Dataset
     fold : int, optional
-        Validate on this fold of the table's `fold` column; the two parameters below are then unused.
+        Use this fold of the table's `fold` column for validation; the two parameters below are then unused.
     validation_fraction : float
-        Share of the patients to validate on, between 0 and 1; at least one patient is on each side.
+        Fraction of the patients used for validation, between 0 and 1; each subset has at least one patient.
     seed : int
-        The same seed gives the same split of the same patients, whatever the order of the records.
+        The same seed gives the same split of the same patients, independent of the order of the records.
 
     Raises
     ------
     InputError
-        If there is no such fold, or fewer than two patients.
+        If the fold does not exist, or there are fewer than two patients.
     """
-    chosen = _by_fold(dataset, fold) if fold is not None else _by_chance(dataset, validation_fraction, seed)
-    parts = {
-        record.key: Part.VALIDATION if record.key in chosen else Part.TRAIN for record in dataset.records
+    held_out = _by_fold(dataset, fold) if fold is not None else _at_random(dataset, validation_fraction, seed)
+    subsets = {
+        record.key: Subset.VALIDATION if record.key in held_out else Subset.TRAIN
+        for record in dataset.records
     }
-    return Split(parts, {record.key: record.patient_id for record in dataset.records})
+    return Split(subsets, {record.key: record.patient_id for record in dataset.records})
 
 
 def _by_fold(dataset: Dataset, fold: int) -> set[str]:
+    """Return the keys of the images in one fold."""
     if without := [record.key for record in dataset.records if record.fold is None]:
         raise InputError(f"{dataset.root}: {len(without)} images have no fold, such as {without[0]}")
-    chosen = {record.key for record in dataset.records if record.fold == fold}
+    held_out = {record.key for record in dataset.records if record.fold == fold}
     folds = sorted({record.fold for record in dataset.records if record.fold is not None})
-    if not chosen or folds == [fold]:
-        raise InputError(f"{dataset.root}: fold {fold} cannot be held out; the folds there are {folds}")
-    return chosen
+    if not held_out or folds == [fold]:
+        raise InputError(f"{dataset.root}: fold {fold} cannot be held out; the table has folds {folds}")
+    return held_out
 
 
-def _by_chance(dataset: Dataset, fraction: float, seed: int) -> set[str]:
-    """Shuffle the patients, order them by what was found, and take every n-th: findings stay balanced."""
+def _at_random(dataset: Dataset, fraction: float, seed: int) -> set[str]:
+    """Return the keys of the images of a random fraction of the patients.
+
+    The patients are shuffled, sorted by findings, and every n-th is picked, which balances the findings.
+    """
     if not 0 < fraction < 1:
-        raise InputError(f"validation fraction must lie between 0 and 1, got {fraction}")
+        raise InputError(f"the validation fraction must lie between 0 and 1, got {fraction}")
     findings: defaultdict[str, set[str]] = defaultdict(set)
     for record in dataset.records:
         findings[record.patient_id].add(record.finding or "")
     if len(findings) < 2:
         raise InputError(
-            f"{dataset.root}: {len(findings)} patients; training and validating needs two or more"
+            f"{dataset.root}: {len(findings)} patients; training and validation need at least two"
         )
     patients = sorted(findings)
     shuffled = [patients[i] for i in np.random.default_rng(seed).permutation(len(patients))]
     shuffled.sort(key=lambda patient: sorted(findings[patient]))
     count = min(max(1, round(fraction * len(patients))), len(patients) - 1)
     picks = ((np.arange(count) + 0.5) * len(patients) / count).astype(int)
-    held_out = {shuffled[i] for i in picks}
-    return {record.key for record in dataset.records if record.patient_id in held_out}
+    picked = {shuffled[i] for i in picks}
+    return {record.key for record in dataset.records if record.patient_id in picked}

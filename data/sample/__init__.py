@@ -1,1 +1,1 @@
-"""The synthetic sample: a small NIH-layout data set with a known truth."""
+"""The synthetic sample: a small data set in the NIH layout whose ground truth is known."""

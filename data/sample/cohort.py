@@ -1,7 +1,7 @@
-"""The patients of the synthetic sample: who they are, and how much opacity each image truly bears.
+"""The patients of the synthetic sample, and how much of each image is covered by opacities.
 
-The burden of an image, in per cent of its area, is a sum of known effects and of two noises, and nothing
-where the sum is low. The analysis can therefore be judged by whether it finds these effects again.
+This burden, in percent of the image's area, is the sum of known effects and two noise terms, and 0 if the sum
+is low. The analysis can therefore be tested by whether it recovers these effects.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Effects:
-    """What the burden of an image is made of, in per cent of the image's area."""
+    """The effects that add up to the burden of an image, in percent of its area."""
 
     at_age_50: float = 1.75
     per_decade: float = 1.15
@@ -22,13 +22,13 @@ class Effects:
     patient_sd: float = 0.9
     image_sd: float = 1.0
     least: float = 0.25
-    """Below this there is no opacity at all."""
+    """Below this, the image has no opacity."""
     most: float = 9.0
 
 
 @dataclass(frozen=True)
 class SampleImage:
-    """One image to be drawn. `burden` is the share of its area under opacities, 0 for none."""
+    """An image to draw; `burden` is the fraction of its area covered by opacities."""
 
     name: str
     patient: int
@@ -46,13 +46,13 @@ _AP_SHARE = 0.4
 
 
 def draw_cohort(patients: int, seed: int, effects: Effects = EFFECTS) -> tuple[SampleImage, ...]:
-    """Draw the images of some patients, each with one to five images over some years.
+    """Draw the images of a number of patients, each with one to five images over some years.
 
     Parameters
     ----------
     patients : int
     seed : int
-        Each patient depends on it and on the patient's number alone.
+        A patient depends only on the seed and the patient's number.
     effects : Effects
     """
     return tuple(

@@ -1,4 +1,4 @@
-"""`cxr sample`: write a small synthetic data set, so that the whole chain runs anywhere."""
+"""`cxr sample`: write a small synthetic data set, so that every command can be tried without a download."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ from ...cli import PathType, cxr_command
 
 @cxr_command("sample", short_help="Write a synthetic data set in the NIH layout.")
 @click.argument("folder", type=PathType(), metavar="DIR")
-@click.option("--patients", type=click.IntRange(min=1), default=80, help="Patients, one to five images each.")
-@click.option("--size", type=click.IntRange(min=64), default=512, help="Side of the images in pixels.")
+@click.option(
+    "--patients",
+    type=click.IntRange(min=1),
+    default=80,
+    help="Number of patients; each has one to five images.",
+)
+@click.option(
+    "--size", type=click.IntRange(min=64), default=512, help="Width and height of the images in pixels."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same files.")
 def command(folder: Path, patients: int, size: int, seed: int) -> None:
     """Write synthetic chest radiographs with known opacities to DIR, a new or empty folder.
 
-    The set has the layout of NIH ChestX-ray14, pixel masks besides its boxes, and a clinical table in
-    which the opacities truly depend on age, sex and view (the effects are in truth.json).
+    The data set has the NIH ChestX-ray14 layout: images, boxes and a clinical table, plus pixel masks. The
+    size of the opacities depends on age, sex and view; truth.json lists the effects.
     """
     from .write import make_sample
 

@@ -1,4 +1,4 @@
-"""Draw opacities: irregular, soft, inside the lungs, together of a given area."""
+"""Draw opacities: irregular, soft-edged, inside the lungs, with a given total area."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from ..image import Gray
 from .anatomy import Plane, cloud, soft
 
 _MEAN_AREA = 0.014
-_LEAST_AREA = 0.0008
+_MIN_AREA = 0.0008
 
 
 @dataclass(frozen=True)
 class Opacity:
-    """What the opacities add to the attenuation, and the mask of where they are (0 or 1)."""
+    """The attenuation that the opacities add, and their mask (0 or 1)."""
 
     attenuation: Plane
     mask: Gray
 
 
 def draw_opacities(lungs: Plane, share: float, rng: np.random.Generator) -> Opacity:
-    """Draw opacities that cover `share` of the image, at the size of `lungs`.
+    """Draw opacities that cover the fraction `share` of the image, at the size of `lungs`.
 
-    A field that is high around some points of the lungs, and ragged by noise, is cut at the height that
-    gives the area; the shadow rises softly around that cut, so that the mask follows its half height.
+    A noisy field that peaks at some points of the lungs is thresholded at the level that gives the area. The
+    shadow rises smoothly across the threshold, so that the mask follows its half maximum.
     """
     size = lungs.shape[0]
     if share == 0:
@@ -34,12 +34,12 @@ def draw_opacities(lungs: Plane, share: float, rng: np.random.Generator) -> Opac
     field = _field(lungs, share, rng)
     inside = lungs > 0.5
     cells = min(round(share * size * size), int(inside.sum()) - 1)
-    height = np.partition(field[inside], -cells)[-cells]
-    mask = _without_crumbs(((field >= height) & inside).astype(np.uint8))
+    level = np.partition(field[inside], -cells)[-cells]
+    mask = _drop_small(((field >= level) & inside).astype(np.uint8))
     strength = rng.uniform(0.20, 0.36)
     texture = 1 + 0.16 * cloud(size, 0.04, rng)
-    near = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), size * rng.uniform(0.011, 0.017))
-    shadow = soft(near - 0.5, 0.75) * lungs
+    blurred = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), size * rng.uniform(0.011, 0.017))
+    shadow = soft(blurred - 0.5, 0.75) * lungs
     return Opacity(np.asarray(strength * texture * shadow, np.float32), mask)
 
 
@@ -56,17 +56,17 @@ def _field(lungs: Plane, share: float, rng: np.random.Generator) -> Plane:
         flat, angle = rng.uniform(0.65, 1.0), rng.uniform(0, np.pi)
         across, down = (line - column)[None, :], (line - row)[:, None]
         along = across * np.float32(np.cos(angle)) + down * np.float32(np.sin(angle))
-        beside = down * np.float32(np.cos(angle)) - across * np.float32(np.sin(angle))
-        field = np.maximum(field, 1 - np.hypot(along * np.sqrt(flat), beside / np.sqrt(flat)) / radius)
+        transverse = down * np.float32(np.cos(angle)) - across * np.float32(np.sin(angle))
+        field = np.maximum(field, 1 - np.hypot(along * np.sqrt(flat), transverse / np.sqrt(flat)) / radius)
     return np.asarray(field + 0.28 * cloud(size, 0.085, rng) + 0.15 * cloud(size, 0.035, rng), np.float32)
 
 
-def _without_crumbs(mask: Gray) -> Gray:
-    """Take out parts too small to be called a finding, except the largest."""
+def _drop_small(mask: Gray) -> Gray:
+    """Remove connected components too small to be a finding, except the largest one."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     if count < 2:
         return mask
     areas = stats[:, cv2.CC_STAT_AREA]
-    keep = areas >= min(_LEAST_AREA * mask.size, areas[1:].max())
+    keep = areas >= min(_MIN_AREA * mask.size, areas[1:].max())
     keep[0] = False
     return np.asarray(keep[labels], np.uint8)

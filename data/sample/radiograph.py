@@ -1,4 +1,4 @@
-"""Expose and develop a synthetic image: from attenuation to gray values, with noise and markers."""
+"""Render a synthetic image: attenuation to gray values, with noise and side markers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .opacity import draw_opacities
 
 @dataclass(frozen=True)
 class RenderedImage:
-    """A finished image and its truth, both uint8 of one size; the mask is 0 or 1."""
+    """A rendered image and its ground truth, both uint8 of the same size; the mask is 0 or 1."""
 
     pixels: Gray
     mask: Gray
@@ -24,7 +24,7 @@ class RenderedImage:
 def render_radiograph(image: SampleImage, build: Build, size: int, rng: np.random.Generator) -> RenderedImage:
     """Draw one image of `size` x `size` pixels.
 
-    Everything soft is drawn at half the size and enlarged; only noise and markers are drawn at full size.
+    Anatomy and opacities are drawn at half the size and enlarged; noise and markers are drawn at full size.
     """
     half = size // 2
     chest = draw_chest(build, draw_pose(rng), image.view, half, rng)
@@ -41,7 +41,7 @@ def _enlarge(plane: Plane, size: int) -> Plane:
 
 
 def _expose(total: Plane, view: str, rng: np.random.Generator) -> Plane:
-    """Turn attenuation into gray values 0..1 by a window and an image curve that vary."""
+    """Map attenuation to gray values 0..1 by a random window and characteristic curve."""
     low = 0.06 + rng.normal(0, 0.03)
     high = (1.66 if view == "PA" else 1.58) + rng.normal(0, 0.07)
     curve = rng.uniform(0.8, 1.1)
@@ -50,14 +50,14 @@ def _expose(total: Plane, view: str, rng: np.random.Generator) -> Plane:
 
 
 def _noisy(gray: Plane, view: str, rng: np.random.Generator) -> Plane:
-    """Add grain, the stronger the less of the beam came through."""
+    """Add noise, stronger where less of the beam is transmitted."""
     grain = cv2.GaussianBlur(rng.standard_normal(gray.shape, dtype=np.float32), (3, 3), 0.6)
     strength = (0.022 if view == "PA" else 0.032) * rng.uniform(0.7, 1.3)
     return gray + strength * (0.6 + 0.6 * gray) * grain
 
 
 def _mark(pixels: Gray, view: str, rng: np.random.Generator) -> Gray:
-    """Put a lead letter in a corner of most images, AP on those, and mask the edge of some."""
+    """Draw a lead letter in a corner of most images, "AP" on AP images, and black borders on some."""
     size = pixels.shape[0]
     scale, thick = size / 512, max(1, size // 256)
     if rng.random() < 0.75:

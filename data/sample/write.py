@@ -1,4 +1,4 @@
-"""Write the synthetic sample: a small data set in the NIH layout, with pixel masks and a known truth."""
+"""Write the synthetic sample: a small data set in the NIH layout, with pixel masks and known effects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import InputError, OutputError
 from ...machine.files import write_json
-from ..datasets.nih_files import BOXES, FRAME, MASKS, NO_FINDING, SYNTHETIC
+from ..datasets.nih_files import BOX_FRAME, BOXES, MASKS, NO_FINDING, SYNTHETIC
 from ..image import Gray
 from .anatomy import draw_build
 from .cohort import EFFECTS, SampleImage, draw_cohort
@@ -28,9 +28,9 @@ _ENTRY_HEADER = (
 )
 _BOX_HEADER = "Image Index,Finding Label,Bbox [x,y,w,h],,,\n"
 _IMAGE_MM = 430
-_SMALLEST = 64
+_MIN_SIZE = 64
 
-# Shares of the image under a nodule and a mass; what is larger is one of the diffuse findings.
+# The largest fraction of the image that a nodule and a mass cover; larger opacities get a diffuse finding.
 _NODULE, _MASS = 0.004, 0.010
 _DIFFUSE = ("Pneumonia", "Infiltrate", "Atelectasis", "Effusion")
 
@@ -39,7 +39,7 @@ _DIFFUSE = ("Pneumonia", "Infiltrate", "Atelectasis", "Effusion")
 class SampleSummary:
     """What was written.
 
-    `linear_r2` is how much of the images' true lesion ratio a straight line in age, sex and view explains.
+    `linear_r2` is the R² of a linear model of the true lesion ratio on age, sex and view.
     """
 
     folder: Path
@@ -65,11 +65,11 @@ def make_sample(folder: Path | str, *, patients: int = 80, size: int = 512, seed
     Parameters
     ----------
     folder : Path or str
-        A new or empty folder. It appears when all is written.
+        A new or empty folder. Its content appears once everything is written.
     patients : int
-        One to five images each.
+        Number of patients; each has one to five images.
     size : int
-        Side of the images in pixels.
+        Width and height of the images in pixels.
     seed : int
 
     Raises
@@ -77,69 +77,70 @@ def make_sample(folder: Path | str, *, patients: int = 80, size: int = 512, seed
     InputError
         If the folder is not empty, or a number is out of range.
     OutputError
-        If it cannot be written.
+        If the folder cannot be written.
     """
     target = Path(folder)
     _check(target, patients, size, seed)
     images = draw_cohort(patients, seed)
-    with _beside(target) as place:
-        drawn = [_draw(place, image, size, seed) for image in images]
-        findings, ratios = [found for found, _ in drawn], [ratio for _, ratio in drawn]
+    with _filling(target) as temporary:
+        drawn = [_draw(temporary, image, size, seed) for image in images]
+        findings, ratios = [boxes for boxes, _ in drawn], [ratio for _, ratio in drawn]
         linear_r2 = _linear_r2(images, ratios)
-        _write_tables(place, images, findings, size)
-        _write_truth(place, images, ratios, seed, linear_r2)
-    empty = sum(not found for found in findings)
+        _write_tables(temporary, images, findings, size)
+        _write_truth(temporary, images, ratios, seed, linear_r2)
+    empty = sum(not boxes for boxes in findings)
     return SampleSummary(target, patients, len(images), empty, sum(map(len, findings)), linear_r2)
 
 
 def _check(folder: Path, patients: int, size: int, seed: int) -> None:
-    if patients < 1 or size < _SMALLEST or seed < 0:
+    if patients < 1 or size < _MIN_SIZE or seed < 0:
         raise InputError(
-            f"a sample needs patients >= 1, size >= {_SMALLEST} and seed >= 0, "
+            f"a sample needs patients >= 1, size >= {_MIN_SIZE} and seed >= 0, "
             f"got {patients}, {size} and {seed}"
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: this exists and is not an empty folder; name a new one")
+        raise InputError(f"{folder}: this exists and is not an empty folder; choose a new one")
 
 
 @contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """Give a folder beside `target` to fill; on success its content is moved there, and it vanishes."""
-    whole = target.resolve()
-    place = whole.with_name(f".{whole.name}.part-{os.getpid()}")
+def _filling(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder next to `target`; on success its content moves to `target`."""
+    final = target.resolve()
+    temporary = final.with_name(f".{final.name}.part-{os.getpid()}")
     try:
         for name in ("images", MASKS):
-            (place / name).mkdir(parents=True)
-        yield place
-        if not whole.exists():
-            place.rename(whole)
+            (temporary / name).mkdir(parents=True)
+        yield temporary
+        if not final.exists():
+            temporary.rename(final)
             return
-        for made in place.iterdir():  # an empty folder stays itself: someone may be working in it
-            made.rename(whole / made.name)
+        for entry in temporary.iterdir():  # an existing folder is not replaced: it may be in use
+            entry.rename(final / entry.name)
     except OSError as error:
         raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from error
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _draw(place: Path, image: SampleImage, size: int, seed: int) -> tuple[list[_Finding], float]:
-    """Draw and write one image and its mask; give its findings and its lesion ratio.
+def _draw(folder: Path, image: SampleImage, size: int, seed: int) -> tuple[list[_Finding], float]:
+    """Draw and write one image and its mask; return its findings and its lesion ratio.
 
-    A patient keeps the same build on all images. Each image depends on its own numbers alone.
+    A patient has the same build in all images. Each image has its own random numbers, independent of the
+    others.
     """
     build = draw_build(np.random.default_rng([seed, image.patient, 1]), image.sex)
-    developed = render_radiograph(
+    rendered = render_radiograph(
         image, build, size, np.random.default_rng([seed, image.patient, 2, image.follow_up])
     )
-    _write_png(place / "images" / image.name, developed.pixels)
-    _write_png(place / MASKS / image.name, developed.mask * np.uint8(255))
-    found = _find(developed.mask, np.random.default_rng([seed, image.patient, 3, image.follow_up]))
-    return found, float(developed.mask.mean())
+    _write_png(folder / "images" / image.name, rendered.pixels)
+    _write_png(folder / MASKS / image.name, rendered.mask * np.uint8(255))
+    findings = _find(rendered.mask, np.random.default_rng([seed, image.patient, 3, image.follow_up]))
+    return findings, float(rendered.mask.mean())
 
 
 def _find(mask: Gray, rng: np.random.Generator) -> list[_Finding]:
-    """Box each connected part of the mask, in NIH's frame, and name it by its size."""
-    scale = FRAME / mask.shape[0]
+    """Return a box around each connected component, in pixels of NIH's boxes, labeled by its size."""
+    scale = BOX_FRAME / mask.shape[0]
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     return [
         _Finding(_label(area / mask.size, rng), *(round(side * scale) for side in (x, y, width, height)))
@@ -159,12 +160,12 @@ def _write_png(path: Path, pixels: Gray) -> None:
 
 
 def _write_tables(
-    place: Path, images: Iterable[SampleImage], findings: Iterable[list[_Finding]], size: int
+    folder: Path, images: Iterable[SampleImage], findings: Iterable[list[_Finding]], size: int
 ) -> None:
     spacing = round(_IMAGE_MM / size, 4)
     with (
-        (place / _ENTRIES).open("w", encoding="utf-8", newline="") as entries,
-        (place / BOXES).open("w", encoding="utf-8", newline="") as boxes,
+        (folder / _ENTRIES).open("w", encoding="utf-8", newline="") as entries,
+        (folder / BOXES).open("w", encoding="utf-8", newline="") as boxes,
     ):
         entries.write(_ENTRY_HEADER)
         boxes.write(_BOX_HEADER)
@@ -179,7 +180,7 @@ def _write_tables(
 
 
 def _write_truth(
-    place: Path, images: Iterable[SampleImage], ratios: Iterable[float], seed: int, linear_r2: float
+    folder: Path, images: Iterable[SampleImage], ratios: Iterable[float], seed: int, linear_r2: float
 ) -> None:
     truth = {
         "made_by": "cxr sample",
@@ -189,15 +190,15 @@ def _write_truth(
         "linear_r2": round(linear_r2, 4),
         "lesion_ratio": {image.name: round(ratio, 6) for image, ratio in zip(images, ratios, strict=True)},
     }
-    write_json(place / SYNTHETIC, truth)
+    write_json(folder / SYNTHETIC, truth)
 
 
 def _linear_r2(images: Iterable[SampleImage], ratios: Iterable[float]) -> float:
-    """Fit the true ratio to age, sex and view: what an analysis can hope to find."""
+    """Compute the R² of a linear fit of the true ratio to age, sex and view: what an analysis can reach."""
     causes = np.array([(1, image.age, image.sex == "M", image.view == "AP") for image in images], np.float64)
     ratio = np.array(list(ratios))
-    spread = float(((ratio - ratio.mean()) ** 2).sum())
-    if spread == 0:
+    total = float(((ratio - ratio.mean()) ** 2).sum())
+    if total == 0:
         return 0.0
     weights, *_ = np.linalg.lstsq(causes, ratio, rcond=None)
-    return 1 - float(((ratio - causes @ weights) ** 2).sum()) / spread
+    return 1 - float(((ratio - causes @ weights) ** 2).sum()) / total

@@ -20,7 +20,7 @@ from ...data.decode.reader import read_image
 from ...errors import CxrError, InputError, ModelError, OutputError, ProviderError
 from ...machine.cores import usable_cores
 from ...machine.files import write_text
-from ...machine.hardware import graphics_cards, processor
+from ...machine.hardware import nvidia_gpus, processor
 from ...models.card import Precision
 from ..items import Item
 from ..listing import list_folder
@@ -164,7 +164,7 @@ def bench_models(
     report = BenchReport(
         processor(),
         usable_cores(),
-        graphics_cards(),
+        nvidia_gpus(),
         len(images),
         reference.path,
         lines,

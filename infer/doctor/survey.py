@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ...machine.cores import cgroup_folders, usable_cores
-from ...machine.hardware import graphics_cards, processor
+from ...machine.hardware import nvidia_gpus, processor
 
 _MEMORY = Path("/proc/meminfo")
 
@@ -56,7 +56,7 @@ def examine_machine() -> Machine:
         granted,
         total,
         told.get("MemAvailable"),
-        graphics_cards(),
+        nvidia_gpus(),
     )
 
 

@@ -8,14 +8,13 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
+from ...data.colors import outline_color
 from ...data.image import Gray
 from ...errors import InputError
 from ...machine.files import replacing
 
 MASKS, OVERLAYS = "masks", "overlays"
 
-# Okabe and Ito's colors, which color-blind readers tell apart; as OpenCV orders them: blue, green, red.
-_COLORS = ((0, 159, 230), (233, 180, 86), (115, 158, 0), (66, 228, 240), (167, 121, 204), (178, 114, 0))
 
 
 def image_name(key: str) -> str:
@@ -75,7 +74,7 @@ def write_overlay(path: Path, pixels: Gray, masks: Mapping[str, Gray]) -> None:
     width = max(1, round(max(pixels.shape) / 512))
     for index, mask in enumerate(masks.values()):
         outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(canvas, outlines, -1, _COLORS[index % len(_COLORS)], width)
+        cv2.drawContours(canvas, outlines, -1, _bgr(index), width)
     _draw_legend(canvas, list(masks))
     _write(path, canvas, [])
 
@@ -103,11 +102,17 @@ def _draw_legend(canvas: Gray, names: list[str]) -> None:
     for index, name in enumerate(names):
         top = step // 2 + index * step
         corner, opposite = (step // 2, top), (step // 2 + step // 2, top + step // 2)
-        color = _COLORS[index % len(_COLORS)]
+        color = _bgr(index)
         cv2.rectangle(canvas, corner, opposite, color, cv2.FILLED)
         origin = (opposite[0] + step // 4, opposite[1])
         thick = max(1, round(2 * scale))
         cv2.putText(canvas, name, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.8 * scale, color, thick)
+
+
+def _bgr(index: int) -> tuple[int, int, int]:
+    """Return the outline color of a class in OpenCV's order."""
+    red, green, blue = outline_color(index)
+    return blue, green, red
 
 
 def _write(path: Path, pixels: Gray, options: list[int]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ...data.columns import _TEXT, _WHOLE
-from ...data.spreadsheet import GUARDED
+from ...data.columns import INTEGER_COLUMNS, TEXT_COLUMNS
+from ...data.spreadsheet import GUARDED_TEXT
 from ...machine.files import replacing
 
 BLOCK = 64 << 20
@@ -53,7 +53,7 @@ def write_parquet(table: Path) -> Path:
     def plain(column: Any) -> Any:
         if not pa.types.is_string(column.type):
             return column
-        return pc.replace_substring_regex(column, GUARDED, r"\1")
+        return pc.replace_substring_regex(column, GUARDED_TEXT, r"\1")
 
     target = parquet_path(table)
     with (
@@ -67,6 +67,6 @@ def write_parquet(table: Path) -> Path:
 
 
 def _type(name: str, pa: Any) -> Any:
-    if name in _TEXT:
+    if name in TEXT_COLUMNS:
         return pa.string()
-    return pa.int64() if _WHOLE.fullmatch(name) else pa.float64()
+    return pa.int64() if INTEGER_COLUMNS.fullmatch(name) else pa.float64()

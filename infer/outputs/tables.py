@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...data.columns import COMPONENT_FIELDS
 from ...data.image import Gray
-from ...data.spreadsheet import free, guard
+from ...data.spreadsheet import guard, unguard
 from ..image_features import ImageMeasurement
 from ..items import Failure
 
@@ -83,7 +83,7 @@ def read_rows(path: Path) -> Iterator[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as handle:
         for row in csv.DictReader(handle):
             if None not in row.values():
-                yield {name: free(cell) for name, cell in row.items()}
+                yield {name: unguard(cell) for name, cell in row.items()}
 
 
 def _number(name: str, value: float) -> str:

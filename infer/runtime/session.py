@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ...data.image import Gray
 from ...errors import ModelError, ProviderError
 from ...machine.cores import usable_cores
-from ...machine.hardware import saturates_bytes
+from ...machine.hardware import int8_saturates
 from ...models.card import ModelCard, Precision
 from ...models.onnx_file import OnnxFile, _card_of, read_onnx
 from .engine import INPUT, OUTPUT, Engine, EngineError, Tensor
@@ -178,7 +178,7 @@ def _warn_of_saturation(path: Path, provider: Provider, card: ModelCard) -> None
     made = card.quantization
     if card.precision is not Precision.INT8 or made is None or provider.name != CPU:
         return
-    if "s7" not in made.method and saturates_bytes():
+    if "s7" not in made.method and int8_saturates():
         log.warning(
             "%s: has weights of 8 bits (%s), whose sums may overflow on this processor without VNNI, so "
             "masks may differ; use --provider openvino, or export it with --int8 on this machine",

@@ -1,4 +1,4 @@
-"""What the tests of this room share: writing an image, as PNG and as DICOM."""
+"""Fixtures of the tests of `data`: write an image as PNG or DICOM."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def save_png() -> SavePng:
 
 @pytest.fixture(scope="session")
 def make_dicom() -> MakeDicom:
-    """Write a DX file; keywords set elements, None leaves one out."""
+    """Write a DX file; keyword arguments set elements, None omits one."""
 
     def make(
         pixels: npt.NDArray[Any],

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from cxr.data.datasets.records import Record
-from cxr.data.datasets.splits import Part, Split
+from cxr.data.datasets.splits import Subset, Split
 from cxr.export.run import ExportSummary, export_model
 from cxr.machine.files import write_text
 from cxr.models.card import ModelCard, Normalization, PixelSpec
@@ -61,7 +61,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = build_network("Unet", "resnet18", 2, decoder_channels=card.decoder_channels).eval()
     _spread_logits(network, card, records)
     _write_truth(images, network, card, records)
-    parts = [Part.TRAIN if number < TRAINING else Part.VALIDATION for number in range(IMAGES)]
+    parts = [Subset.TRAIN if number < TRAINING else Subset.VALIDATION for number in range(IMAGES)]
     keys = [record.key for record in records]
     Split(dict(zip(keys, parts, strict=True)), {record.key: record.patient_id for record in records}).write(
         folder / "splits.csv"

@@ -178,9 +178,9 @@ def test_weights_have_seven_bits_where_products_would_overflow(
     exported: ExportSummary, images: list[Gray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(module, "saturates_bytes", lambda: False)
+    monkeypatch.setattr(module, "int8_saturates", lambda: False)
     assert {recipe.weight_bits for recipe in recipes("cpu")} == {8}
-    monkeypatch.setattr(module, "saturates_bytes", lambda: True)
+    monkeypatch.setattr(module, "int8_saturates", lambda: True)
     assert {recipe.weight_bits for recipe in recipes("tensorrt")} == {8}
     (recipe, *_) = recipes("cpu")
     assert str(recipe) == "minmax u8s7"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.data.datasets.splits import Part, Split
+from cxr.data.datasets.splits import Subset, Split
 from cxr.errors import ModelError
 from cxr.export.split_images import calibration_images, parity_images, read_sides, spread
 from cxr.models.card import PixelSpec
@@ -29,8 +29,8 @@ def test_spread_takes_items_at_even_distances_from_first_to_last(total: int, cou
 def test_both_sides_come_with_their_masks_and_none_is_on_both(run_folder: Path) -> None:
     sides = read_sides(read_run(run_folder))
     split = Split.read(run_folder / "splits.csv")
-    assert {record.key for record in sides.training} == set(split.keys(Part.TRAIN))
-    assert {record.key for record in sides.validation} == set(split.keys(Part.VALIDATION))
+    assert {record.key for record in sides.training} == set(split.keys(Subset.TRAIN))
+    assert {record.key for record in sides.validation} == set(split.keys(Subset.VALIDATION))
     for record in (*sides.training, *sides.validation):
         assert all(Path(str(record.masks[name])).is_file() for name in ("lung", "lesion"))
 

@@ -20,7 +20,7 @@ from cxr.machine import cores
         (4, {"a/b": "rubbish"}, 4),
     ],
 )
-def test_cores_are_those_that_affinity_and_cgroup_grant(
+def test_usable_cores_follow_affinity_and_cgroup_limits(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, affinity: int, limits: dict[str, str], expected: int
 ) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
@@ -34,8 +34,6 @@ def test_cores_are_those_that_affinity_and_cgroup_grant(
     assert cores.usable_cores() == expected
 
 
-def test_where_there_are_no_cgroups_the_affinity_counts(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_without_cgroups_the_affinity_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cores, "_MEMBERSHIP", tmp_path / "none")
     assert cores.usable_cores() == len(os.sched_getaffinity(0))

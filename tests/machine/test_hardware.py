@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cxr.infer.runtime.session import Session
-from cxr.machine.hardware import saturates_bytes
+from cxr.machine.hardware import int8_saturates
 from cxr.models.card import ModelCard, Precision, Quantization
 
 
@@ -16,12 +16,12 @@ from cxr.models.card import ModelCard, Precision, Quantization
     ("machine", "vnni", "saturates"),
     [("x86_64", False, True), ("AMD64", False, True), ("x86_64", True, False), ("aarch64", False, False)],
 )
-def test_bytes_saturate_on_x86_without_vnni(
+def test_int8_products_saturate_on_x86_without_vnni(
     machine: str, vnni: bool, saturates: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(platform, "machine", lambda: machine)
     monkeypatch.setattr("cxr.machine.hardware.has_vnni", lambda: vnni)
-    assert saturates_bytes() is saturates
+    assert int8_saturates() is saturates
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_bytes_saturate_on_x86_without_vnni(
         (Precision.FP16, "fp16", True, False),
     ],
 )
-def test_a_file_whose_sums_may_overflow_here_is_warned_of(
+def test_a_model_whose_int8_products_may_saturate_here_gives_a_warning(
     precision: Precision,
     method: str,
     saturates: bool,
@@ -43,7 +43,7 @@ def test_a_file_whose_sums_may_overflow_here_is_warned_of(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(import_module("cxr.infer.runtime.session"), "saturates_bytes", lambda: saturates)
+    monkeypatch.setattr(import_module("cxr.infer.runtime.session"), "int8_saturates", lambda: saturates)
     made = Quantization(method, 100, 0.0, 2.0, "cpu")
     Session.open(make_model(card=card_of(precision=precision, quantization=made)))
     assert ("without VNNI, so masks may differ" in caplog.text) is warned

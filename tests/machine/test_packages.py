@@ -1,10 +1,16 @@
-"""What is installed, as the metadata of packages tells it."""
+"""What is installed, according to the metadata of packages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from cxr.machine.packages import all_versions, distributions_of, extras, installed_version, missing
+from cxr.machine.packages import (
+    all_versions,
+    distributions_of,
+    extras,
+    installed_version,
+    missing_requirements,
+)
 
 Install = Callable[..., None]
 
@@ -28,23 +34,23 @@ def _install_cxr(install: Install) -> None:
     )
 
 
-def test_what_cxr_itself_lacks_is_told_without_its_extras(install: Install) -> None:
+def test_missing_requirements_of_cxr_do_not_include_its_extras(install: Install) -> None:
     _install_cxr(install)
-    assert missing() == {"nowhere-at-all>=3": None}
+    assert missing_requirements() == {"nowhere-at-all>=3": None}
 
 
-def test_what_an_extra_lacks_is_told_with_the_version_that_does_not_do(install: Install) -> None:
+def test_missing_requirements_of_an_extra_name_the_installed_version(install: Install) -> None:
     _install_cxr(install)
-    assert missing("some") == {"here>=2": "1.5", "absent-of-some": None}
-    assert missing("other") == {}
+    assert missing_requirements("some") == {"here>=2": "1.5", "absent-of-some": None}
+    assert missing_requirements("other") == {}
 
 
-def test_extras_for_developers_are_left_out(install: Install) -> None:
+def test_extras_for_developers_are_not_listed(install: Install) -> None:
     _install_cxr(install)
     assert extras() == ("some", "other")
 
 
-def test_versions_are_those_of_all_packages_that_are_named_and_there(install: Install) -> None:
+def test_versions_are_those_of_the_installed_requirements(install: Install) -> None:
     _install_cxr(install)
     found = all_versions()
     assert next(iter(found.items())) == ("cxr", "9")
@@ -53,7 +59,7 @@ def test_versions_are_those_of_all_packages_that_are_named_and_there(install: In
     assert installed_version("nowhere-at-all") is None
 
 
-def test_packages_that_bring_the_same_module_are_all_named(install: Install) -> None:
+def test_all_packages_that_install_the_same_module_are_named(install: Install) -> None:
     install("one-wheel", "1", module="shared_module")
     install("another-wheel", "2", module="shared_module")
     assert distributions_of("shared_module") == ("another-wheel", "one-wheel")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr.errors import ModelError
-from cxr.metrics.figures import ClassMetrics, Interval
+from cxr.metrics.records import ClassMetrics, Interval
 from cxr.models.card import (
     ModelCard,
     Normalization,

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper, save
 
 from cxr.errors import ExitCode
-from cxr.metrics.figures import ClassMetrics, Interval
+from cxr.metrics.records import ClassMetrics, Interval
 from cxr.models.card import METADATA_KEY, ModelCard, Parity, Quantization, TrainingData
 from cxr.models.command import card_lines, command
 

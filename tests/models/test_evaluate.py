@@ -9,7 +9,7 @@ import pytest
 
 from cxr.data.datasets.records import Record
 from cxr.data.image import Gray
-from cxr.metrics.overlap import Imagescore
+from cxr.metrics.overlap import ImageScore
 from cxr.models.card import PixelSpec
 from cxr.models.evaluate import evaluate, judge, mean_dice, predictions
 from cxr.models.preprocess import Probability
@@ -54,8 +54,8 @@ def test_a_probability_at_the_threshold_counts_as_found(records: list[Record]) -
     assert (at.predicted_area, above.predicted_area) == (64 * 64, 0)
 
 
-def scored(class_name: str, truth: int, predicted: int, common: int) -> Imagescore:
-    return Imagescore("a.png", "p", class_name, truth, predicted, common)
+def scored(class_name: str, truth: int, predicted: int, common: int) -> ImageScore:
+    return ImageScore("a.png", "p", class_name, truth, predicted, common)
 
 
 def test_evaluate_scores_every_known_class_in_order_and_reads_no_other_image(

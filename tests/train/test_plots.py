@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import math
 
-from cxr.metrics.overlap import Imagescore
+from cxr.metrics.overlap import ImageScore
 from cxr.train.plots import choose_examples
 
 
-def scored(key: str, common: int, truth: int = 10) -> Imagescore:
-    return Imagescore(key, "p", "lesion", truth, 10, common)
+def scored(key: str, common: int, truth: int = 10) -> ImageScore:
+    return ImageScore(key, "p", "lesion", truth, 10, common)
 
 
 def test_examples_go_from_the_worst_to_the_best() -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from cxr.data.datasets.splits import Part, Split
+from cxr.data.datasets.splits import Subset, Split
 from cxr.errors import InputError, ModelError
 from cxr.models.card import ModelCard, Normalization, PixelSpec
 from cxr.models.network import build_network
@@ -104,7 +104,7 @@ def test_the_first_fold_of_the_data_set_validates_and_no_patient_is_on_both_side
     trained: TrainResult,
 ) -> None:
     split = Split.read(trained.run / "splits.csv")
-    assert {split.patients[key] for key in split.keys(Part.VALIDATION)} == {"p0", "p4"}
+    assert {split.patients[key] for key in split.keys(Subset.VALIDATION)} == {"p0", "p4"}
 
 
 def test_scores_are_of_the_images_own_size_and_only_where_the_truth_is_known(trained: TrainResult) -> None:

@@ -41,10 +41,10 @@ def test_rows_with_a_mask_of_the_class_become_records(pack: Path) -> None:
     assert (dataset.name, dataset.classes, dataset.license) == (pack.name, ("lesion",), "CC BY 4.0")
     assert (record.key, record.path) == ("images/a.png", pack / "images/a.png")
     assert (record.patient_id, record.fold, record.finding) == ("007", 0, "COVID-19")
-    assert dataset.notes == ("2 images without a mask of lesion are left out",)
+    assert dataset.notes == ("2 images without a mask of lesion are skipped",)
 
 
-def test_classes_without_a_mask_are_unknown_not_empty(pack: Path) -> None:
+def test_the_ground_truth_of_a_class_without_a_mask_is_unknown_not_empty(pack: Path) -> None:
     dataset = open_dataset(pack, classes=["lung", "lesion"])
     masks, known = load_masks(dataset.records[0], dataset.classes, (10, 12))
     assert known == (True, True)
@@ -54,22 +54,22 @@ def test_classes_without_a_mask_are_unknown_not_empty(pack: Path) -> None:
     assert masks.sum(axis=(1, 2)).tolist() == [20, 0]
 
 
-def test_a_lung_that_is_not_whole_is_left_unknown(pack: Path) -> None:
+def test_lungs_marked_as_incomplete_count_as_unknown(pack: Path) -> None:
     assert [record.key for record in open_dataset(pack, classes=["lung"]).records] == [
         "images/a.png",
         "images/b.png",
     ]
 
 
-def test_the_only_class_needs_no_naming_and_several_do(pack: Path) -> None:
-    with pytest.raises(InputError, match=r"which classes.*lung, lesion"):
+def test_classes_must_be_chosen_only_if_there_are_several(pack: Path) -> None:
+    with pytest.raises(InputError, match=r"choose the classes.*lung, lesion"):
         open_dataset(pack)
     table = pack / "index.csv"
     table.write_text("image,mask_lung,patient_id\nimages/a.png,masks/a_lung.png,1\n")
     assert open_dataset(pack).classes == ("lung",)
 
 
-def test_licenses_are_named_once_and_shortened(pack: Path) -> None:
+def test_licenses_are_listed_once_and_shortened(pack: Path) -> None:
     text = INDEX.replace("CC0,0", "x" * 200 + ",1")
     (pack / "index.csv").write_text(text)
     assert open_dataset(pack, classes=["lung"]).license == "CC BY 4.0; " + "x" * 69 + "…"
@@ -80,32 +80,34 @@ def test_licenses_are_named_once_and_shortened(pack: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ("images/b.png", "images/gone.png", "row 3: the image images/gone.png is not there"),
-        ("masks/b_lung.png", "masks/gone.png", "row 3: the mask .*masks/gone.png is not there"),
+        ("images/b.png", "images/gone.png", "row 3: the image images/gone.png does not exist"),
+        ("masks/b_lung.png", "masks/gone.png", "row 3: the mask .*masks/gone.png does not exist"),
         ("images/b.png", "images/a.png", "images/a.png is listed 2 times"),
-        ("images/b.png", "../b.png", "row 3: ../b.png is not inside"),
+        ("images/b.png", "../b.png", "row 3: ../b.png is outside"),
         (",8,,F", ",,,F", "row 3: patient_id is empty"),
-        ("patient_id", "who", "no column patient_id; the columns there are: image, mask_lung"),
-        ("mask_lung", "mask_lungs", "no column mask_lung; the columns there are"),
+        ("patient_id", "who", "no column patient_id; the table has: image, mask_lung"),
+        ("mask_lung", "mask_lungs", "no column mask_lung; the table has"),
         (",1,1\n", ",1,one\n", "cannot be read"),
         ("0\nimages/b", "0,0\nimages/b", "cannot be read"),
     ],
 )
-def test_a_wrong_table_says_where(old: str, new: str, why: str, pack: Path) -> None:
+def test_an_invalid_table_is_an_error_that_names_the_row(old: str, new: str, why: str, pack: Path) -> None:
     (pack / "index.csv").write_text(INDEX.replace(old, new, 1))
     with pytest.raises(InputError, match=f"index.csv: .*{why}"):
         open_dataset(pack, classes=["lung"])
 
 
-def test_a_mask_of_another_size_is_found_at_once(pack: Path, save_png: SavePng) -> None:
+def test_a_png_mask_of_another_size_is_an_error_on_opening(pack: Path, save_png: SavePng) -> None:
     save_png(pack / "masks/b_lung.png", np.zeros((9, 12), np.uint8))
     with pytest.raises(
-        InputError, match=r"row 3: the mask .*b_lung\.png is 12 x 9 pixels, its image 12 x 10"
+        InputError, match=r"row 3: the mask .*b_lung\.png is 12 x 9 pixels, but its image is 12 x 10"
     ):
         open_dataset(pack, classes=["lung"])
 
 
-def test_a_mask_of_another_size_and_format_is_found_on_reading(pack: Path, save_png: SavePng) -> None:
+def test_a_mask_of_another_size_in_another_format_is_an_error_on_reading(
+    pack: Path, save_png: SavePng
+) -> None:
     (pack / "index.csv").write_text(INDEX.replace("b_lung.png", "b_lung.bmp"))
     save_png(pack / "masks/b_lung.bmp", np.zeros((9, 12), np.uint8))
     record = open_dataset(pack, classes=["lung"]).records[1]
@@ -113,18 +115,18 @@ def test_a_mask_of_another_size_and_format_is_found_on_reading(pack: Path, save_
         load_masks(record, ["lung"], (10, 12))
 
 
-def test_findings_are_not_for_this_layout(pack: Path) -> None:
+def test_findings_are_rejected_in_this_layout(pack: Path) -> None:
     with pytest.raises(InputError, match="findings"):
         open_dataset(pack, classes=["lung"], findings=["Mass"])
 
 
-def test_no_row_with_a_mask_is_an_error(pack: Path) -> None:
+def test_a_table_without_any_mask_is_an_error(pack: Path) -> None:
     (pack / "index.csv").write_text("image,mask_lung,patient_id\nimages/a.png,,1\n")
     with pytest.raises(InputError, match="no row has a mask of lung"):
         open_dataset(pack)
 
 
-def test_the_clinical_table_is_found_from_the_images(pack: Path) -> None:
+def test_the_clinical_table_is_found_in_the_images_folder_or_up_to_two_parents(pack: Path) -> None:
     assert find_clinical(pack / "images") == (pack / "index.csv").resolve()
     assert find_clinical(pack) == (pack / "index.csv").resolve()
     deep = pack / "images" / "one" / "two"
@@ -134,7 +136,7 @@ def test_the_clinical_table_is_found_from_the_images(pack: Path) -> None:
     assert find_clinical(deep) == (pack / "images" / "Data_Entry_2017.csv").resolve()
 
 
-def test_the_clinical_table_keeps_all_columns_with_names_as_text(pack: Path) -> None:
+def test_the_clinical_table_keeps_all_columns_and_identifiers_stay_text(pack: Path) -> None:
     table = read_clinical(pack / "index.csv")
     assert table.column_names == INDEX.splitlines()[0].split(",")
     assert table["patient_id"].to_pylist() == ["007", "8", "9"]
@@ -143,7 +145,7 @@ def test_the_clinical_table_keeps_all_columns_with_names_as_text(pack: Path) -> 
     assert table["finding"].to_pylist()[2] == "Normal, so far"
 
 
-def test_the_clinical_table_of_nih_has_file_names(tmp_path: Path) -> None:
+def test_the_nih_clinical_table_identifies_images_by_file_name(tmp_path: Path) -> None:
     path = tmp_path / "Data_Entry_2017_v2020.csv"
     path.write_text(
         "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"

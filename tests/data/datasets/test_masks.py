@@ -30,7 +30,7 @@ INSIDE = (GRAY > 100).astype(np.uint8)
     ],
     ids=["0 and 1", "0 and 255", "0 and 7", "16 bits, 0 and 1", "1 bit", "color"],
 )
-def test_a_mask_is_0_and_one_other_value(
+def test_a_mask_has_0_and_one_other_value(
     pixels: Pixels, tmp_path: Path, save_png: Callable[[Path, Pixels], Path]
 ) -> None:
     mask = read_mask(save_png(tmp_path / "mask.png", pixels), SHAPE)
@@ -49,7 +49,7 @@ def test_an_empty_and_a_full_mask_are_read(
 @pytest.mark.parametrize(
     ("pixels", "why"), [(GRAY, "one other value"), (INSIDE[1:], "90 x 59 pixels, its image 90 x 60")]
 )
-def test_a_wrong_mask_is_refused(
+def test_an_invalid_mask_is_rejected(
     pixels: Pixels, why: str, tmp_path: Path, save_png: Callable[[Path, Pixels], Path]
 ) -> None:
     with pytest.raises(InputError, match=why):

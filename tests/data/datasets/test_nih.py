@@ -41,7 +41,7 @@ NAMES = [row.split(",")[0] for row in ROWS_2020.splitlines()]
 
 @pytest.fixture
 def nih(tmp_path: Path, save_png: SavePng) -> Path:
-    """Six images, two of them with boxes, one boxed image missing."""
+    """Six images, two of them with boxes; one image with a box is missing."""
     (tmp_path / "BBox_List_2017.csv").write_text(BOXES)
     (tmp_path / "Data_Entry_2017_v2020.csv").write_text(f"{HEADER_2020}\n{ROWS_2020}")
     for name in NAMES:
@@ -53,7 +53,7 @@ def names(dataset: Dataset) -> list[str]:
     return [record.path.name for record in dataset.records]
 
 
-def test_entries_keep_the_columns_that_the_header_splits(nih: Path) -> None:
+def test_entries_keep_the_columns_whose_header_contains_commas(nih: Path) -> None:
     table = read_entries(nih / "Data_Entry_2017_v2020.csv")
     assert table.slice(1, 1).to_pylist() == [
         {
@@ -72,7 +72,7 @@ def test_entries_keep_the_columns_that_the_header_splits(nih: Path) -> None:
     ]
 
 
-def test_the_first_edition_reads_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_first_edition_is_read_like_the_second(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Its header and rows end in a comma, and its ages have units."""
     rows = [("058Y", 58.0), ("011M", 11 / 12), ("007D", 7 / 365.25), ("414Y", 414.0), ("", None), ("x", None)]
     text = "".join(
@@ -88,13 +88,13 @@ def test_the_first_edition_reads_the_same(tmp_path: Path, caplog: pytest.LogCapt
     assert "1 ages are above 120" in caplog.text
 
 
-def test_leading_zeros_of_patients_are_dropped(tmp_path: Path) -> None:
+def test_leading_zeros_of_patient_ids_are_dropped(tmp_path: Path) -> None:
     path = tmp_path / "Data_Entry_2017.csv"
     path.write_text(f"{HEADER_2020}\n00000013_000.png,Mass,0,00000013,50,F,PA,10,20,0.1,0.2\n")
     assert read_entries(path)["patient_id"].to_pylist() == ["13"]
 
 
-def test_boxes_under_the_odd_header(nih: Path) -> None:
+def test_boxes_are_read_although_the_header_has_more_cells_than_the_rows(nih: Path) -> None:
     table = read_boxes(nih / "BBox_List_2017.csv")
     assert table.column_names == ["image", "label", "x", "y", "width", "height"]
     assert table["label"].to_pylist() == ["Cardiomegaly", "Pneumonia", "Infiltration", "Mass"]
@@ -106,11 +106,11 @@ def test_boxes_under_the_odd_header(nih: Path) -> None:
     ("text", "why"),
     [
         ("", "empty"),
-        ("a,b\n1,2\n", "no column Image Index.*the columns there are: a, b"),
+        ("a,b\n1,2\n", "no column Image Index.*the table has: a, b"),
         (None, "No such file"),
     ],
 )
-def test_a_wrong_table_is_named(
+def test_an_invalid_table_is_an_error_that_names_the_file(
     read: Callable[[Path], object], text: str | None, why: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "table.csv"
@@ -127,7 +127,7 @@ def test_a_box_that_is_not_a_number_is_an_error(tmp_path: Path) -> None:
         read_boxes(path)
 
 
-def test_boxed_images_and_as_many_empty_ones_are_taken(nih: Path) -> None:
+def test_images_with_boxes_and_as_many_without_findings_are_selected(nih: Path) -> None:
     dataset = open_dataset(nih)
     assert dataset.classes == ("lesion",)
     boxed = [record for record in dataset.records if record.masks["lesion"]]
@@ -140,7 +140,7 @@ def test_boxed_images_and_as_many_empty_ones_are_taken(nih: Path) -> None:
     assert "attribution" in dataset.license
 
 
-def test_a_record_knows_its_key_patient_and_boxes(nih: Path) -> None:
+def test_a_record_has_key_patient_and_boxes(nih: Path) -> None:
     record = open_dataset(nih).records[0]
     assert (record.key, record.patient_id, record.fold) == ("images/00000001_000.png", "1", None)
     assert record.path == nih / record.key
@@ -148,13 +148,13 @@ def test_a_record_knows_its_key_patient_and_boxes(nih: Path) -> None:
     assert record.masks["lesion"] == (Box(256, 512, 128.5, 64, 1024), Box(0, 0, 64, 64, 1024))
 
 
-def test_findings_choose_the_boxes_of_the_lesion(nih: Path) -> None:
+def test_findings_select_the_boxes_of_the_class_lesion(nih: Path) -> None:
     dataset = open_dataset(nih, findings=["Infiltration"])
     assert [record.path.name for record in dataset.records if record.masks["lesion"]] == ["00000003_000.png"]
     assert len(dataset.records) == 2
 
 
-def test_classes_that_are_findings_are_known_only_where_boxed_or_nothing_was_found(nih: Path) -> None:
+def test_a_finding_as_class_is_known_only_on_images_with_its_box_or_without_findings(nih: Path) -> None:
     dataset = open_dataset(nih, classes=["Pneumonia", "Infiltration"])
     assert dataset.classes == ("Pneumonia", "Infiltration")
     known = {record.path.name: load_masks(record, dataset.classes, (32, 32))[1] for record in dataset.records}
@@ -165,7 +165,7 @@ def test_classes_that_are_findings_are_known_only_where_boxed_or_nothing_was_fou
     ] * 2
 
 
-def test_boxes_become_masks_at_the_size_of_the_file(nih: Path) -> None:
+def test_boxes_become_masks_at_the_size_of_the_image(nih: Path) -> None:
     record = open_dataset(nih, findings=["Infiltration"]).records
     boxed = next(one for one in record if one.masks["lesion"])
     masks, known = load_masks(boxed, ["lesion"], (32, 32))
@@ -176,7 +176,7 @@ def test_boxes_become_masks_at_the_size_of_the_file(nih: Path) -> None:
     assert masks.sum() == 64
 
 
-def test_pixel_masks_take_the_place_of_boxes(nih: Path, save_png: SavePng) -> None:
+def test_pixel_masks_take_precedence_over_boxes(nih: Path, save_png: SavePng) -> None:
     inside = np.zeros((32, 32), np.uint8)
     inside[3:9, 4:6] = 255
     for name in ("00000001_000.png", "00000002_000.png", "00000004_000.png"):
@@ -186,11 +186,11 @@ def test_pixel_masks_take_the_place_of_boxes(nih: Path, save_png: SavePng) -> No
     assert truth["00000001_000.png"] == nih / "masks" / "00000001_000.png"
     assert isinstance(truth["00000003_000.png"], tuple)
     assert {"00000002_000.png", "00000004_000.png"} <= truth.keys()
-    assert "3 images have a pixel mask, which is used in place of boxes" in dataset.notes
+    assert "3 images have a pixel mask, which is used instead of boxes" in dataset.notes
     np.testing.assert_array_equal(load_masks(dataset.records[0], ["lesion"], (32, 32))[0][0], inside > 0)
 
 
-def test_pixel_masks_cannot_tell_findings_apart(nih: Path, save_png: SavePng) -> None:
+def test_pixel_masks_are_used_only_for_all_findings_together(nih: Path, save_png: SavePng) -> None:
     save_png(nih / "masks" / "00000001_000.png", np.zeros((32, 32), np.uint8))
     assert isinstance(open_dataset(nih, findings=["Pneumonia"]).records[0].masks["lesion"], tuple)
     assert isinstance(open_dataset(nih, findings=FINDINGS).records[0].masks["lesion"], Path)
@@ -199,40 +199,42 @@ def test_pixel_masks_cannot_tell_findings_apart(nih: Path, save_png: SavePng) ->
 @pytest.mark.parametrize(
     "folder", ["images", "images1", "images12", "images_001/images", "images_012/images"]
 )
-def test_images_are_found_in_each_of_the_folders_in_use(
+def test_images_are_found_in_every_folder_of_the_layout(
     folder: str, tmp_path: Path, save_png: SavePng
 ) -> None:
     save_png(tmp_path / folder / "00000001_000.png", np.zeros((4, 4), np.uint8))
     assert find_images(tmp_path) == {"00000001_000.png": f"{folder}/00000001_000.png"}
 
 
-def test_no_boxed_image_on_disk_is_an_error(nih: Path) -> None:
+def test_a_data_set_without_any_image_with_a_box_is_an_error(nih: Path) -> None:
     for name in ("00000001_000.png", "00000003_000.png"):
         (nih / "images" / name).unlink()
     with pytest.raises(InputError, match="none of the 3 images with a box"):
         open_dataset(nih)
 
 
-def test_a_boxed_image_that_the_entries_do_not_list_is_an_error(nih: Path, save_png: SavePng) -> None:
+def test_an_image_with_a_box_but_without_a_clinical_row_is_an_error(nih: Path, save_png: SavePng) -> None:
     save_png(nih / "images" / "00000009_000.png", np.zeros((4, 4), np.uint8))
-    with pytest.raises(InputError, match=r"00000009_000\.png: .*not listed"):
+    with pytest.raises(InputError, match=r"00000009_000\.png: .*not in the clinical table"):
         open_dataset(nih)
 
 
 @pytest.mark.parametrize("options", [{"findings": ["Hernia"]}, {"classes": ["lung"]}])
-def test_a_finding_without_boxes_is_refused_with_the_names(options: dict[str, Any], nih: Path) -> None:
-    with pytest.raises(InputError, match=r"no boxes for .*Atelectasis, .*Pneumothorax"):
+def test_a_finding_without_boxes_is_an_error_that_lists_the_findings(
+    options: dict[str, Any], nih: Path
+) -> None:
+    with pytest.raises(InputError, match=r"no boxes for .*only for Atelectasis, .*Pneumothorax"):
         open_dataset(nih, **options)
 
 
-def test_a_set_without_entries_is_an_error(nih: Path) -> None:
+def test_a_data_set_without_a_clinical_table_is_an_error(nih: Path) -> None:
     (nih / "Data_Entry_2017_v2020.csv").unlink()
     with pytest.raises(InputError, match=r"Data_Entry_2017_v2020\.csv"):
         open_dataset(nih)
 
 
 @pytest.mark.parametrize("make", [True, False])
-def test_a_folder_that_holds_no_set_says_what_to_do(make: bool, tmp_path: Path) -> None:
+def test_a_folder_without_a_data_set_is_an_error_that_says_how_to_get_one(make: bool, tmp_path: Path) -> None:
     folder = tmp_path / "NIH-Chest-X-ray-dataset"
     if make:
         folder.mkdir()

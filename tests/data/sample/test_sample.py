@@ -42,7 +42,7 @@ def gray(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def fit(images: tuple[SampleImage, ...]) -> tuple[npt.NDArray[np.float64], float]:
-    """Straight-line effects on the burden in per cent (of ten years, of men, of AP), and R²."""
+    """Linear effects on the burden in percent (of ten years, male sex, AP view), and R²."""
     causes = np.array([(1, image.age / 10, image.sex == "M", image.view == "AP") for image in images], float)
     burden = np.array([image.burden * 100 for image in images])
     weights = np.linalg.lstsq(causes, burden, rcond=None)[0]
@@ -50,17 +50,17 @@ def fit(images: tuple[SampleImage, ...]) -> tuple[npt.NDArray[np.float64], float
     return weights[1:], 1 - residual.var() / burden.var()
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(tmp_path: Path) -> None:
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
         make_sample(tmp_path / name, patients=3, size=128, seed=seed)
     assert digest(tmp_path / "a") == digest(tmp_path / "b") != digest(tmp_path / "c")
 
 
-def test_more_patients_leave_the_first_ones_as_they_are() -> None:
+def test_more_patients_do_not_change_the_first_ones() -> None:
     assert draw_cohort(30, 2)[: len(draw_cohort(10, 2))] == draw_cohort(10, 2)
 
 
-def test_the_set_opens_as_a_data_set_with_pixel_truth(made: Path) -> None:
+def test_the_sample_opens_as_a_data_set_with_pixel_masks(made: Path) -> None:
     dataset = open_dataset(made)
     assert (dataset.classes, dataset.name) == (("lesion",), "cxr sample (synthetic)")
     assert "synthetic" in dataset.license
@@ -75,7 +75,7 @@ def test_the_set_opens_as_a_data_set_with_pixel_truth(made: Path) -> None:
         assert masks.any() == (record.finding != "No Finding")
 
 
-def test_boxes_enclose_the_parts_of_the_masks_in_the_frame_of_1024(made: Path) -> None:
+def test_boxes_enclose_the_connected_components_in_pixels_of_1024(made: Path) -> None:
     boxes = read_boxes(made / "BBox_List_2017.csv").to_pylist()
     assert {box["label"] for box in boxes} <= set(FINDINGS)
     for path in sorted((made / "masks").glob("*.png")):
@@ -88,7 +88,7 @@ def test_boxes_enclose_the_parts_of_the_masks_in_the_frame_of_1024(made: Path) -
         assert found == expected
 
 
-def test_the_clinical_table_has_the_real_header_and_a_row_a_image(made: Path) -> None:
+def test_the_clinical_table_has_the_nih_header_and_one_row_per_image(made: Path) -> None:
     entries = read_entries(made / "Data_Entry_2017_v2020.csv")
     assert sorted(entries["image"].to_pylist()) == sorted(path.name for path in made.glob("images/*.png"))
     assert set(entries["view"].to_pylist()) == {"PA", "AP"}
@@ -99,7 +99,7 @@ def test_the_clinical_table_has_the_real_header_and_a_row_a_image(made: Path) ->
     assert boxed | nothing == set(entries["image"].to_pylist())
 
 
-def test_follow_ups_count_up_and_patients_do_not_grow_younger(made: Path) -> None:
+def test_follow_ups_are_numbered_and_patients_do_not_get_younger(made: Path) -> None:
     rows = read_entries(made / "Data_Entry_2017_v2020.csv").to_pylist()
     assert max(row["follow_up"] for row in rows) > 0
     for before, after in pairwise(rows):
@@ -109,7 +109,7 @@ def test_follow_ups_count_up_and_patients_do_not_grow_younger(made: Path) -> Non
             assert after["sex"] == before["sex"]
 
 
-def test_the_masks_have_the_burden_that_the_cohort_asks_for(made: Path) -> None:
+def test_masks_have_the_burden_of_the_cohort(made: Path) -> None:
     truth = json.loads((made / "truth.json").read_text())
     for image in draw_cohort(12, 1):
         mask = gray(made / "masks" / image.name)
@@ -118,7 +118,7 @@ def test_the_masks_have_the_burden_that_the_cohort_asks_for(made: Path) -> None:
         assert truth["lesion_ratio"][image.name] == pytest.approx((mask > 0).mean(), abs=1e-6)
 
 
-def test_opacities_are_seen_as_brighter_than_the_same_lungs_without(made: Path) -> None:
+def test_opacities_are_brighter_than_the_lung_around_them(made: Path) -> None:
     brighter = []
     for path in sorted((made / "masks").glob("*.png")):
         mask = gray(path) > 0
@@ -129,7 +129,7 @@ def test_opacities_are_seen_as_brighter_than_the_same_lungs_without(made: Path) 
     assert np.median(brighter) > 5
 
 
-def test_burden_truly_depends_on_age_most_then_sex_then_view() -> None:
+def test_burden_depends_on_age_most_then_sex_then_view() -> None:
     (decade, male, ap), r2 = fit(draw_cohort(2000, 7))
     assert decade == pytest.approx(EFFECTS.per_decade, rel=0.2)
     assert male == pytest.approx(EFFECTS.male, rel=0.3)
@@ -139,7 +139,7 @@ def test_burden_truly_depends_on_age_most_then_sex_then_view() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_default_size_is_enough_to_find_the_effect_of_age(seed: int) -> None:
+def test_the_default_number_of_patients_is_enough_to_find_the_effect_of_age(seed: int) -> None:
     images = draw_cohort(80, seed)
     (decade, _, _), r2 = fit(images)
     assert decade > 0.7
@@ -148,7 +148,7 @@ def test_the_default_size_is_enough_to_find_the_effect_of_age(seed: int) -> None
     assert 0.08 < np.mean([image.burden == 0 for image in images]) < 0.28
 
 
-def test_a_folder_that_is_not_empty_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_rejected_and_unchanged(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match="not an empty folder"):
         make_sample(tmp_path, patients=1, size=64)
@@ -157,21 +157,21 @@ def test_a_folder_that_is_not_empty_is_refused_and_left_alone(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_an_empty_folder_is_filled_and_nothing_stays_beside_it(tmp_path: Path) -> None:
+def test_an_empty_folder_is_filled_and_no_temporary_folder_remains(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     made = make_sample(tmp_path / "set", patients=2, size=64)
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
     assert made.images == len(list((tmp_path / "set" / "images").iterdir()))
 
 
-def test_the_working_folder_can_be_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_working_directory_can_be_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "set").mkdir()
     monkeypatch.chdir(tmp_path / "set")
     make_sample(".", patients=1, size=64)
     assert Path("truth.json").is_file()
 
 
-def test_a_run_that_is_stopped_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -181,20 +181,20 @@ def test_a_run_that_is_stopped_leaves_nothing(tmp_path: Path, monkeypatch: pytes
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         make_sample(tmp_path / "file" / "set", patients=1, size=64)
 
 
 @pytest.mark.parametrize("options", [{"patients": 0}, {"size": 32}, {"seed": -1}])
-def test_numbers_out_of_range_are_refused(options: dict[str, int], tmp_path: Path) -> None:
+def test_numbers_out_of_range_are_rejected(options: dict[str, int], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a sample needs"):
         make_sample(tmp_path / "set", **options)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_writes_a_set_and_says_what_is_in_it(tmp_path: Path) -> None:
+def test_the_command_writes_a_sample_and_reports_its_content(tmp_path: Path) -> None:
     arguments = ["sample", str(tmp_path / "set"), "--patients", "2", "--size", "64", "--seed", "3"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0

@@ -120,5 +120,5 @@ def test_a_disk_that_is_full_is_said_in_one_line(tmp_path: Path, monkeypatch: py
 
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
-    with pytest.raises(OutputError, match="cannot make this folder"):
+    with pytest.raises(OutputError, match="this folder cannot be created"):
         Journal(tmp_path / "out", TABLES)

@@ -124,7 +124,7 @@ def test_the_key_of_a_machine_changes_with_its_cards(monkeypatch: pytest.MonkeyP
     caches = import_module("cxr.machine.cache")
     before = machine_key()
     assert machine_key() == before
-    monkeypatch.setattr(caches, "graphics_cards", lambda: ("NVIDIA L4, 580.1",))
+    monkeypatch.setattr(caches, "nvidia_gpus", lambda: ("NVIDIA L4, 580.1",))
     assert machine_key() != before
 
 
@@ -191,7 +191,7 @@ def test_a_spoilt_memory_is_left_aside_and_said(model: Path, caplog: pytest.LogC
 def test_the_card_of_a_machine_without_nvidia_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     caches = import_module("cxr.machine.cache")
     monkeypatch.setattr(caches, "shutil", SimpleNamespace(which=lambda _name: None))
-    assert caches.graphics_cards() == ()
+    assert caches.nvidia_gpus() == ()
 
 
 def test_an_input_that_openvino_fused_with_the_layer_after_it_keeps_its_name() -> None:

@@ -1,1 +1,1 @@
-"""From features and clinical columns to validated, explained regressors: `cxr-analyze`. No torch."""
+"""Predict measured features from clinical ones, with held-out scores and explanations. No torch."""

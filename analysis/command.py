@@ -8,46 +8,46 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..cli import comma_list, cxr_command
+from ..cli import PathType, comma_list, cxr_command
 
 if TYPE_CHECKING:
     from .records import AnalysisSummary
 
 _MODELS = ("xgb", "lgb", "rf")
-_MOST_NAMED = 3
-_MOST_LISTED = 6
+_TOP_FEATURES = 3
+_NAMED_COLUMNS = 6
 
 
 def _known_models(ctx: click.Context, param: click.Parameter, value: str) -> Sequence[str]:
     names = comma_list(ctx, param, value) or ()
     unknown = [name for name in names if name not in _MODELS]
     if unknown or not names:
-        raise click.BadParameter(f"{value!r}; there are {', '.join(_MODELS)}")
+        raise click.BadParameter(f"{value!r}: the models are {', '.join(_MODELS)}")
     return names
 
 
 @cxr_command("analyze")
-@click.argument("features", type=click.Path(path_type=Path))
+@click.argument("features", type=PathType())
 @click.option(
     "--clinical",
-    type=click.Path(path_type=Path),
-    help="Clinical table, one row an image.  [default: beside the images that run.json names]",
+    type=PathType(),
+    help="Clinical table, one row per image.  [default: beside the images that run.json names]",
 )
-@click.option("--out", type=click.Path(path_type=Path), default="analysis", help="Folder of the results.")
-@click.option("--target", default="lesion_ratio", help="Column to be predicted.")
+@click.option("--out", type=PathType(), default="analysis", help="Folder of the results.")
+@click.option("--target", default="lesion_ratio", help="Column to predict.")
 @click.option(
     "--features",
     "features_mode",
     default="default",
     callback=comma_list,
-    help="default (clinical columns and the measured ones that do not carry the target), clinical, spatial,"
-    " all (also those from which the target is computed), or names: age,sex.",
+    help="default (clinical columns and the measured ones that do not leak the target), clinical, spatial,"
+    " all (including those from which the target is computed), or names: age,sex.",
 )
 @click.option("--models", default=",".join(_MODELS), callback=_known_models, help="Regressors.")
 @click.option("--trials", type=click.IntRange(1), default=20, help="Trials of each search.")
-@click.option("--folds", type=click.IntRange(2), default=5, help="Outer folds, apart by patient.")
-@click.option("--jobs", type=click.IntRange(1), default=1, help="Processes; the results stay the same.")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of everything that is drawn.")
+@click.option("--folds", type=click.IntRange(2), default=5, help="Outer folds, split by patient.")
+@click.option("--jobs", type=click.IntRange(1), default=1, help="Processes; the results do not depend on it.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of everything random.")
 def command(
     features: Path,
     clinical: Path | None,
@@ -60,15 +60,15 @@ def command(
     jobs: int,
     seed: int,
 ) -> None:
-    """Tune regressors on FEATURES (a features.csv), judge them on held-out patients, explain them."""
+    """Tune regressors on FEATURES (a features.csv), evaluate them on held-out patients, explain them."""
     from rich.console import Console
     from rich.progress import Progress
 
     from .run import analyze_features
 
     console, errors = Console(), Console(stderr=True)
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
-        bar = progress.add_task("searches", total=None)
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bars:
+        bar = bars.add_task("searches", total=None)
         summary = analyze_features(
             features,
             clinical=clinical,
@@ -80,42 +80,45 @@ def command(
             folds=folds,
             jobs=jobs,
             seed=seed,
-            on_step=lambda done, total: progress.update(bar, completed=done, total=total),
+            progress=lambda done, total: bars.update(bar, completed=done, total=total),
         )
-    for line in _lines(summary):
+    for line in _result_lines(summary):
         console.print(line)
 
 
-def _by_reason(summary: AnalysisSummary) -> dict[str, list[str]]:
+def _left_out_by_reason(summary: AnalysisSummary) -> dict[str, list[str]]:
     grouped: dict[str, list[str]] = {}
     for note in summary.selection.left_out:
         grouped.setdefault(note.reason, []).append(note.column)
     return grouped
 
 
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_LISTED
-    return ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _lines(summary: AnalysisSummary) -> list[object]:
-    """Tell the result: scores, what they are made of, what was left out, and where it all is."""
+def _result_lines(summary: AnalysisSummary) -> list[object]:
+    """List the scores, the strongest features, the columns left out, and where the files are."""
     from rich.table import Table
     from rich.text import Text
 
-    from .report import RESEARCH, interval, shuffle_line
+    from .report import RESEARCH, interval, shuffle_sentence
+    from .text import some_of
 
     title = f"{summary.target} on held-out patients: {summary.rows} images of {summary.patients} patients"
     table = Table(title=title, title_justify="left")
-    for name in ("model", "R² [95 % interval]", "RMSE", "made of, by mean |SHAP|"):
+    for name in ("model", "R² [95 % interval]", "RMSE", "strongest features, by mean |SHAP|"):
         table.add_column(name)
     for score in summary.scores:
-        ranked = summary.top_features.get(score.model, ())[:_MOST_NAMED]
-        made_of = ", ".join(f"{name} {strength:.2g}" for name, strength in ranked)
-        table.add_row(*(Text(cell) for cell in (score.label, interval(score), f"{score.rmse:.4g}", made_of)))
+        ranked = summary.top_features.get(score.model, ())[:_TOP_FEATURES]
+        strongest = ", ".join(f"{name} {strength:.2g}" for name, strength in ranked)
+        table.add_row(
+            *(Text(cell) for cell in (score.label, interval(score), f"{score.rmse:.4g}", strongest))
+        )
     texts = [f"note: {note}" for note in summary.notes]
-    texts.append(shuffle_line(summary))
-    texts += [f"left out ({reason}): {_some(names)}" for reason, names in _by_reason(summary).items()]
-    texts.append(f"{len(summary.files)} files in {summary.out}, {summary.seconds:.0f} s; read report.html")
+    texts.append(shuffle_sentence(summary))
+    texts += [
+        f"left out ({reason}): {some_of(names, _NAMED_COLUMNS)}"
+        for reason, names in _left_out_by_reason(summary).items()
+    ]
+    texts.append(
+        f"{len(summary.files)} files in {summary.out}, {summary.seconds:.0f} s; start with report.html"
+    )
     texts.append(RESEARCH)
     return [table, *(Text(text) for text in texts)]

@@ -1,4 +1,4 @@
-"""Nested cross-validation over patients: tune inside, judge outside, and count only what was held out."""
+"""Nested cross-validation by patient: tune on a fold's training side, score only its held-out side."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..machine.extras import require
-from .explain import contributions
-from .records import Family
-from .regressors import BASELINES, Floats, baseline, build, regressor
-from .tuning import INNER_FOLDS, Tuned, tune
+from .explain import shap_values
+from .records import Family, Floats
+from .regressors import BASELINES, build_baseline, build_pipeline, build_regressor
+from .tuning import INNER_FOLDS, BestParams, search_params
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +25,8 @@ Split = tuple[Ints, Ints]
 
 
 @dataclass(frozen=True)
-class Problem:
-    """What is learnt: encodable features, a target without gaps, and whose images the rows are."""
+class RegressionData:
+    """What is learned from: the features, the target without gaps, and the patient of each row."""
 
     features: pd.DataFrame
     target: Floats
@@ -34,8 +34,8 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Task:
-    """One search and fit: on the training rows of an outer fold, or (`fold` None) on everything."""
+class Search:
+    """One search and fit: on the training rows of an outer fold, or (`fold` None) on all rows."""
 
     family: Family
     fold: int | None
@@ -46,11 +46,11 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """What one task gave; held-out predictions and SHAP values are empty where nothing was held out."""
+class SearchResult:
+    """The fitted model of one search; predictions and SHAP values are those of the held-out rows, if any."""
 
-    task: Task
-    tuned: Tuned
+    search: Search
+    best: BestParams
     prediction: Floats
     shap_values: Floats
     shap_base: Floats
@@ -58,12 +58,12 @@ class Fitted:
 
 
 def outer_folds(patients: npt.NDArray[np.str_], folds: int, seed: int) -> list[Split]:
-    """Split the rows so that a patient is on one side of each fold.
+    """Split the rows so that all rows of a patient are on one side of each fold.
 
     Raises
     ------
     InputError
-        If there are too few patients for `folds` folds with two patients each.
+        If there are too few patients for `folds` folds of two patients each.
     """
     count = len(np.unique(patients))
     if folds < 2 or count < 2 * folds or count - -(-count // folds) < INNER_FOLDS:
@@ -77,83 +77,86 @@ def outer_folds(patients: npt.NDArray[np.str_], folds: int, seed: int) -> list[S
     splitter = selection.GroupKFold(folds, shuffle=True, random_state=seed)
     splits: list[Split] = list(splitter.split(patients, groups=patients))
     for train, test in splits:
-        assert_apart(patients[train], patients[test])
+        check_no_shared_patient(patients[train], patients[test])
     return splits
 
 
-def assert_apart(train: npt.NDArray[np.str_], test: npt.NDArray[np.str_]) -> None:
-    """Refuse two sides that share a patient.
+def check_no_shared_patient(train: npt.NDArray[np.str_], test: npt.NDArray[np.str_]) -> None:
+    """Check that no patient is on both sides of a fold.
 
     Raises
     ------
     InputError
-        Naming one who is on both.
+        Naming a patient that is.
     """
-    both = np.intersect1d(train, test)
-    if len(both):
-        raise InputError(f"{len(both)} patients are on both sides of a fold, such as {both[0]}")
+    shared = np.intersect1d(train, test)
+    if len(shared):
+        raise InputError(f"{len(shared)} patients are on both sides of a fold, such as {shared[0]}")
 
 
-def make_tasks(
+def plan_searches(
     families: Sequence[Family], splits: Sequence[Split], rows: int, *, trials: int, seed: int
-) -> list[Task]:
-    """List the searches: for each family one a fold and one on everything, each with a seed of its own."""
+) -> list[Search]:
+    """List the searches: for each family, one per fold and one on all rows, each with its own seed."""
     everything, nothing = np.arange(rows), np.arange(0)
-    tasks: list[Task] = []
+    searches: list[Search] = []
     for family in families:
-        place = list(Family).index(family)
+        number = list(Family).index(family)
         for fold, (train, test) in enumerate(splits):
-            tasks.append(Task(family, fold, train, test, trials, _seed(seed, place, fold)))
-        tasks.append(Task(family, None, everything, nothing, trials, _seed(seed, place, len(splits))))
-    return tasks
+            searches.append(Search(family, fold, train, test, trials, _seed(seed, number, fold)))
+        final_seed = _seed(seed, number, len(splits))
+        searches.append(Search(family, None, everything, nothing, trials, final_seed))
+    return searches
 
 
-def run_tasks(
-    problem: Problem, tasks: Sequence[Task], *, jobs: int, on_step: Callable[[int, int], None]
-) -> list[Fitted]:
-    """Run the tasks, in `jobs` processes; the results are the same for any number of them."""
+def run_searches(
+    data: RegressionData, searches: Sequence[Search], *, jobs: int, progress: Callable[[int, int], None]
+) -> list[SearchResult]:
+    """Run the searches in `jobs` processes; the results do not depend on their number."""
     joblib = require("joblib", extra="analysis")
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator")
-    results: Iterator[Fitted] = parallel(joblib.delayed(run_task)(problem, task) for task in tasks)
-    done: list[Fitted] = []
+    results: Iterator[SearchResult] = parallel(joblib.delayed(run_search)(data, one) for one in searches)
+    finished: list[SearchResult] = []
     for result in results:
-        done.append(result)
-        on_step(len(done), len(tasks))
-    return done
+        finished.append(result)
+        progress(len(finished), len(searches))
+    return finished
 
 
-def run_task(problem: Problem, task: Task) -> Fitted:
-    """Tune and fit on a task's training rows; predict and explain its held-out rows."""
-    features, target = problem.features.iloc[task.train], problem.target[task.train]
-    tuned = tune(
-        task.family, features, target, problem.patients[task.train], trials=task.trials, seed=task.seed
-    )
-    bare = build(task.family, tuned.params, seed=task.seed, rows=len(features))
-    model = regressor(features, bare).fit(features, target)
-    if len(task.test) == 0:
-        return Fitted(task, tuned, np.empty(0), np.empty((0, 0)), np.empty(0), model)
-    held_out = problem.features.iloc[task.test]
-    values, base = contributions(task.family, model, held_out)
-    return Fitted(task, tuned, model.predict(held_out), values, base, model)
+def run_search(data: RegressionData, search: Search) -> SearchResult:
+    """Tune and fit on a search's training rows; predict and explain its held-out rows."""
+    features, target = data.features.iloc[search.train], data.target[search.train]
+    patients = data.patients[search.train]
+    best = search_params(search.family, features, target, patients, trials=search.trials, seed=search.seed)
+    bare = build_regressor(search.family, best.params, seed=search.seed, rows=len(features))
+    model = build_pipeline(features, bare).fit(features, target)
+    if len(search.test) == 0:
+        return SearchResult(search, best, np.empty(0), np.empty((0, 0)), np.empty(0), model)
+    held_out = data.features.iloc[search.test]
+    values, base = shap_values(search.family, model, held_out)
+    return SearchResult(search, best, model.predict(held_out), values, base, model)
 
 
-def baseline_predictions(problem: Problem, splits: Sequence[Split]) -> dict[str, Floats]:
-    """Predict the held-out rows by the plain models, on the same folds."""
+def baseline_predictions(data: RegressionData, splits: Sequence[Split]) -> dict[str, Floats]:
+    """Predict the held-out rows by the baselines, on the same folds."""
     return {
-        name: held_out_predictions(partial(baseline, name, problem.features), problem, splits)
+        name: held_out_predictions(partial(build_baseline, name, data.features), data, splits)
         for name in BASELINES
     }
 
 
 def held_out_predictions(
-    make: Callable[[], Any], problem: Problem, splits: Sequence[Split], target: Floats | None = None
+    build_model: Callable[[], Any],
+    data: RegressionData,
+    splits: Sequence[Split],
+    target: Floats | None = None,
 ) -> Floats:
-    """Fit a new model on each training side and predict its test side."""
-    goal = problem.target if target is None else target
+    """Fit a new model on each fold's training side and predict its test side."""
+    goal = data.target if target is None else target
     predicted = np.full(len(goal), np.nan)
     for train, test in splits:
-        model = make().fit(problem.features.iloc[train], goal[train])
-        predicted[test] = model.predict(problem.features.iloc[test])
+        model = build_model().fit(data.features.iloc[train], goal[train])
+        predicted[test] = model.predict(data.features.iloc[test])
     return predicted
 
 

@@ -1,7 +1,7 @@
-"""Find columns that carry the target: those it is computed from, and those that tell where it is 0.
+"""Find columns that leak the target: it is computed from them, or they reveal where it is 0.
 
-A lesion ratio is number times mean area over the image's size. A regressor that sees the three "predicts"
-a definition, with R² near 1 and nothing learnt.
+A lesion ratio is the number of lesions times their mean area, divided by the image's size. A regressor given
+all three "predicts" a definition: R² is near 1 and nothing is learned.
 """
 
 from __future__ import annotations
@@ -10,66 +10,75 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from ..data.columns import SIZE_FAMILY
+from .records import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = npt.NDArray[np.float64]
-
-_EXACT = 1e-6
-"""Share of the variance that an exact relation may leave: files round to six or more digits."""
+_UNEXPLAINED = 1e-6
+"""Share of the variance that an exact relation may leave unexplained: files hold six or more digits."""
 _SPARE_ROWS = 6
-_MOSTLY = 0.5
+_MOST_ROWS = 0.5
 _FEW = 5
 _CHANCE = 1e-3
 
 
-def find_carriers(frame: pd.DataFrame, target: str, candidates: Sequence[str]) -> dict[str, str]:
-    """Find the columns that carry the target, each with the reason.
+def find_leaky_columns(frame: pd.DataFrame, target: str, candidates: Sequence[str]) -> dict[str, str]:
+    """Find the columns that leak the target, each with the reason.
 
     Parameters
     ----------
     frame : DataFrame
-        One row an image; the target is known in all.
+        One row per image; the target is known in every row.
     target : str
         A numeric column.
     candidates : sequence of str
-        Numeric columns to be judged.
+        The numeric columns to check.
+
+    Returns
+    -------
+    dict of str to str
+        Reason by column.
     """
     values = {name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in candidates}
     goal = frame[target].to_numpy(dtype=np.float64)
     found: dict[str, str] = {}
     for name, column in values.items():
-        reason = _family(name, target) or zero_teller(column, goal) or _monotone(column, goal)
+        reason = (
+            _same_mask_size(name, target) or reveals_zero_target(column, goal) or _monotonic(column, goal)
+        )
         if reason:
             found[name] = reason
-    # A column is no carrier only because it would be one beside another that is left out already.
+    # Columns found above are out of the search: an honest column must not be blamed for completing them.
     rest = {name: column for name, column in values.items() if name not in found}
-    for kind, (columns, y) in (
-        ("product of powers", _logs(rest, goal, share=1.0)),
-        ("product of powers", _logs(rest, goal, share=_MOSTLY)),
-        ("weighted sum", _complete(rest, goal)),
+    for relation, (columns, y) in (
+        ("product of powers", _logarithms(rest, goal, share=1.0)),
+        ("product of powers", _logarithms(rest, goal, share=_MOST_ROWS)),
+        ("weighted sum", _without_gaps(rest, goal)),
     ):
         for parents in exact_relations(columns, y):
             for name in parents:
-                found.setdefault(name, f"the target is a {kind} of {' and '.join(parents)}")
+                found.setdefault(name, f"the target is a {relation} of {' and '.join(parents)}")
     return found
 
 
 def exact_relations(columns: dict[str, Floats], target: Floats) -> list[tuple[str, ...]]:
-    """Find smallest sets of columns of which the target is an exact linear combination.
+    """Find the smallest sets of columns of which the target is an exact linear combination.
 
-    After a set is found its member closest to the target is taken away and the search goes on, so that a
-    second way to compute the target is found too.
+    When a set is found, its member that correlates most with the target is removed and the search is
+    repeated, so that a second way to compute the target is also found.
 
     Parameters
     ----------
-    columns : mapping of str to ndarray of float64, shape (n,)
+    columns : dict of str to ndarray of float64, shape (n,)
         Without missing values.
     target : ndarray of float64, shape (n,)
+
+    Returns
+    -------
+    list of tuple of str
     """
     names = [name for name, column in columns.items() if len(column) and np.ptp(column) > 0]
     found: list[tuple[str, ...]] = []
@@ -84,8 +93,8 @@ def exact_relations(columns: dict[str, Floats], target: Floats) -> list[tuple[st
     return found
 
 
-def zero_teller(column: Floats, target: Floats) -> str | None:
-    """Say how a column tells where the target is 0: by being empty, or by one cut of its values."""
+def reveals_zero_target(column: Floats, target: Floats) -> str | None:
+    """Return how a column reveals where the target is 0: by its gaps or by one threshold; else None."""
     zero = target == 0
     if not zero.any() or zero.all():
         return None
@@ -93,40 +102,47 @@ def zero_teller(column: Floats, target: Floats) -> str | None:
     if empty.any() and zero[empty].all():
         by_chance = float(zero.mean()) ** int(empty.sum())
         if np.array_equal(empty, zero) or by_chance < _CHANCE:
-            return "empty only where the target is 0, and so tells it"
+            return "empty only where the target is 0, so its gaps reveal the target"
     low, high = column[zero & ~empty], column[~zero & ~empty]
     if min(len(low), len(high)) < _FEW:
         return None
     if low.max() < high.min() or high.max() < low.min():
-        return "one cut of it tells exactly where the target is 0"
+        return "one threshold on it separates exactly the rows where the target is 0"
     return None
 
 
-def repeated_measurements(frame: pd.DataFrame, columns: Sequence[str], target: str) -> list[tuple[str, str]]:
-    """Find pairs of images of different patients with the same measurements to the last digit.
+def find_identical_measurements(
+    frame: pd.DataFrame, columns: Sequence[str], target: str
+) -> list[tuple[str, str]]:
+    """Find pairs of images of different patients whose measurements agree to the last digit.
 
-    Images whose target is 0 are passed over: nothing was measured on them.
+    Images whose target is 0 are skipped: nothing was measured on them.
+
+    Returns
+    -------
+    list of (str, str)
+        The keys of the two images.
     """
     measured = frame.loc[frame[target] != 0]
     names = [name for name in columns if measured[name].nunique() > _FEW]
     if len(names) < 2:
         return []
-    again = measured.loc[measured.duplicated(names, keep=False)]
+    duplicated = measured.loc[measured.duplicated(names, keep=False)]
     pairs: list[tuple[str, str]] = []
-    for _, group in again.groupby(names, dropna=False, sort=True):
+    for _, group in duplicated.groupby(names, dropna=False, sort=True):
         if group["patient_id"].nunique() > 1:
             images = group["image"].tolist()
             pairs.extend((images[0], other) for other in images[1:])
     return pairs
 
 
-def _family(name: str, target: str) -> str | None:
+def _same_mask_size(name: str, target: str) -> str | None:
     if name in SIZE_FAMILY and target in SIZE_FAMILY:
         return f"a size of the same mask as {target}: one is computed from the other"
     return None
 
 
-def _monotone(column: Floats, target: Floats) -> str | None:
+def _monotonic(column: Floats, target: Floats) -> str | None:
     known = ~np.isnan(column)
     x, y = column[known], target[known]
     if len(np.unique(x)) < 2 * _FEW or len(np.unique(x)) != len(np.unique(y)):
@@ -140,8 +156,8 @@ def _monotone(column: Floats, target: Floats) -> str | None:
     return None
 
 
-def _logs(values: dict[str, Floats], goal: Floats, *, share: float) -> tuple[dict[str, Floats], Floats]:
-    """Take logarithms of the columns positive in a share of the rows, on the rows where all of them are."""
+def _logarithms(values: dict[str, Floats], goal: Floats, *, share: float) -> tuple[dict[str, Floats], Floats]:
+    """Take the columns that are positive in at least `share` of the rows; keep the rows where all are."""
     rows = goal > 0
     factors = {
         name: column
@@ -153,7 +169,7 @@ def _logs(values: dict[str, Floats], goal: Floats, *, share: float) -> tuple[dic
     return {name: np.log(column[rows]) for name, column in factors.items()}, np.log(goal[rows])
 
 
-def _complete(values: dict[str, Floats], goal: Floats) -> tuple[dict[str, Floats], Floats]:
+def _without_gaps(values: dict[str, Floats], goal: Floats) -> tuple[dict[str, Floats], Floats]:
     return {name: column for name, column in values.items() if not np.isnan(column).any()}, goal
 
 
@@ -166,4 +182,4 @@ def _is_exact(columns: dict[str, Floats], names: Sequence[str], target: Floats) 
         return False
     weights, *_ = np.linalg.lstsq(matrix, centered, rcond=None)
     rest = centered - matrix @ weights
-    return float(rest @ rest) <= _EXACT * total
+    return float(rest @ rest) <= _UNEXPLAINED * total

@@ -1,4 +1,4 @@
-"""The images of an analysis: held-out predictions, and what they are made of."""
+"""The plots of an analysis: held-out predictions, and the features that they are made of."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..data.colors import BLUE, POINTS, hex_color
 from ..data.columns import UNITS, with_unit
 from ..machine.extras import require
 from .explain import KIND
-from .records import Score
-from .regressors import UNKNOWN, Floats
+from .records import Floats, Score
+from .regressors import UNKNOWN
 from .selection import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_COLORS = ("#2b6ca3", "#d1742b", "#4c9a62", "#8b62a8", "#7a7a7a")
 _NEUTRAL = "#8a8a8a"
 _MOST_SHOWN = 15
 _LEGIBLE = 0.04
-"""How far apart two names must be, as a share of the axis."""
+"""Distance that two labels need, as a share of the axis."""
 _DPI = 150
 
 
-def scatter(
+def draw_scatter(
     path: Path,
     score: Score,
     target: str,
@@ -37,21 +37,21 @@ def scatter(
     patients: int,
     views: npt.NDArray[np.str_] | None,
 ) -> None:
-    """Draw held-out predictions against what was measured, with R² and its interval."""
+    """Plot held-out predictions against measured values, with R² and its interval."""
     figure, axes = _figure(6.0, 6.0)
-    for place, (name, rows) in enumerate(_parts(views, len(measured))):
-        color = _COLORS[min(place, len(_COLORS) - 1)]
+    for place, (name, rows) in enumerate(_rows_by_view(views, len(measured))):
+        color = hex_color(POINTS[min(place, len(POINTS) - 1)])
         label = f"{name} (n = {int(rows.sum())})" if name else None
         axes.scatter(
             measured[rows], predicted[rows], s=22, alpha=0.65, color=color, linewidths=0, label=label
         )
     low = float(min(measured.min(), predicted.min()))
     high = float(max(measured.max(), predicted.max()))
-    room = 0.04 * (high - low)
+    margin = 0.04 * (high - low)
     axes.plot(
         [low, high], [low, high], color="#444444", linewidth=1, linestyle="--", label="predicted = measured"
     )
-    axes.set(xlim=(low - room, high + room), ylim=(low - room, high + room), aspect="equal")
+    axes.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin), aspect="equal")
     axes.set_xlabel(f"measured {with_unit(target)}")
     axes.set_ylabel(f"predicted {with_unit(target)}")
     axes.set_title(f"{target} by {score.label}: held-out predictions", fontsize=12)
@@ -65,27 +65,27 @@ def scatter(
     figure.savefig(path, dpi=_DPI)
 
 
-def importance(
+def draw_importance(
     path: Path, score: Score, target: str, features: pd.DataFrame, values: Floats, *, patients: int
 ) -> None:
-    """Draw mean absolute SHAP values, and each held-out image's value colored by its feature."""
+    """Plot mean absolute SHAP values, and the value of each held-out image, colored by its feature."""
     strength = np.abs(values).mean(axis=0)
     order = np.argsort(strength, kind="stable")[-_MOST_SHOWN:]
     names = [str(features.columns[place]) for place in order]
     height = 2.0 + 0.5 * len(order)
     figure, (bars, dots) = _figure(11.0, height, columns=2)
-    bars.barh(range(len(order)), strength[order], color=_COLORS[0], height=0.6)
+    bars.barh(range(len(order)), strength[order], color=hex_color(BLUE), height=0.6)
     bars.set_yticks(range(len(order)), names)
     bars.set_xlabel(f"mean |SHAP value|, {target}" + _unit_line(target))
-    colors = require("matplotlib", extra="analysis").colormaps["coolwarm"]
+    color_map = require("matplotlib", extra="analysis").colormaps["coolwarm"]
     rng = np.random.default_rng(0)
     for row, place in enumerate(order):
-        heights = row + _spread(values[:, place], rng)
+        heights = row + _swarm_offsets(values[:, place], rng)
         column = features.iloc[:, place]
-        shade = colors(_ranks(column)) if is_number(column) else _NEUTRAL
-        dots.scatter(values[:, place], heights, s=10, c=shade, linewidths=0, alpha=0.8)
+        color = color_map(_ranks(column)) if is_number(column) else _NEUTRAL
+        dots.scatter(values[:, place], heights, s=10, c=color, linewidths=0, alpha=0.8)
         if not is_number(column):
-            _name_levels(dots, column, values[:, place], row, span=float(np.ptp(values)))
+            _label_levels(dots, column, values[:, place], row, span=float(np.ptp(values)))
     dots.axvline(0, color="#888888", linewidth=0.8)
     dots.set_yticks(range(len(order)), [""] * len(order))
     dots.set(ylim=(-0.6, len(order) - 0.4), xlabel=f"SHAP value, {target}" + _unit_line(target))
@@ -102,7 +102,7 @@ def importance(
 
 
 def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
-    # Without pyplot there is no global state and no window: savefig draws by Agg.
+    # Without pyplot there is no global state and no window: savefig uses the Agg backend.
     figure = require("matplotlib.figure", extra="analysis").Figure(
         figsize=(width, height), layout="constrained"
     )
@@ -114,7 +114,7 @@ def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _parts(views: npt.NDArray[np.str_] | None, rows: int) -> list[tuple[str, npt.NDArray[np.bool_]]]:
+def _rows_by_view(views: npt.NDArray[np.str_] | None, rows: int) -> list[tuple[str, npt.NDArray[np.bool_]]]:
     if views is None:
         return [("", np.ones(rows, dtype=bool))]
     return [(str(name), views == name) for name in np.unique(views)]
@@ -124,19 +124,19 @@ def _unit_line(target: str) -> str:
     return f" ({UNITS[target]})" if target in UNITS else ""
 
 
-def _spread(values: Floats, rng: np.random.Generator) -> Floats:
-    # The fuller a place on the line, the higher the cloud: a plain swarm.
+def _swarm_offsets(values: Floats, rng: np.random.Generator) -> Floats:
+    # The denser the values, the taller the swarm.
     counts, edges = np.histogram(values, bins=40)
-    full = counts[np.clip(np.digitize(values, edges) - 1, 0, len(counts) - 1)] / counts.max()
-    heights: Floats = rng.uniform(-0.3, 0.3, len(values)) * np.sqrt(full)
-    return heights
+    density = counts[np.clip(np.digitize(values, edges) - 1, 0, len(counts) - 1)] / counts.max()
+    offsets: Floats = rng.uniform(-0.3, 0.3, len(values)) * np.sqrt(density)
+    return offsets
 
 
 def _ranks(column: pd.Series) -> Floats:
     return np.asarray(column.rank(pct=True).fillna(0.5), dtype=np.float64)
 
 
-def _name_levels(axes: Any, column: pd.Series, values: Floats, row: int, *, span: float) -> None:
+def _label_levels(axes: Any, column: pd.Series, values: Floats, row: int, *, span: float) -> None:
     levels: Sequence[str] = sorted(set(column) - {UNKNOWN})
     middles = sorted((float(np.median(values[(column == level).to_numpy()])), level) for level in levels)
     places = [middle for middle, _ in middles]

@@ -1,4 +1,4 @@
-"""The records that the steps of an analysis hand on."""
+"""The records that the steps of an analysis pass on."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 if TYPE_CHECKING:
     import pandas as pd
 
+Floats = npt.NDArray[np.float64]
+
 
 class Family(StrEnum):
-    """The regressors that are tuned."""
+    """The families of regressors whose hyperparameters are tuned."""
 
     XGB = "xgb"
     """Gradient boosting by XGBoost."""
@@ -24,20 +29,20 @@ class Family(StrEnum):
 
 
 class FeatureMode(StrEnum):
-    """Which columns the regressors may see."""
+    """Which columns the regressors may use."""
 
     DEFAULT = "default"
-    """Clinical columns, and the spatial ones that do not carry the target."""
+    """Clinical columns, and the measured columns that do not leak the target."""
     CLINICAL = "clinical"
     """Clinical columns only."""
     SPATIAL = "spatial"
-    """Spatial columns that do not carry the target."""
+    """Measured columns that do not leak the target."""
     ALL = "all"
-    """Every usable column, also those from which the target is computed."""
+    """Every usable column, including those from which the target is computed."""
 
 
 class Grouping(StrEnum):
-    """Where the patients that keep the folds apart were read."""
+    """Where the patient of each image was read; folds are split by patient."""
 
     CLINICAL = "the clinical table"
     FEATURES = "the features table"
@@ -47,15 +52,15 @@ class Grouping(StrEnum):
 
 @dataclass(frozen=True)
 class ColumnNote:
-    """A column and what was found of it."""
+    """A column and the reason why it is left out or reported."""
 
     column: str
     reason: str
 
 
 @dataclass(frozen=True)
-class Merge:
-    """How the features met the clinical table: counts of rows, and a few examples of what stayed alone."""
+class MergeSummary:
+    """How the features and the clinical table were joined: row counts and examples of unmatched images."""
 
     table: Path
     rule: str
@@ -68,23 +73,26 @@ class Merge:
 
 @dataclass(frozen=True)
 class Table:
-    """One row an image: `image`, `patient_id`, the columns that were measured, and the clinical ones."""
+    """One row per image: `image`, `patient_id`, the measured columns and the clinical columns."""
 
     frame: pd.DataFrame
     spatial: tuple[str, ...]
     clinical: tuple[str, ...]
     grouping: Grouping
-    merge: Merge | None = None
+    merge: MergeSummary | None = None
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The columns that the regressors see, those left out, and those let in that carry the target."""
+    """The columns that the regressors use and those that are left out.
+
+    `leaky` holds the selected columns that leak the target; it is empty unless they were asked for.
+    """
 
     features: tuple[str, ...]
     left_out: tuple[ColumnNote, ...]
-    carriers: tuple[ColumnNote, ...] = ()
+    leaky: tuple[ColumnNote, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ class Score:
 
 @dataclass(frozen=True)
 class ShuffleCheck:
-    """R² of the best model on targets shuffled between patients: far above 0 only where something leaks."""
+    """R² of the best model on targets shuffled between patients; far above 0 only if something leaks."""
 
     model: str
     r2: tuple[float, ...]
@@ -115,16 +123,16 @@ class ShuffleCheck:
 
     @property
     def passed(self) -> bool:
-        """Whether the mean stays at or under the limit."""
+        """Whether the mean is at or below the limit."""
         return self.mean <= self.limit
 
 
 @dataclass(frozen=True)
 class AnalysisSummary:
-    """What an analysis found and wrote.
+    """The results of an analysis and the files it wrote.
 
-    `scores` holds the tuned models and the baselines; `top_features` the mean absolute SHAP values of the
-    held-out images by model, largest first, in the target's unit.
+    `scores` holds the tuned models and the baselines. `top_features` holds, for each tuned model, the mean
+    absolute SHAP value of each feature on held-out images, largest first, in the target's unit.
     """
 
     out: Path
@@ -139,7 +147,7 @@ class AnalysisSummary:
     scores: tuple[Score, ...]
     top_features: Mapping[str, tuple[tuple[str, float], ...]]
     shuffle: ShuffleCheck
-    merge: Merge | None
+    merge: MergeSummary | None
     notes: tuple[str, ...]
     seconds: float
     files: tuple[Path, ...] = field(default=())

@@ -1,13 +1,10 @@
-"""The regressors: how each is built, what is tuned, and the plain models they must beat."""
+"""The regressors: how each is built, which hyperparameters are tuned, and the baselines to beat."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
 
 from ..machine.extras import require
 from .records import Family
@@ -17,7 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Params = Mapping[str, float]
-Floats = npt.NDArray[np.float64]
 
 LABELS = {
     Family.XGB: "XGBoost",
@@ -28,14 +24,14 @@ LABELS = {
 }
 BASELINES = ("mean", "ridge")
 UNKNOWN = "unknown"
-_SMALL = 2000
+_EXACT_ROWS = 2000
 _TREES_TUNING = 50
 _TREES_FINAL = 200
 
 
 @dataclass(frozen=True)
 class Range:
-    """Where a parameter is searched, both ends included, and the value that is tried first."""
+    """The search range of a hyperparameter, both ends included, and the value that is tried first."""
 
     low: float
     high: float
@@ -43,7 +39,7 @@ class Range:
     log: bool = False
 
 
-# Modest sizes: tables of some hundred images are fitted best by small, slow-learning models.
+# Small ranges: tables of a few hundred images are fitted best by small models with a low learning rate.
 SPACES: Mapping[Family, Mapping[str, Range]] = {
     Family.XGB: {
         "n_estimators": Range(30, 200, 100),
@@ -71,8 +67,8 @@ SPACES: Mapping[Family, Mapping[str, Range]] = {
 }
 
 
-def suggest(family: Family, trial: Any) -> dict[str, float]:
-    """Let an Optuna trial choose parameters; whole numbers where both ends are written as such."""
+def suggest_params(family: Family, trial: Any) -> dict[str, float]:
+    """Let an Optuna trial choose the parameters; those whose range is written in integers are integers."""
     chosen: dict[str, float] = {}
     for name, space in SPACES[family].items():
         whole = isinstance(space.low, int)
@@ -82,17 +78,17 @@ def suggest(family: Family, trial: Any) -> dict[str, float]:
 
 
 def first_params(family: Family) -> dict[str, float]:
-    """Give the parameters that are tried first."""
+    """Return the parameters that are tried first."""
     return {name: space.first for name, space in SPACES[family].items()}
 
 
 def final_params(family: Family, params: Params) -> dict[str, float]:
-    """Complete tuned parameters; a forest's number of trees is not tuned, since more never are worse."""
+    """Complete tuned parameters; a forest's number of trees is not tuned, since more are never worse."""
     return {"n_estimators": _TREES_FINAL, **params} if family is Family.RF else dict(params)
 
 
-def build(family: Family, params: Params, *, seed: int, rows: int) -> Any:
-    """Build one regressor, for one thread: on small tables threads cost more than they give.
+def build_regressor(family: Family, params: Params, *, seed: int, rows: int) -> Any:
+    """Build one regressor that uses one thread: on small tables more threads are slower.
 
     Parameters
     ----------
@@ -100,10 +96,10 @@ def build(family: Family, params: Params, *, seed: int, rows: int) -> Any:
     params : mapping of str to float
     seed : int
     rows : int
-        Rows it will be fitted on; XGBoost's exact splits are the quicker ones on few.
+        Number of training rows; on few of them XGBoost's exact splits are faster than its histograms.
     """
     if family is Family.XGB:
-        method = "exact" if rows <= _SMALL else "hist"
+        method = "exact" if rows <= _EXACT_ROWS else "hist"
         return require("xgboost", extra="analysis").XGBRegressor(
             **params, random_state=seed, n_jobs=1, tree_method=method, verbosity=0
         )
@@ -121,8 +117,8 @@ def build(family: Family, params: Params, *, seed: int, rows: int) -> Any:
     return forest(**{"n_estimators": _TREES_TUNING, **params}, random_state=seed, n_jobs=1)
 
 
-def model_frame(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Take the columns that a model sees: numbers as float64, texts with a level of their own for unknown."""
+def feature_frame(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Select the columns that a model uses: numbers as float64; texts with a level "unknown" for gaps."""
     numbers = {name: frame[name].astype("float64") for name in columns if is_number(frame[name])}
     texts = {
         name: frame[name].astype("object").where(frame[name].notna(), UNKNOWN).astype(str).astype("object")
@@ -132,8 +128,8 @@ def model_frame(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return frame[list(columns)].assign(**numbers, **texts)
 
 
-def preprocessor(features: pd.DataFrame) -> Any:
-    """Build the encoding of the columns: medians for unknown numbers, one column a level for texts.
+def build_encoder(features: pd.DataFrame) -> Any:
+    """Build the encoding of the columns: medians for missing numbers, one column per level for texts.
 
     It is fitted inside each training fold.
     """
@@ -152,24 +148,24 @@ def preprocessor(features: pd.DataFrame) -> Any:
     return compose.ColumnTransformer([step for step in steps if step[2]], sparse_threshold=0)
 
 
-def regressor(features: pd.DataFrame, model: Any) -> Any:
+def build_pipeline(features: pd.DataFrame, model: Any) -> Any:
     """Wrap a model with the encoding of its columns and of its target.
 
-    The target is brought to mean 0 and deviation 1: XGBoost refuses splits whose gain is under 1e-6 in the
-    target's own unit, which a ratio of a thousandth never reaches.
+    The target is scaled to mean 0 and standard deviation 1: XGBoost makes no split whose gain is below 1e-6
+    in the target's own unit, a gain that a ratio near 0.001 never reaches.
     """
     compose = require("sklearn.compose", extra="analysis")
     encode = require("sklearn.preprocessing", extra="analysis")
     pipeline = require("sklearn.pipeline", extra="analysis")
-    steps = pipeline.Pipeline([("encode", preprocessor(features)), ("model", model)])
+    steps = pipeline.Pipeline([("encode", build_encoder(features)), ("model", model)])
     return compose.TransformedTargetRegressor(steps, transformer=encode.StandardScaler(), check_inverse=False)
 
 
-def baseline(name: str, features: pd.DataFrame) -> Any:
+def build_baseline(name: str, features: pd.DataFrame) -> Any:
     """Build one of `BASELINES`."""
     if name == "mean":
-        return regressor(features, require("sklearn.dummy", extra="analysis").DummyRegressor())
-    linear = require("sklearn.linear_model", extra="analysis").Ridge(alpha=1.0)
+        return build_pipeline(features, require("sklearn.dummy", extra="analysis").DummyRegressor())
+    ridge = require("sklearn.linear_model", extra="analysis").Ridge(alpha=1.0)
     scale = require("sklearn.preprocessing", extra="analysis").StandardScaler()
     pipeline = require("sklearn.pipeline", extra="analysis")
-    return regressor(features, pipeline.Pipeline([("scale", scale), ("ridge", linear)]))
+    return build_pipeline(features, pipeline.Pipeline([("scale", scale), ("ridge", ridge)]))

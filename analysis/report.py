@@ -58,7 +58,7 @@ def _versions() -> str:
     return f"<p class='use'>{escape(listed)}</p>"
 
 
-def shuffle_line(summary: AnalysisSummary) -> str:
+def shuffle_sentence(summary: AnalysisSummary) -> str:
     """Say in one sentence what the run on shuffled targets gave."""
     shuffle = summary.shuffle
     name = LABELS[Family(shuffle.model)]
@@ -75,7 +75,7 @@ def interval(score: Score) -> str:
 
 
 def _alarms(summary: AnalysisSummary) -> list[str]:
-    return [*summary.notes, *([] if summary.shuffle.passed else [shuffle_line(summary)])]
+    return [*summary.notes, *([] if summary.shuffle.passed else [shuffle_sentence(summary)])]
 
 
 def _asked(summary: AnalysisSummary) -> str:
@@ -110,7 +110,7 @@ def _counted(count: int, examples: Sequence[str]) -> str:
 
 def _scores(summary: AnalysisSummary, results: Results) -> str:
     rows = [(s.label, interval(s), f"{s.rmse:.4g}", f"{s.mae:.4g}") for s in summary.scores]
-    spread = float(results.problem.target.std())
+    spread = float(results.data.target.std())
     return (
         "<h2>How well held-out patients are predicted</h2>"
         + _table(("model", "R² [95 % interval]", "RMSE", "MAE"), rows, numbers=3)
@@ -142,7 +142,7 @@ def _figures(row: Mapping[Hashable, float]) -> tuple[str, ...]:
 def _shuffle(summary: AnalysisSummary) -> str:
     runs = ", ".join(f"{value:.3f}" for value in summary.shuffle.r2)
     return (
-        f"<h2>Leak alarm</h2><p>{escape(shuffle_line(summary))} Runs: {runs}. Each patient was given"
+        f"<h2>Leak alarm</h2><p>{escape(shuffle_sentence(summary))} Runs: {runs}. Each patient was given"
         " another's targets; what a model then predicts is chance, or a leak.</p>"
     )
 
@@ -186,8 +186,8 @@ def _cell(value: float) -> str:
 def _columns(summary: AnalysisSummary) -> str:
     out = [(note.column, note.reason) for note in summary.selection.left_out]
     parts = ["<h2>Columns that were left out</h2>", _table(("column", "why"), out) if out else "<p>None.</p>"]
-    if summary.selection.carriers:
-        inside = [(note.column, note.reason) for note in summary.selection.carriers]
+    if summary.selection.leaky:
+        inside = [(note.column, note.reason) for note in summary.selection.leaky]
         parts += ["<h2>Columns that carry the target and were let in</h2>", _table(("column", "why"), inside)]
     return "".join(parts)
 

@@ -1,27 +1,22 @@
-"""Everything that was found, pooled over the held-out folds, and the files that tell it."""
+"""The held-out predictions, explanations and scores of an analysis."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from .crossval import Fitted, Ints, Problem, Split
-from .records import Family, Score, Table
-from .regressors import Floats
-
-if TYPE_CHECKING:
-    pass
+from .crossval import Ints, RegressionData, SearchResult, Split
+from .records import Family, Floats, Score, Table
 
 _MOST_VIEWS = 5
 
 
 @dataclass(frozen=True)
-class Pooled:
-    """One family's held-out predictions and SHAP values, put together from the outer folds."""
+class HeldOut:
+    """One family's held-out predictions and SHAP values of all outer folds, in the order of the table."""
 
     prediction: Floats
     shap_values: Floats
@@ -30,60 +25,61 @@ class Pooled:
 
 @dataclass(frozen=True)
 class Results:
-    """The data that were judged and what came of them; `predictions` holds models and baselines."""
+    """The data of an analysis and its results.
+
+    `finals` holds each family's model of all rows, `predictions` the held-out predictions of the tuned models
+    and the baselines.
+    """
 
     table: Table
     target: str
-    problem: Problem
+    data: RegressionData
     splits: tuple[Split, ...]
-    pooled: Mapping[Family, Pooled]
-    finals: Mapping[Family, Fitted]
+    held_out: Mapping[Family, HeldOut]
+    finals: Mapping[Family, SearchResult]
     predictions: Mapping[str, Floats]
     scores: tuple[Score, ...]
 
     @property
     def fold_of(self) -> Ints:
         """The outer fold, from 1, in which each row was held out."""
-        folds = np.zeros(len(self.problem.target), dtype=np.intp)
+        folds = np.zeros(len(self.data.target), dtype=np.intp)
         for number, (_, test) in enumerate(self.splits, start=1):
             folds[test] = number
         return folds
 
     @property
     def views(self) -> npt.NDArray[np.str_] | None:
-        """The view of each image, where the table has a few different ones."""
+        """The view of each image; None unless the table has a few different views."""
         frame = self.table.frame
         if "view" not in frame.columns or not 1 < frame["view"].nunique() <= _MOST_VIEWS:
             return None
         return frame["view"].astype("object").where(frame["view"].notna(), "unknown").to_numpy(dtype=np.str_)
 
     def score_of(self, model: str) -> Score:
-        """Give the score of one model."""
+        """Return the score of one model."""
         return next(score for score in self.scores if score.model == model)
 
 
-def pool(fitted: Sequence[Fitted], rows: int) -> dict[Family, Pooled]:
-    """Put the outer folds' held-out rows of each family back into the table's order."""
-    pooled: dict[Family, Pooled] = {}
-    for one in fitted:
-        if one.task.fold is None:
+def collect_held_out(results: Sequence[SearchResult], rows: int) -> dict[Family, HeldOut]:
+    """Collect the held-out rows of each family's outer folds in the order of the table."""
+    collected: dict[Family, HeldOut] = {}
+    for result in results:
+        if result.search.fold is None:
             continue
-        if one.task.family not in pooled:
-            width = one.shap_values.shape[1]
-            shapes = (rows, (rows, width), rows)
-            pooled[one.task.family] = Pooled(*(np.full(shape, np.nan) for shape in shapes))
-        place, test = pooled[one.task.family], one.task.test
-        place.prediction[test], place.shap_values[test], place.shap_base[test] = (
-            one.prediction,
-            one.shap_values,
-            one.shap_base,
-        )
-    return pooled
+        family, test = result.search.family, result.search.test
+        if family not in collected:
+            shapes = (rows, (rows, result.shap_values.shape[1]), rows)
+            collected[family] = HeldOut(*(np.full(shape, np.nan) for shape in shapes))
+        collected[family].prediction[test] = result.prediction
+        collected[family].shap_values[test] = result.shap_values
+        collected[family].shap_base[test] = result.shap_base
+    return collected
 
 
 def top_features(results: Results, family: Family) -> tuple[tuple[str, float], ...]:
-    """Rank the features by mean absolute SHAP value on held-out rows."""
-    strength = np.abs(results.pooled[family].shap_values).mean(axis=0)
-    names = [str(name) for name in results.problem.features.columns]
+    """Rank the features by mean absolute SHAP value on held-out rows, largest first."""
+    strength = np.abs(results.held_out[family].shap_values).mean(axis=0)
+    names = [str(name) for name in results.data.features.columns]
     order = np.argsort(-strength, kind="stable")
     return tuple((names[place], float(strength[place])) for place in order)

@@ -1,4 +1,4 @@
-"""From features.csv to tuned regressors, honest scores and explanations: what `cxr-analyze` calls."""
+"""From features.csv to tuned regressors, held-out scores and explanations: what `cxr-analyze` calls."""
 
 from __future__ import annotations
 
@@ -11,14 +11,23 @@ import numpy as np
 
 from ..data.columns import ALIASES
 from ..errors import InputError
-from .crossval import Fitted, Problem, Split, baseline_predictions, make_tasks, outer_folds, run_tasks
-from .leakage import repeated_measurements
-from .outputs import staged, write_results
+from .crossval import (
+    RegressionData,
+    SearchResult,
+    Split,
+    baseline_predictions,
+    outer_folds,
+    plan_searches,
+    run_searches,
+)
+from .leakage import find_identical_measurements
+from .outputs import write_results
 from .records import AnalysisSummary, Family, FeatureMode, Score, Selection, ShuffleCheck, Table
-from .regressors import LABELS, build, model_frame, regressor
-from .results import Results, pool, top_features
-from .scores import check_shuffled, score
-from .selection import Role, choose_features, is_number, role_of
+from .regressors import LABELS, build_pipeline, build_regressor, feature_frame
+from .results import Results, collect_held_out, top_features
+from .scores import check_shuffled_targets, score_predictions
+from .selection import Role, is_number, role_of, select_features
+from .staging import staged_outputs
 from .table import load_table
 
 TARGET = "lesion_ratio"
@@ -37,34 +46,34 @@ def analyze_features(
     folds: int = 5,
     jobs: int = 1,
     seed: int = 0,
-    on_step: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> AnalysisSummary:
-    """Tune regressors of a measured column, judge them on held-out patients, and explain them.
+    """Tune regressors of a measured column, evaluate them on held-out patients, and explain them.
 
     Parameters
     ----------
     features : Path or str
-        A features.csv, one row an image.
+        A features.csv, one row per image.
     clinical : Path or str, optional
         The clinical table; by default the one beside the images that run.json names.
     out : Path or str
         The folder of the results.
     target : str, optional
-        The column to be predicted; by default `lesion_ratio`.
+        The column to predict; by default `lesion_ratio`.
     features_mode : FeatureMode, str or sequence of str
-        A kind of columns, or the columns' names.
+        A kind of columns, or the names of columns.
     models : sequence of Family or str
         The regressors.
     trials : int
-        Trials of the search in each outer fold, and on everything.
+        Trials of the search in each outer fold, and of the search on all rows.
     folds : int
-        Outer folds; a patient is on one side of each.
+        Outer folds; all images of a patient are in one.
     jobs : int
         Processes; the results do not depend on it.
     seed : int
-        Of everything that is drawn: with the same tables, the same results.
-    on_step : callable, optional
-        Is told how many of how many searches are done.
+        Seed of everything random: the same tables give the same results.
+    progress : callable, optional
+        Called with (searches done, searches in all) after each.
 
     Returns
     -------
@@ -73,7 +82,7 @@ def analyze_features(
     Raises
     ------
     InputError
-        If a table cannot be used, or is too small, or no column is left to learn from.
+        If a table cannot be used or is too small, or no column is left to learn from.
     OutputError
         If `out` cannot be written.
     """
@@ -81,24 +90,24 @@ def analyze_features(
     families = _families(models)
     table = load_table(Path(features), Path(clinical) if clinical is not None else None)
     goal = ALIASES.get(target or TARGET, target or TARGET)
-    table = _with_target(table, goal, Path(features))
-    selection = choose_features(table, goal, _mode(features_mode))
-    problem = Problem(
-        model_frame(table.frame, selection.features),
+    table = _rows_with_target(table, goal, Path(features))
+    selection = select_features(table, goal, _feature_mode(features_mode))
+    data = RegressionData(
+        feature_frame(table.frame, selection.features),
         table.frame[goal].to_numpy(dtype=np.float64),
         table.frame["patient_id"].to_numpy(dtype=np.str_),
     )
-    splits = outer_folds(problem.patients, folds, seed)
-    with staged(Path(out)) as stage:
-        tasks = make_tasks(families, splits, len(problem.target), trials=trials, seed=seed)
-        fitted = run_tasks(problem, tasks, jobs=jobs, on_step=on_step or _no_step)
-        results = _judge(table, goal, problem, splits, fitted, seed)
+    splits = outer_folds(data.patients, folds, seed)
+    with staged_outputs(Path(out)) as stage:
+        searches = plan_searches(families, splits, len(data.target), trials=trials, seed=seed)
+        found = run_searches(data, searches, jobs=jobs, progress=progress or _no_progress)
+        results = _evaluate(table, goal, data, splits, found, seed)
         best = max(families, key=lambda family: results.score_of(family).r2)
         summary = AnalysisSummary(
             out=Path(out),
             target=goal,
-            rows=len(problem.target),
-            patients=len(np.unique(problem.patients)),
+            rows=len(data.target),
+            patients=len(np.unique(data.patients)),
             folds=folds,
             trials=trials,
             seed=seed,
@@ -106,7 +115,7 @@ def analyze_features(
             selection=selection,
             scores=results.scores,
             top_features={str(family): top_features(results, family) for family in families},
-            shuffle=_shuffled(results, best, seed),
+            shuffle=_shuffle_check(results, best, seed),
             merge=table.merge,
             notes=(*table.notes, *_warnings(results, selection, results.score_of(best))),
             seconds=time.perf_counter() - start,
@@ -123,7 +132,7 @@ def _families(models: Sequence[Family | str]) -> tuple[Family, ...]:
     return tuple(dict.fromkeys(Family(name) for name in models))
 
 
-def _mode(wanted: FeatureMode | str | Sequence[str]) -> FeatureMode | Sequence[str]:
+def _feature_mode(wanted: FeatureMode | str | Sequence[str]) -> FeatureMode | Sequence[str]:
     if not isinstance(wanted, str):
         names = tuple(ALIASES.get(name, name) for name in wanted)
         return FeatureMode(names[0]) if len(names) == 1 and names[0] in list(FeatureMode) else names
@@ -132,8 +141,14 @@ def _mode(wanted: FeatureMode | str | Sequence[str]) -> FeatureMode | Sequence[s
     return (ALIASES.get(wanted, wanted),)
 
 
-def _with_target(table: Table, target: str, path: Path) -> Table:
-    """Keep the rows whose target is known, or say why there is nothing to learn."""
+def _rows_with_target(table: Table, target: str, path: Path) -> Table:
+    """Keep the rows whose target is known.
+
+    Raises
+    ------
+    InputError
+        If the target is no numeric column, is known in too few rows, or does not vary.
+    """
     frame = table.frame
     usable = [
         name
@@ -141,7 +156,7 @@ def _with_target(table: Table, target: str, path: Path) -> Table:
         if is_number(frame[name]) and role_of(name, table.spatial) is not Role.BOOKKEEPING
     ]
     if target not in usable:
-        problem = "is not a column of numbers" if target in frame.columns else "is not there"
+        problem = "is not a column of numbers" if target in frame.columns else "is not a column of the table"
         raise InputError(f"{path}: the target {target} {problem}; there are {', '.join(usable)}")
     known = frame.loc[frame[target].notna()].reset_index(drop=True)
     if len(known) < _FEWEST_ROWS:
@@ -151,54 +166,59 @@ def _with_target(table: Table, target: str, path: Path) -> Table:
         raise InputError(
             f"{path}: {target} is {value:g} in all {len(known)} images; there is nothing to learn"
         )
-    missing = len(frame) - len(known)
-    notes = (f"{missing} images without {target} are left out",) if missing else ()
+    unknown = len(frame) - len(known)
+    notes = (f"{unknown} images without {target} are left out",) if unknown else ()
     return replace(table, frame=known, notes=(*table.notes, *notes))
 
 
-def _judge(
-    table: Table, target: str, problem: Problem, splits: Sequence[Split], fitted: Sequence[Fitted], seed: int
+def _evaluate(
+    table: Table,
+    target: str,
+    data: RegressionData,
+    splits: Sequence[Split],
+    found: Sequence[SearchResult],
+    seed: int,
 ) -> Results:
-    pooled = pool(fitted, len(problem.target))
-    predictions = {str(family): one.prediction for family, one in pooled.items()}
-    predictions |= baseline_predictions(problem, splits)
+    held_out = collect_held_out(found, len(data.target))
+    predictions = {str(family): one.prediction for family, one in held_out.items()}
+    predictions |= baseline_predictions(data, splits)
     scores = tuple(
-        score(model, LABELS[model], problem.target, predicted, problem.patients, seed=seed)
+        score_predictions(model, LABELS[model], data.target, predicted, data.patients, seed=seed)
         for model, predicted in predictions.items()
     )
-    finals = {one.task.family: one for one in fitted if one.task.fold is None}
-    return Results(table, target, problem, tuple(splits), pooled, finals, predictions, scores)
+    finals = {result.search.family: result for result in found if result.search.fold is None}
+    return Results(table, target, data, tuple(splits), held_out, finals, predictions, scores)
 
 
-def _shuffled(results: Results, family: Family, seed: int) -> ShuffleCheck:
-    problem, final = results.problem, results.finals[family]
+def _shuffle_check(results: Results, family: Family, seed: int) -> ShuffleCheck:
+    data, final = results.data, results.finals[family]
 
-    def make() -> object:
-        bare = build(family, final.tuned.params, seed=final.task.seed, rows=len(problem.target))
-        return regressor(problem.features, bare)
+    def build_model() -> object:
+        bare = build_regressor(family, final.best.params, seed=final.search.seed, rows=len(data.target))
+        return build_pipeline(data.features, bare)
 
-    return check_shuffled(family, make, problem, results.splits, seed=seed)
+    return check_shuffled_targets(family, build_model, data, results.splits, seed=seed)
 
 
 def _warnings(results: Results, selection: Selection, best: Score) -> tuple[str, ...]:
     table, target = results.table, results.target
     notes: list[str] = []
-    if selection.carriers:
-        names = ", ".join(note.column for note in selection.carriers)
+    if selection.leaky:
+        names = ", ".join(note.column for note in selection.leaky)
         notes.append(
-            f"the features include {names}, which carry {target} itself:"
+            f"the features include {names}, from which {target} can be computed:"
             " a high R² is arithmetic, not a finding"
         )
-    pairs = repeated_measurements(table.frame, table.spatial, target)
+    pairs = find_identical_measurements(table.frame, table.spatial, target)
     if pairs:
         notes.append(
-            f"{len(pairs)} images measure the same to the last digit as one of another patient"
-            f" ({pairs[0][0]} and {pairs[0][1]}): perhaps one image under two names"
+            f"{len(pairs)} images have the same measurements, to the last digit, as an image of another"
+            f" patient ({pairs[0][0]} and {pairs[0][1]}): perhaps one image under two names"
         )
     linear = results.score_of("ridge")
     if linear.r2 >= best.r2:
         notes.append(
-            f"the linear model does as well as the tuned ones (R² {linear.r2:.3f} against {best.r2:.3f})"
+            f"the linear baseline is as good as the tuned models (R² {linear.r2:.3f} against {best.r2:.3f})"
         )
     if best.r2_low <= 0:
         notes.append(
@@ -208,5 +228,5 @@ def _warnings(results: Results, selection: Selection, best: Score) -> tuple[str,
     return tuple(notes)
 
 
-def _no_step(_done: int, _all: int) -> None:
-    """Tell nobody."""
+def _no_progress(_done: int, _total: int) -> None:
+    """Report nothing."""

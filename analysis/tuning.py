@@ -1,4 +1,4 @@
-"""Search for good parameters inside a training fold; the outer test fold is never seen."""
+"""Search for hyperparameters inside a training fold; the outer test fold is never used."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..machine.extras import require
-from .records import Family
-from .regressors import Floats, build, final_params, first_params, preprocessor, suggest
+from .records import Family, Floats
+from .regressors import build_encoder, build_regressor, final_params, first_params, suggest_params
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ _STARTUP_TRIALS = 5
 
 
 @dataclass(frozen=True)
-class Tuned:
+class BestParams:
     """The best parameters of a search, and their mean squared error on the inner folds (target's unit²)."""
 
     params: dict[str, float]
@@ -30,14 +30,14 @@ class Tuned:
 
 
 @dataclass(frozen=True)
-class _Fold:
+class _InnerFold:
     train: Floats
     train_target: Floats
     test: Floats
     test_target: Floats
 
 
-def tune(
+def search_params(
     family: Family,
     features: pd.DataFrame,
     target: Floats,
@@ -45,8 +45,8 @@ def tune(
     *,
     trials: int,
     seed: int,
-) -> Tuned:
-    """Search a family's parameters on inner folds that keep patients together.
+) -> BestParams:
+    """Search a family's hyperparameters on inner folds that keep patients together.
 
     Parameters
     ----------
@@ -55,18 +55,18 @@ def tune(
     target : ndarray of float64, shape (n,)
     patients : ndarray of str, shape (n,)
     trials : int
-        Trials of Optuna's TPE sampler; the first takes the family's usual values.
+        Trials of Optuna's TPE sampler; the first uses the family's usual values.
     seed : int
-        Of the folds, the sampler and the models.
+        Seed of the folds, the sampler and the models.
     """
     scale = float(target.std()) or 1.0
     folds = list(_inner_folds(features, (target - target.mean()) / scale, patients, seed))
 
     def objective(trial: Any) -> float:
-        params = suggest(family, trial)
+        params = suggest_params(family, trial)
         errors: list[float] = []
         for step, fold in enumerate(folds):
-            model = build(family, params, seed=seed, rows=len(fold.train))
+            model = build_regressor(family, params, seed=seed, rows=len(fold.train))
             model.fit(fold.train, fold.train_target)
             errors.append(float(np.mean((model.predict(fold.test) - fold.test_target) ** 2)))
             trial.report(float(np.mean(errors)), step)
@@ -75,30 +75,31 @@ def tune(
         return float(np.mean(errors))
 
     optuna = require("optuna", extra="analysis")
-    with _quiet(optuna):
+    with _warnings_only(optuna):
         study = optuna.create_study(
             sampler=optuna.samplers.TPESampler(seed=seed),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS),
         )
         study.enqueue_trial(first_params(family))
         study.optimize(objective, n_trials=trials)
-    return Tuned(final_params(family, study.best_params), study.best_value * scale**2)
+    return BestParams(final_params(family, study.best_params), study.best_value * scale**2)
 
 
 def _inner_folds(
     features: pd.DataFrame, target: Floats, patients: npt.NDArray[np.str_], seed: int
-) -> Iterator[_Fold]:
-    # The encoding does not depend on a trial's parameters: it is fitted once a fold.
+) -> Iterator[_InnerFold]:
+    # The encoding does not depend on a trial's parameters: it is fitted once per fold.
     selection = require("sklearn.model_selection", extra="analysis")
     splitter = selection.GroupKFold(INNER_FOLDS, shuffle=True, random_state=seed)
     for train, test in splitter.split(features, target, patients):
-        encoder = preprocessor(features)
+        encoder = build_encoder(features)
         encoded = np.asarray(encoder.fit_transform(features.iloc[train]), dtype=np.float64)
-        yield _Fold(encoded, target[train], np.asarray(encoder.transform(features.iloc[test])), target[test])
+        encoded_test = np.asarray(encoder.transform(features.iloc[test]))
+        yield _InnerFold(encoded, target[train], encoded_test, target[test])
 
 
 @contextmanager
-def _quiet(optuna: Any) -> Iterator[None]:
+def _warnings_only(optuna: Any) -> Iterator[None]:
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

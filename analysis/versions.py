@@ -1,4 +1,4 @@
-"""The versions of what computed an analysis."""
+"""The versions of the packages that an analysis uses."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ _PACKAGES = ("cxr", "pandas", "scikit-learn", "xgboost", "lightgbm", "optuna", "
 
 
 def used_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that computed the results."""
+    """Return the versions of Python and of those packages that are installed."""
     return {"python": platform.python_version(), **versions(_PACKAGES)}

@@ -1,4 +1,4 @@
-"""A cohort whose truth is known: lesion ratio rises with age, then with sex, then with view."""
+"""A cohort with a known truth: the lesion ratio depends on age most, then on sex, then on view."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ SIZE = 512
 MM = 0.2
 
 
-def _image(rng: np.random.Generator, age: int, sex: str, view: str) -> dict[str, float]:
+def _measure(rng: np.random.Generator, age: int, sex: str, view: str) -> dict[str, float]:
     burden = 0.0012 * (age - 35) + 0.016 * (sex == "M") + 0.008 * (view == "AP") + rng.normal(0, 0.008)
     number = int(rng.integers(1, 5)) if burden > 0.003 else 0
     total = round(burden * SIZE**2) if number else 0
-    unknown = float("nan")
+    empty = float("nan")
     return {
         "width": SIZE,
         "height": SIZE,
         "spacing_mm": MM,
         "lesion_ratio": total / SIZE**2,
         "num_lesions": number,
-        "mean_area": total / number if number else unknown,
-        "mean_centroid_dist": float(rng.uniform(40, 200)) if number else unknown,
+        "mean_area": total / number if number else empty,
+        "mean_centroid_dist": float(rng.uniform(40, 200)) if number else empty,
         "total_area": total,
         "max_area": total * rng.uniform(0.5, 1) if number else 0,
         "total_area_mm2": total * MM**2,
-        "mean_probability": float(rng.uniform(0.6, 0.9)) if number else unknown,
+        "mean_probability": float(rng.uniform(0.6, 0.9)) if number else empty,
         "max_probability": float(rng.uniform(0.9, 1)) if number else float(rng.uniform(0, 0.4)),
     }
 
 
 def make_cohort(folder: Path, *, patients: int = 60, seed: int = 0) -> Path:
-    """Write features.csv, run.json and, beside the images, the clinical table; several images a patient."""
+    """Write features.csv, run.json and the clinical table beside the images; 1 to 4 images per patient."""
     rng = np.random.default_rng(seed)
-    images: list[dict[str, object]] = []
+    rows: list[dict[str, object]] = []
     entries: list[dict[str, object]] = []
     for patient in range(1, patients + 1):
         age, sex = int(rng.integers(20, 90)), str(rng.choice(["M", "F"]))
         for follow_up in range(int(rng.integers(1, 5))):
             view = str(rng.choice(["PA", "AP"]))
             name = f"{patient:08d}_{follow_up:03d}.png"
-            image = _image(rng, age, sex, view)
-            images.append({"image": name, "patient_id": str(patient), **image})
+            measured = _measure(rng, age, sex, view)
+            rows.append({"image": name, "patient_id": str(patient), **measured})
             entries.append(
                 {
                     "Image Index": name,
-                    "Finding Labels": "Mass" if image["num_lesions"] else "No Finding",
+                    "Finding Labels": "Mass" if measured["num_lesions"] else "No Finding",
                     "Follow-up #": follow_up,
                     "Patient ID": patient,
                     "Patient Age": age,
@@ -67,7 +67,7 @@ def make_cohort(folder: Path, *, patients: int = 60, seed: int = 0) -> Path:
     images = folder / "set" / "images"
     images.mkdir(parents=True)
     pd.DataFrame(entries).to_csv(folder / "set" / "Data_Entry_2017_v2020.csv", index=False)
-    pd.DataFrame(images).to_csv(folder / "features.csv", index=False)
+    pd.DataFrame(rows).to_csv(folder / "features.csv", index=False)
     (folder / "run.json").write_text(json.dumps({"folder": str(images)}))
     return folder / "features.csv"
 
@@ -79,5 +79,5 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def analyzed(features: Path) -> AnalysisSummary:
-    """One analysis with all three families, of which many tests read the results."""
+    """One analysis with all three families; many tests read its results."""
     return analyze_features(features, out=features.parent / "analysis", trials=2, folds=3)

@@ -1,4 +1,4 @@
-"""`cxr-analyze`: quick help, one-line errors, a short result."""
+"""`cxr-analyze`: fast help, one-line errors, a short result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from cxr.analysis.command import command
 
 
-def test_help_imports_nothing_heavy() -> None:
+def test_help_imports_no_heavy_package() -> None:
     code = """
 import sys
 from click.testing import CliRunner
@@ -24,12 +24,12 @@ assert not heavy, heavy
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_result_is_a_short_table(features: Path, tmp_path: Path) -> None:
+def test_command_prints_a_table_of_scores(features: Path, tmp_path: Path) -> None:
     arguments = [str(features), "--out", str(tmp_path), "--models", "lgb", "--trials", "1", "--folds", "2"]
     done = CliRunner().invoke(command, arguments)
     assert done.exit_code == 0, done.output
-    for part in ("LightGBM", "mean (baseline)", "linear (baseline)", "age 0.0", "left out", "report.html"):
-        assert part in done.output
+    for text in ("LightGBM", "mean (baseline)", "linear (baseline)", "age 0.0", "left out", "report.html"):
+        assert text in done.output
     assert "research use only" in done.output
 
 
@@ -47,7 +47,7 @@ def test_the_result_is_a_short_table(features: Path, tmp_path: Path) -> None:
         ([], 2),
     ],
 )
-def test_errors_are_one_line_with_the_right_code(
+def test_error_is_one_line_and_writes_nothing(
     features: Path, tmp_path: Path, arguments: list[str], code: int
 ) -> None:
     filled = [argument.format(features=features) for argument in arguments]

@@ -1,4 +1,4 @@
-"""Patients stay on one side of every fold, inner and outer; searches repeat with their seed."""
+"""A patient is on one side of every fold, inner and outer; a search is reproducible from its seed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,26 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cxr.analysis import tuning
-from cxr.analysis.crossval import Problem, assert_apart, make_tasks, outer_folds, run_task
+from cxr.analysis.crossval import (
+    RegressionData,
+    check_no_shared_patient,
+    outer_folds,
+    plan_searches,
+    run_search,
+)
 from cxr.analysis.records import Family
-from cxr.analysis.regressors import build, final_params, first_params, model_frame, regressor
+from cxr.analysis.regressors import (
+    build_pipeline,
+    build_regressor,
+    feature_frame,
+    final_params,
+    first_params,
+)
 from cxr.errors import InputError
 
 
 @pytest.fixture
-def problem() -> Problem:
+def data() -> RegressionData:
     rng = np.random.default_rng(0)
     count = 90
     frame = pd.DataFrame({"age": rng.normal(50, 15, count), "sex": rng.choice(["M", "F", None], count)})
@@ -24,7 +36,9 @@ def problem() -> Problem:
     target = (
         frame["age"].fillna(50).to_numpy() + 9 * (frame["sex"] == "M").to_numpy() + rng.normal(0, 4, count)
     )
-    return Problem(model_frame(frame, ["age", "sex"]), target, rng.integers(0, 30, count).astype(str))
+    return RegressionData(
+        feature_frame(frame, ["age", "sex"]), target, rng.integers(0, 30, count).astype(str)
+    )
 
 
 @settings(deadline=None)
@@ -33,7 +47,7 @@ def problem() -> Problem:
     folds=st.integers(2, 5),
     seed=st.integers(0, 9),
 )
-def test_no_patient_is_on_both_sides(patients: list[int], folds: int, seed: int) -> None:
+def test_no_patient_is_on_both_sides_of_an_outer_fold(patients: list[int], folds: int, seed: int) -> None:
     names = np.array(patients).astype(str)
     assume(len(set(patients)) >= max(2 * folds, 6))
     splits = outer_folds(names, folds, seed)
@@ -42,10 +56,10 @@ def test_no_patient_is_on_both_sides(patients: list[int], folds: int, seed: int)
         assert not set(names[train]) & set(names[test])
 
 
-def test_inner_folds_keep_patients_together_and_outer_test_rows_out(
-    problem: Problem, monkeypatch: pytest.MonkeyPatch
+def test_inner_folds_split_by_patient_and_exclude_the_held_out_rows(
+    data: RegressionData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the search is given is exactly the training side, and its own folds are apart by patient."""
+    """The search is given the training side only, and its own folds are split by patient."""
     from sklearn.model_selection import GroupKFold
 
     seen: list[tuple[set[str], set[str]]] = []
@@ -57,63 +71,65 @@ def test_inner_folds_keep_patients_together_and_outer_test_rows_out(
             seen.append((set(names[train]), set(names[test])))
             yield train, test
 
-    splits = outer_folds(problem.patients, 3, 0)
+    splits = outer_folds(data.patients, 3, 0)
     monkeypatch.setattr(GroupKFold, "split", spy)
-    task = make_tasks([Family.LGB], splits, 90, trials=1, seed=0)[0]
-    run_task(problem, task)
-    held_out = set(problem.patients[task.test])
+    search = plan_searches([Family.LGB], splits, 90, trials=1, seed=0)[0]
+    run_search(data, search)
+    held_out = set(data.patients[search.test])
     assert len(seen) == tuning.INNER_FOLDS
     for train, test in seen:
         assert not train & test
         assert not (train | test) & held_out
 
 
-def test_sides_that_share_a_patient_are_refused() -> None:
+def test_sides_that_share_a_patient_are_rejected() -> None:
     with pytest.raises(InputError, match="1 patients are on both sides of a fold, such as P2"):
-        assert_apart(np.array(["P1", "P2"]), np.array(["P2", "P3"]))
+        check_no_shared_patient(np.array(["P1", "P2"]), np.array(["P2", "P3"]))
 
 
 @pytest.mark.parametrize(
     ("patients", "folds", "advice"),
     [(9, 5, "at most 4 are possible"), (4, 2, "too few for any"), (1, 2, "too few for any")],
 )
-def test_too_few_patients_are_told(patients: int, folds: int, advice: str) -> None:
+def test_too_few_patients_are_an_error_that_names_the_possible_number_of_folds(
+    patients: int, folds: int, advice: str
+) -> None:
     names = np.repeat(np.arange(patients), 4).astype(str)
     with pytest.raises(InputError, match=f"there are {patients} .*{advice}"):
         outer_folds(names, folds, 0)
 
 
-def test_the_most_folds_that_are_advised_work() -> None:
+def test_suggested_number_of_folds_works() -> None:
     assert len(outer_folds(np.arange(9).astype(str), 4, 0)) == 4
 
 
 @pytest.mark.parametrize("family", Family)
-def test_a_search_repeats_with_its_seed(problem: Problem, family: Family) -> None:
-    def search(seed: int) -> tuning.Tuned:
-        data = (problem.features, problem.target, problem.patients)
-        return tuning.tune(family, *data, trials=3, seed=seed)
+def test_search_is_reproducible_from_its_seed(data: RegressionData, family: Family) -> None:
+    def best(seed: int) -> tuning.BestParams:
+        return tuning.search_params(family, data.features, data.target, data.patients, trials=3, seed=seed)
 
-    assert search(1) == search(1)
-    assert search(1) != search(2)
+    assert best(1) == best(1)
+    assert best(1) != best(2)
 
 
-def test_every_search_has_a_seed_of_its_own() -> None:
+def test_every_search_has_its_own_seed() -> None:
     splits = outer_folds(np.arange(12).astype(str), 3, 0)
-    tasks = make_tasks(list(Family), splits, 12, trials=1, seed=0)
-    assert len({task.seed for task in tasks}) == len(tasks) == 12
-    alone = make_tasks([Family.RF], splits, 12, trials=1, seed=0)
-    assert [task.seed for task in alone] == [task.seed for task in tasks if task.family is Family.RF]
+    searches = plan_searches(list(Family), splits, 12, trials=1, seed=0)
+    assert len({search.seed for search in searches}) == len(searches) == 12
+    forest_only = plan_searches([Family.RF], splits, 12, trials=1, seed=0)
+    forest_of_all = [search for search in searches if search.family is Family.RF]
+    assert [search.seed for search in forest_only] == [search.seed for search in forest_of_all]
 
 
 @pytest.mark.parametrize("family", Family)
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
-def test_the_targets_unit_does_not_matter(problem: Problem, family: Family, scale: float) -> None:
-    """XGBoost alone would find no split in a target of millionths."""
+def test_unit_of_the_target_does_not_matter(data: RegressionData, family: Family, scale: float) -> None:
+    """XGBoost by itself makes no split where the target is of the order of 1e-6."""
 
     def fitted(target: np.ndarray) -> np.ndarray:
-        bare = build(family, final_params(family, first_params(family)), seed=0, rows=90)
+        bare = build_regressor(family, final_params(family, first_params(family)), seed=0, rows=90)
         return np.asarray(
-            regressor(problem.features, bare).fit(problem.features, target).predict(problem.features)
+            build_pipeline(data.features, bare).fit(data.features, target).predict(data.features)
         )
 
-    assert np.allclose(fitted(problem.target * scale) / scale, fitted(problem.target), rtol=1e-3)
+    assert np.allclose(fitted(data.target * scale) / scale, fitted(data.target), rtol=1e-3)

@@ -1,4 +1,4 @@
-"""SHAP values of each family add up to its predictions, one value a column of the table."""
+"""SHAP values of each family add up to its predictions; there is one value per column of the table."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr.analysis.explain import OTHER, contributions, encoded_sources
+from cxr.analysis.explain import OTHER, encoded_sources, shap_values
 from cxr.analysis.records import Family
-from cxr.analysis.regressors import build, first_params, model_frame, regressor
+from cxr.analysis.regressors import build_pipeline, build_regressor, feature_frame, first_params
 
 
 @pytest.fixture
@@ -22,24 +22,24 @@ def frame() -> pd.DataFrame:
             "noise": rng.normal(0, 1, 120),
         }
     )
-    return model_frame(raw, list(raw.columns))
+    return feature_frame(raw, list(raw.columns))
 
 
 @pytest.mark.parametrize("family", Family)
-def test_values_and_base_add_up_to_the_prediction(family: Family, frame: pd.DataFrame) -> None:
+def test_shap_values_and_base_add_up_to_the_prediction(family: Family, frame: pd.DataFrame) -> None:
     target = 1e-4 * (frame["age"] + 8 * (frame["sex"] == "M")).to_numpy()
-    model = regressor(frame, build(family, first_params(family), seed=0, rows=90))
+    model = build_pipeline(frame, build_regressor(family, first_params(family), seed=0, rows=90))
     model.fit(frame.iloc[:90], target[:90])
-    values, base = contributions(family, model, frame.iloc[90:])
+    values, base = shap_values(family, model, frame.iloc[90:])
     assert values.shape == (30, 4)
     assert np.allclose(values.sum(axis=1) + base, model.predict(frame.iloc[90:]), rtol=1e-5)
     strength = dict(zip(frame.columns, np.abs(values).mean(axis=0), strict=True))
     assert sorted(strength, key=strength.__getitem__)[-2:] == ["sex", "age"]
 
 
-def test_encoded_columns_know_where_they_come_from(frame: pd.DataFrame) -> None:
-    """Numbers first, then a column a level; more than a dozen levels share the last one."""
-    model = regressor(frame, build(Family.LGB, first_params(Family.LGB), seed=0, rows=120))
+def test_each_encoded_column_has_its_source_column_and_level(frame: pd.DataFrame) -> None:
+    """Numbers come first, then one column per level; levels beyond the first eleven share the last column."""
+    model = build_pipeline(frame, build_regressor(Family.LGB, first_params(Family.LGB), seed=0, rows=120))
     encoder = model.fit(frame, frame["age"].to_numpy()).regressor_.named_steps["encode"]
     sources = encoded_sources(encoder, frame)
     assert len(sources) == encoder.transform(frame).shape[1]

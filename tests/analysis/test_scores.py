@@ -1,4 +1,4 @@
-"""R², its interval over patients, and the alarm on shuffled targets."""
+"""R², its interval over patients, and the check on shuffled targets."""
 
 from __future__ import annotations
 
@@ -13,17 +13,24 @@ from hypothesis.extra import numpy as hnp
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.model_selection import KFold
 
-from cxr.analysis.crossval import Problem, outer_folds
+from cxr.analysis.crossval import RegressionData, outer_folds
 from cxr.analysis.records import Family
-from cxr.analysis.regressors import build, first_params, regressor
-from cxr.analysis.scores import check_shuffled, mae, r2_interval, r_squared, rmse, shuffle_between_patients
+from cxr.analysis.regressors import build_pipeline, build_regressor, first_params
+from cxr.analysis.scores import (
+    check_shuffled_targets,
+    mae,
+    r2_interval,
+    r_squared,
+    rmse,
+    shuffle_between_patients,
+)
 
 numbers = hnp.arrays(np.float64, st.integers(3, 30), elements=st.floats(-100, 100, width=16))
 
 
 @settings(deadline=None)
 @given(data=st.data(), target=numbers)
-def test_scores_equal_scikit_learns(data: st.DataObject, target: np.ndarray) -> None:
+def test_scores_equal_those_of_scikit_learn(data: st.DataObject, target: np.ndarray) -> None:
     guess = data.draw(hnp.arrays(np.float64, len(target), elements=st.floats(-100, 100, width=16)))
     assert np.isclose(rmse(target, guess), root_mean_squared_error(target, guess))
     assert np.isclose(mae(target, guess), mean_absolute_error(target, guess))
@@ -33,22 +40,24 @@ def test_scores_equal_scikit_learns(data: st.DataObject, target: np.ndarray) -> 
         assert np.isnan(r_squared(target, guess))
 
 
-def test_the_interval_is_that_of_drawing_whole_patients() -> None:
+def test_interval_equals_a_bootstrap_that_draws_whole_patients() -> None:
     rng = np.random.default_rng(0)
     patients = np.repeat([f"P{n:02d}" for n in range(25)], rng.integers(1, 6, 25))
     target = rng.normal(3, 1, len(patients))
     guess = target + rng.normal(0, 0.6, len(patients))
     names = np.unique(patients)
-    again = np.random.default_rng(7)
+    same_draws = np.random.default_rng(7)
     draws = []
     for _ in range(200):
-        rows = np.concatenate([np.flatnonzero(patients == names[n]) for n in again.integers(25, size=25)])
+        rows = np.concatenate(
+            [np.flatnonzero(patients == names[n]) for n in same_draws.integers(25, size=25)]
+        )
         draws.append(r2_score(target[rows], guess[rows]))
     expected = np.percentile(draws, [2.5, 97.5])
     assert np.allclose(r2_interval(target, guess, patients, seed=7, resamples=200), expected)
 
 
-def test_the_interval_is_wider_where_images_come_from_few_patients() -> None:
+def test_interval_is_wider_if_the_images_are_of_few_patients() -> None:
     rng = np.random.default_rng(0)
     level = np.repeat(rng.normal(0, 1, 10), 20)
     guess = level + np.repeat(rng.normal(0, 0.5, 10), 20)
@@ -58,7 +67,7 @@ def test_the_interval_is_wider_where_images_come_from_few_patients() -> None:
     assert high - low > 2 * (narrow_high - narrow_low)
 
 
-def test_shuffling_hands_whole_patients_on() -> None:
+def test_shuffling_keeps_the_targets_of_a_patient_together() -> None:
     patients = np.array(["a", "b", "a", "c", "b", "c"])
     target = np.array([1.0, 2.0, 1.5, 3.0, 2.5, 3.5])
     shuffled = shuffle_between_patients(target, patients, np.random.default_rng(3))
@@ -68,17 +77,17 @@ def test_shuffling_hands_whole_patients_on() -> None:
     assert not np.array_equal(shuffled, target)
 
 
-@pytest.mark.parametrize("apart", [True, False])
-def test_the_alarm_rings_only_where_patients_are_on_both_sides(*, apart: bool) -> None:
-    """Heights tell patients apart and nothing else; folds by rows let a forest remember them."""
+@pytest.mark.parametrize("by_patient", [True, False])
+def test_shuffle_check_fails_only_if_patients_are_on_both_sides(*, by_patient: bool) -> None:
+    """Height identifies the patient and nothing else; with folds by row, a forest memorizes it."""
     rng = np.random.default_rng(0)
     patients = np.repeat(np.arange(40), 4).astype(str)
     height = np.repeat(rng.normal(170, 10, 40), 4)
     target = np.repeat(rng.normal(0, 1, 40), 4) + rng.normal(0, 0.1, 160)
-    problem = Problem(pd.DataFrame({"height": height}), target, patients)
+    data = RegressionData(pd.DataFrame({"height": height}), target, patients)
     rows = KFold(5, shuffle=True, random_state=0).split(height)
-    splits = outer_folds(patients, 5, 0) if apart else list(rows)
+    splits = outer_folds(patients, 5, 0) if by_patient else list(rows)
     params = {**first_params(Family.RF), "min_samples_leaf": 1}
-    make = partial(regressor, problem.features, build(Family.RF, params, seed=0, rows=160))
-    check = check_shuffled(Family.RF, make, problem, splits, seed=0)
-    assert check.passed is apart
+    build_model = partial(build_pipeline, data.features, build_regressor(Family.RF, params, seed=0, rows=160))
+    check = check_shuffled_targets(Family.RF, build_model, data, splits, seed=0)
+    assert check.passed is by_patient

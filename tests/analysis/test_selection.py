@@ -1,4 +1,4 @@
-"""Which columns the regressors see, and why others are left out."""
+"""Which columns the regressors use, and why the others are left out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cxr.analysis.records import FeatureMode, Grouping, Table
-from cxr.analysis.selection import Role, choose_features, role_of
+from cxr.analysis.selection import Role, role_of, select_features
 from cxr.errors import InputError
 
 N = 60
@@ -61,7 +61,7 @@ def table() -> Table:
         ("spacing_mm", Role.GEOMETRY),
     ],
 )
-def test_a_column_is_known_by_its_name(column: str, role: Role) -> None:
+def test_name_of_a_column_decides_its_role(column: str, role: Role) -> None:
     assert role_of(column, spatial=("mean_centroid_dist",)) is role
 
 
@@ -86,16 +86,16 @@ def test_a_column_is_known_by_its_name(column: str, role: Role) -> None:
         ),
     ],
 )
-def test_a_mode_chooses_columns(table: Table, mode: FeatureMode, expected: set[str]) -> None:
-    chosen = choose_features(table, "lesion_ratio", mode)
-    assert set(chosen.features) == expected
+def test_mode_selects_columns(table: Table, mode: FeatureMode, expected: set[str]) -> None:
+    selected = select_features(table, "lesion_ratio", mode)
+    assert set(selected.features) == expected
     everything = set(table.frame.columns) - {"image", "patient_id", "lesion_ratio"}
-    assert {note.column for note in chosen.left_out} == everything - expected
+    assert {note.column for note in selected.left_out} == everything - expected
 
 
-def test_each_column_left_out_has_its_reason(table: Table) -> None:
+def test_each_column_left_out_has_a_reason(table: Table) -> None:
     reasons = {
-        n.column: n.reason for n in choose_features(table, "lesion_ratio", FeatureMode.DEFAULT).left_out
+        n.column: n.reason for n in select_features(table, "lesion_ratio", FeatureMode.DEFAULT).left_out
     }
     assert "same mask" in reasons["num_lesions"]
     assert "same in every row" in reasons["site"]
@@ -106,9 +106,11 @@ def test_each_column_left_out_has_its_reason(table: Table) -> None:
 
 
 @pytest.mark.parametrize("wanted", [FeatureMode.ALL, ("num_lesions", "mean_area", "age")])
-def test_carriers_that_are_let_in_are_told(table: Table, wanted: FeatureMode | tuple[str, ...]) -> None:
-    chosen = choose_features(table, "lesion_ratio", wanted)
-    assert {note.column for note in chosen.carriers} == {"num_lesions", "mean_area"}
+def test_selected_columns_that_leak_the_target_are_reported(
+    table: Table, wanted: FeatureMode | tuple[str, ...]
+) -> None:
+    selected = select_features(table, "lesion_ratio", wanted)
+    assert {note.column for note in selected.leaky} == {"num_lesions", "mean_area"}
 
 
 @pytest.mark.parametrize(
@@ -120,12 +122,14 @@ def test_carriers_that_are_let_in_are_told(table: Table, wanted: FeatureMode | t
         (("site", "age"), "same value in every row: site"),
     ],
 )
-def test_named_columns_must_be_usable(table: Table, wanted: tuple[str, ...], message: str) -> None:
+def test_named_column_that_cannot_be_a_feature_is_rejected(
+    table: Table, wanted: tuple[str, ...], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
-        choose_features(table, "lesion_ratio", wanted)
+        select_features(table, "lesion_ratio", wanted)
 
 
-def test_nothing_to_learn_from_is_an_error_with_the_reasons(table: Table) -> None:
-    bare = Table(table.frame, table.spatial, (), Grouping.FEATURES)
+def test_no_column_left_is_an_error_with_the_reasons(table: Table) -> None:
+    no_clinical = Table(table.frame, table.spatial, (), Grouping.FEATURES)
     with pytest.raises(InputError, match=r"no column is left .*num_lesions: measured, not asked for"):
-        choose_features(bare, "lesion_ratio", FeatureMode.CLINICAL)
+        select_features(no_clinical, "lesion_ratio", FeatureMode.CLINICAL)

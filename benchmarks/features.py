@@ -53,7 +53,7 @@ Mask = np.ndarray
 Method = Callable[[Mask], object]
 
 
-def blobs(count: int, size: int) -> Mask:
+def ellipses(count: int, size: int) -> Mask:
     """Draw ellipses that cover as much of the mask as lesions do: a few to a dozen percent."""
     rng = np.random.default_rng(count)
     mask = np.zeros((size, size), np.uint8)
@@ -77,8 +77,8 @@ def pattern(rule: Callable[[Mask, Mask], Mask], size: int) -> Mask:
 
 TEXTURES: dict[str, Callable[[int], Mask]] = {
     "empty": lambda size: np.zeros((size, size), np.uint8),
-    "4 blobs": lambda size: blobs(4, size),
-    "40 blobs": lambda size: blobs(40, size),
+    "4 ellipses": lambda size: ellipses(4, size),
+    "40 ellipses": lambda size: ellipses(40, size),
     "blurred noise": lambda size: noise(size, 1.5),
     "white noise": noise,
 }
@@ -197,19 +197,19 @@ def print_table(title: str, cases: list[tuple[str, Mask]], rounds: int) -> dict[
 
 
 def print_targets(usual: dict[str, dict[str, float]], hard: dict[str, dict[str, float]]) -> None:
-    """Print each target ratio at 1024 x 1024 beside the measured one."""
+    """Print each target ratio at 1024 x 1024 and the measured ratio."""
     lines = [
-        ("OpenCV / all fields, 4 blobs", usual["4 blobs"], OPENCV, ALL, 40),
-        ("OpenCV / all fields, 40 blobs", usual["40 blobs"], OPENCV, ALL, 15),
+        ("OpenCV / all fields, 4 ellipses", usual["4 ellipses"], OPENCV, ALL, 40),
+        ("OpenCV / all fields, 40 ellipses", usual["40 ellipses"], OPENCV, ALL, 15),
         ("OpenCV / all fields, white noise", usual["white noise"], OPENCV, ALL, 0.7),
-        ("scikit-image / all fields, 4 blobs", usual["4 blobs"], SKIMAGE, ALL, 75),
+        ("scikit-image / all fields, 4 ellipses", usual["4 ellipses"], SKIMAGE, ALL, 75),
     ]
     print("\n| at 1024 x 1024 | at least | measured |\n| --- | ---: | ---: |")
     for title, times, peer, ours, least in lines:
         if peer in times:
             print(f"| {title} | {least} x | {times[peer] / times[ours]:.1f} x |")
     ratio, name = min((times[OPENCV] / times[OPENCV_FIELDS], name) for name, times in (usual | hard).items())
-    print(f"| OpenCV / OpenCV's fields, the worst of all masks ({name}) | 1 x | {ratio:.2f} x |")
+    print(f"| OpenCV / OpenCV's fields, worst mask ({name}) | 1 x | {ratio:.2f} x |")
 
 
 def main() -> None:
@@ -220,7 +220,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     print_setting(PACKAGES)
-    print("8-connectivity, milliseconds, on one thread unless it says so.")
+    print("8-connectivity, milliseconds, on one thread unless stated otherwise.")
     usual = {
         size: print_table(
             f"{size} x {size}", [(name, make(size)) for name, make in TEXTURES.items()], options.rounds

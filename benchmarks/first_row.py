@@ -1,4 +1,4 @@
-"""How long until the first row is in features.csv? A fresh process each time, with warm caches.
+"""Measure the time to the first row of features.csv, in a new process each time, with warm caches.
 
 python benchmarks/first_row.py [--work benchmarks/work] [--rounds 5]
 """
@@ -18,7 +18,7 @@ from work import RESNET, images, network
 
 
 def first_row(folder: Path, model: Path) -> float:
-    """Give the seconds from the start of `cxr-infer` to its first row on the disk."""
+    """Return the seconds from the start of `cxr-infer` to its first row on disk."""
     with TemporaryDirectory() as out:
         command = [str(Path(sys.executable).with_name("cxr-infer")), str(folder), "--model", str(model)]
         started = time.perf_counter()
@@ -26,7 +26,7 @@ def first_row(folder: Path, model: Path) -> float:
         table = Path(out) / "features.csv"
         while not (table.exists() and table.read_bytes().count(b"\n") > 1):
             if run.poll() is not None:
-                raise SystemExit("cxr-infer ended without a row")
+                raise SystemExit("cxr-infer exited without writing a row")
             time.sleep(0.005)
         seconds = time.perf_counter() - started
         run.kill()
@@ -48,7 +48,7 @@ def main() -> None:
     times = [first_row(folder, model) for _ in range(options.rounds)]
     print(
         f"\nFirst row, Unet-resnet34 fp32 on cpu: {statistics.median(times):.2f} s "
-        f"({min(times):.2f} to {max(times):.2f} of {len(times)}); under 2 s."
+        f"({min(times):.2f} to {max(times):.2f} in {len(times)} runs; limit 2 s)."
     )
 
 

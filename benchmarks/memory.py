@@ -1,4 +1,4 @@
-"""Does memory grow with the folder? Hard links to a few images, and the process's memory at two moments.
+"""Check that memory does not grow with the number of images, with hard links to a few images.
 
 python benchmarks/memory.py [--work benchmarks/work] [--images 20000] [--provider openvino]
 """
@@ -21,7 +21,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def resident() -> int:
-    """Give the bytes of this process that lie in memory."""
+    """Return the resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
 
@@ -36,28 +36,31 @@ def main() -> None:
     sources = images(options.work)
     model = network(options.work, "lite0", LITE).int8
     print_setting(("onnxruntime", "openvino", "numpy"))
-    # On the disk of the images, so that links can be made.
+    # On the file system of the images, since hard links cannot cross file systems.
     with TemporaryDirectory(dir=options.work) as scratch:
         folder = Path(scratch) / "images"
         folder.mkdir()
         for index in range(options.images):
             os.link(sources[index % len(sources)], folder / f"{index:06}.png")
-        seen: dict[int, int] = {}
+        resident_at: dict[int, int] = {}
 
-        def watch(done: int, _total: int) -> None:
+        def record(done: int, _total: int) -> None:
             if done in (EARLY, options.images // 2, options.images):
-                seen[done] = resident()
+                resident_at[done] = resident()
 
         started = time.perf_counter()
         infer_folder(
-            folder, model=model, provider=options.provider, out=Path(scratch) / "out", progress=watch
+            folder, model=model, provider=options.provider, out=Path(scratch) / "out", progress=record
         )
         seconds = time.perf_counter() - started
     print("\n| after images | memory, MB |\n| ---: | ---: |")
-    for done, held in sorted(seen.items()):
-        print(f"| {done:,} | {held / 1e6:.0f} |")
-    growth = seen[options.images] / seen[EARLY] - 1
-    print(f"\n{options.images:,} images in {seconds:.0f} s; growth from {EARLY:,} on: {growth:+.1%} (< 5 %).")
+    for done, size in sorted(resident_at.items()):
+        print(f"| {done:,} | {size / 1e6:.0f} |")
+    growth = resident_at[options.images] / resident_at[EARLY] - 1
+    print(
+        f"\n{options.images:,} images in {seconds:.0f} s; "
+        f"growth after the first {EARLY:,}: {growth:+.1%} (limit 5 %)."
+    )
 
 
 if __name__ == "__main__":

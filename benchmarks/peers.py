@@ -1,7 +1,7 @@
-"""What people do without cxr: a loop over the images with PIL, the model, and scikit-image.
+"""Baselines without cxr: a loop over the images with PIL, the model and scikit-image.
 
-Both ways give what the demo gave for an image: the lesion ratio, the number, the mean area and the mean
-distance of the centroids from the image's center, measured at the image's own size.
+Both compute the demo's features of an image: lesion ratio, number of lesions, mean area and mean distance of
+the centroids from the image's center, measured at the image's own size.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ BATCH = 8
 
 
 class Demo:
-    """PyTorch as one meets it: eager, float32, a batch of images at a time, all the threads torch takes."""
+    """The demo's method: PyTorch eager, float32, in batches, with PyTorch's default threads."""
 
     def __init__(self, run: Path) -> None:
         self.card = ModelCard.read(run / "model_card.json")
-        # Contiguous, as a network is built; `cxr` itself trains channels-last.
+        # Contiguous, PyTorch's default; `cxr` itself trains channels-last.
         network = load_segmenter(run, self.card).network
         self.network: nn.Module = network.to(memory_format=torch.contiguous_format)
 
@@ -48,7 +48,7 @@ class Demo:
 
 
 class OneByOne:
-    """An ONNX file in a session with every default, one image at a time."""
+    """An ONNX Runtime session with default settings, one image at a time."""
 
     def __init__(self, model: Path, card: ModelCard) -> None:
         self.card = card
@@ -71,7 +71,7 @@ def measure(mask: np.ndarray) -> tuple[float, ...]:
     regions = regionprops(label(mask))
     if not regions:
         return 0.0, 0.0, 0.0, 0.0
-    middle = (np.array(mask.shape) - 1) / 2
+    center = (np.array(mask.shape) - 1) / 2
     areas = [region.area for region in regions]
-    distances = [float(np.linalg.norm(region.centroid - middle)) for region in regions]
+    distances = [float(np.linalg.norm(region.centroid - center)) for region in regions]
     return float(mask.mean()), float(len(regions)), float(np.mean(areas)), float(np.mean(distances))

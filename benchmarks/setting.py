@@ -1,4 +1,4 @@
-"""What a table has to say of the machine and the packages that it was made with."""
+"""Print the machine and the packages with which a table was measured."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from cxr.machine.hardware import processor
 def print_setting(packages: Sequence[str]) -> None:
     """Print hardware, versions and command."""
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
-    print(f"{usable_cores()} cores of {processor()}, load {os.getloadavg()[0]:.1f} when it began;")
+    print(f"{usable_cores()} cores of {processor()}, load {os.getloadavg()[0]:.1f} at the start;")
     print(f"Python {platform.python_version()}, {versions};")
     print(f"`python {shlex.join(sys.argv)}`.")
 
 
 def version(package: str) -> str:
-    """Give the version of a package that may be missing."""
+    """Return the version of a package that may be missing."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

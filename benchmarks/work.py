@@ -1,4 +1,4 @@
-"""What the benchmarks run on: images and models, made once with cxr's own commands and kept in a folder."""
+"""The images and models of the benchmarks, made once with cxr's own commands and kept in a folder."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cxr.export.run import export_model
 from cxr.models.card import Precision
 from cxr.train.run import TrainConfig, train_model
 
-IMAGES = 1024  # pixels of a side
+IMAGES = 1024  # height and width in pixels
 INPUT = 256
 
 RESNET = ("resnet34", (256, 128, 64, 32, 16), "none", 4)
-"""Encoder, the library's own decoder, initial weights, epochs: the demo's network."""
+"""Encoder, decoder channels (the library's default), initial weights, epochs: the demo's network."""
 LITE = ("timm-tf_efficientnet_lite0", (128, 64, 32, 16, 16), "imagenet", 8)
 
 
@@ -29,7 +29,7 @@ class Network:
 
 
 def images(work: Path) -> list[Path]:
-    """Draw 1024 x 1024 images of the synthetic sample, or find those drawn before."""
+    """Draw 1024 x 1024 images of the synthetic sample, unless they exist."""
     folder = work / "images"
     if not folder.exists():
         make_sample(folder, patients=40, size=IMAGES)
@@ -37,7 +37,7 @@ def images(work: Path) -> list[Path]:
 
 
 def archive(work: Path, times: int) -> Path:
-    """Give a folder that holds every image so many times, as hard links."""
+    """Return a folder with `times` hard links to every image."""
     folder = work / f"images-{times}"
     if not folder.exists():
         folder.mkdir()
@@ -48,9 +48,9 @@ def archive(work: Path, times: int) -> Path:
 
 
 def network(work: Path, name: str, recipe: tuple[str, tuple[int, ...], str, int]) -> Network:
-    """Train, export and quantize a network, or find what was made before.
+    """Train, export and quantize a network, unless its files exist.
 
-    A few epochs are enough for masks of the usual kind: the shape of masks, not their truth, costs time.
+    A few epochs are enough for typical masks: their shape affects the time, their accuracy does not.
     """
     encoder, decoder, weights, epochs = recipe
     folder = work / name
@@ -72,6 +72,6 @@ def network(work: Path, name: str, recipe: tuple[str, tuple[int, ...], str, int]
         train_model(config)
         export_model(fp32, run=runs / "latest")
     if not int8.exists():
-        # Whether it is good enough to keep is not the question here: its speed is.
+        # Only its speed is of interest here, not whether it is accurate enough to keep.
         export_model(int8, run=runs / "latest", precision=Precision.INT8, max_dice_drop=1)
     return Network((runs / "latest").resolve(), fp32, int8)

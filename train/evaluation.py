@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from ..data.csv_files import write_csv
 from ..machine.files import write_text
 from ..machine.packages import versions
-from ..metrics.records import ClassMetrics
 from ..metrics.overlap import ImageScore, class_metrics
+from ..metrics.records import ClassMetrics
 from ..models.card import ModelCard, TrainingData
 from ..models.evaluate import evaluate, predictions
 from ..models.network import GRAY_NORMALIZATION
@@ -83,11 +82,9 @@ _COLUMNS = ("image", "patient_id", "class", "truth_area", "predicted_area", "int
 
 def write_scores(path: Path, scores: Sequence[ImageScore]) -> None:
     """Write one row an image and class; Dice and IoU are empty where the class is not there."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    rows = []
     for item in scores:
         overlap = (f"{item.dice:.6f}", f"{item.iou:.6f}") if item.truth_area else ("", "")
         areas = (item.truth_area, item.predicted_area, item.intersection)
-        writer.writerow((item.key, item.patient_id, item.class_name, *areas, *overlap))
-    write_text(path, text.getvalue())
+        rows.append((item.key, item.patient_id, item.class_name, *areas, *overlap))
+    write_csv(path, _COLUMNS, rows)

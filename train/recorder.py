@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 
-from ..machine.files import replacing, write_text
+from ..data.csv_files import read_csv_rows, write_csv
+from ..machine.files import replacing
 from .run_folder import HISTORY, LAST, WEIGHTS
 from .task import SegmentationTask
 
@@ -39,18 +38,13 @@ def read_history(folder: Path) -> list[Epoch]:
     path = folder / HISTORY
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8", newline="") as handle:
-        rows = list(csv.DictReader(handle))
+    rows = read_csv_rows(path)
     return [Epoch(epoch=int(row.pop("epoch")), **{name: float(row[name]) for name in row}) for row in rows]
 
 
 def write_history(folder: Path, history: list[Epoch]) -> None:
     """Write all epochs so far."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Epoch)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(epoch) for epoch in history)
-    write_text(folder / HISTORY, text.getvalue())
+    write_csv(folder / HISTORY, [field.name for field in fields(Epoch)], map(astuple, history))
 
 
 class Recorder(lightning.Callback):

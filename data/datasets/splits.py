@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from ...machine.files import write_text
+from ..csv_files import csv_text, read_csv_rows, write_csv
 from .records import Dataset, Record
 
 _COLUMNS = ("key", "patient_id", "part")
@@ -61,7 +59,7 @@ class Split:
     @property
     def hash(self) -> str:
         """SHA-256 of the split's content, independent of the order of its rows."""
-        return hashlib.sha256(self._text().encode()).hexdigest()
+        return hashlib.sha256(csv_text(_COLUMNS, self._rows()).encode()).hexdigest()
 
     def keys(self, subset: Subset) -> tuple[str, ...]:
         """Return the keys of one subset, sorted."""
@@ -83,7 +81,7 @@ class Split:
 
     def write(self, path: Path) -> None:
         """Write the split as CSV: key, patient_id, part."""
-        write_text(path, self._text())
+        write_csv(path, _COLUMNS, self._rows())
 
     @classmethod
     def read(cls, path: Path) -> Split:
@@ -95,7 +93,7 @@ class Split:
             If it cannot be read, is not such a table, or has a patient in both subsets.
         """
         try:
-            rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+            rows = list(read_csv_rows(path))
             subsets = {row["key"]: Subset(row["part"]) for row in rows}
             patients = {row["key"]: row["patient_id"] for row in rows}
         except OSError as error:
@@ -109,12 +107,8 @@ class Split:
     def _patients(self, subset: Subset) -> set[str]:
         return {self.patients[key] for key, member in self.subsets.items() if member is subset}
 
-    def _text(self) -> str:
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        writer.writerows((key, self.patients[key], self.subsets[key]) for key in sorted(self.subsets))
-        return buffer.getvalue()
+    def _rows(self) -> list[tuple[str, str, Subset]]:
+        return [(key, self.patients[key], self.subsets[key]) for key in sorted(self.subsets)]
 
 
 def split_by_patient(

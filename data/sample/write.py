@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,8 @@ import cv2
 import numpy as np
 
 from ...errors import InputError, OutputError
-from ...machine.files import write_json
+from ...machine.files import write_json, write_text
+from ..csv_files import csv_line
 from ..datasets.nih_files import BOX_FRAME, BOXES, MASKS, NO_FINDING, SYNTHETIC
 from ..image import Gray
 from .anatomy import draw_build
@@ -163,20 +163,15 @@ def _write_tables(
     folder: Path, images: Iterable[SampleImage], findings: Iterable[list[_Finding]], size: int
 ) -> None:
     spacing = round(_IMAGE_MM / size, 4)
-    with (
-        (folder / _ENTRIES).open("w", encoding="utf-8", newline="") as entries,
-        (folder / BOXES).open("w", encoding="utf-8", newline="") as boxes,
-    ):
-        entries.write(_ENTRY_HEADER)
-        boxes.write(_BOX_HEADER)
-        entry_rows = csv.writer(entries, lineterminator="\n")
-        box_rows = csv.writer(boxes, lineterminator="\n")
-        for image, found in zip(images, findings, strict=True):
-            labels = {"Infiltration" if one.label == "Infiltrate" else one.label for one in found}
-            named = "|".join(sorted(labels)) or NO_FINDING
-            person = (image.follow_up, image.patient, image.age, image.sex, image.view)
-            entry_rows.writerow((image.name, named, *person, size, size, spacing, spacing))
-            box_rows.writerows((image.name, one.label, one.x, one.y, one.width, one.height) for one in found)
+    entries, boxes = [_ENTRY_HEADER], [_BOX_HEADER]  # as NIH writes them: no CSV writer would
+    for image, found in zip(images, findings, strict=True):
+        labels = {"Infiltration" if one.label == "Infiltrate" else one.label for one in found}
+        named = "|".join(sorted(labels)) or NO_FINDING
+        person = (image.follow_up, image.patient, image.age, image.sex, image.view)
+        entries.append(csv_line((image.name, named, *person, size, size, spacing, spacing)))
+        boxes += [csv_line((image.name, one.label, one.x, one.y, one.width, one.height)) for one in found]
+    write_text(folder / _ENTRIES, "".join(entries))
+    write_text(folder / BOXES, "".join(boxes))
 
 
 def _write_truth(

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cxr.data.datasets.records import Dataset, Record
@@ -100,6 +100,22 @@ def test_a_split_is_read_back_unchanged(tmp_path: Path) -> None:
     again = Split.read(tmp_path / "splits.csv")
     assert (again, again.hash) == (split, split.hash)
     assert (tmp_path / "splits.csv").read_text().startswith("key,patient_id,part\nimages/0_0.png,P0,")
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text("=+1-@'\t\r\n\", ä"), min_size=1))
+@example({"a\rb.png": "=1+1", "-x.png": "'=1+1", 'q".png': "a,b\r\nc"})
+def test_any_keys_and_patients_are_read_back_unchanged(
+    tmp_path_factory: pytest.TempPathFactory, patients: dict[str, str]
+) -> None:
+    path = tmp_path_factory.mktemp("split") / "splits.csv"
+    split = Split(dict.fromkeys(patients, Subset.TRAIN), patients)
+    split.write(path)
+    assert (Split.read(path), Split.read(path).hash) == (split, split.hash)
+
+
+def test_patient_ids_that_a_spreadsheet_would_run_are_guarded(tmp_path: Path) -> None:
+    Split({"a.png": Subset.TRAIN}, {"a.png": "=1+1"}).write(tmp_path / "splits.csv")
+    assert (tmp_path / "splits.csv").read_text() == "key,patient_id,part\na.png,'=1+1,train\n"
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..machine.extras import require
+from ..machine.quiet import quiet_libraries
 from .records import Family, Floats
 from .regressors import build_encoder, build_regressor, final_params, first_params, suggest_params
 
@@ -75,7 +76,7 @@ def search_params(
         return float(np.mean(errors))
 
     optuna = require("optuna", extra="analysis")
-    with _warnings_only(optuna):
+    with quiet_libraries(loggers=("optuna",), level=logging.WARNING):
         study = optuna.create_study(
             sampler=optuna.samplers.TPESampler(seed=seed),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS),
@@ -96,13 +97,3 @@ def _inner_folds(
         encoded = np.asarray(encoder.fit_transform(features.iloc[train]), dtype=np.float64)
         encoded_test = np.asarray(encoder.transform(features.iloc[test]))
         yield _InnerFold(encoded, target[train], encoded_test, target[test])
-
-
-@contextmanager
-def _warnings_only(optuna: Any) -> Iterator[None]:
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)

@@ -1,1 +1,1 @@
-"""What a model is: its card, the one pixel path that leads into it, the U-Net factory, the shipped models."""
+"""What a model is: its card, its ONNX file, preprocessing, the network and its evaluation."""

@@ -1,4 +1,4 @@
-"""The model card: everything one needs to run a model and to judge it, as JSON inside the ONNX file."""
+"""The model card: what is needed to run and to assess a model, stored as JSON in its ONNX file."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ METADATA_KEY = "cxr.card"
 
 
 class ResizeRule(StrEnum):
-    """How an image is brought to the model's input size."""
+    """How an image is resized to the model's input size."""
 
     STRETCH = "stretch"
-    """Both sides are scaled to fit; the aspect changes."""
+    """Height and width are scaled independently; the aspect ratio changes."""
     PAD = "pad"
-    """The aspect is kept; the rest is filled."""
+    """The aspect ratio is kept; the rest is filled with `pad_value`."""
 
 
 class Precision(StrEnum):
-    """The arithmetic of a model file."""
+    """The numeric precision of a model file."""
 
     FP32 = "fp32"
     FP16 = "fp16"
@@ -36,7 +36,7 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True)
 class PixelSpec:
-    """What leads from a decoded image to the model's input: its size in pixels and the way there."""
+    """The size of the model's input in pixels, and how an image is resized to it."""
 
     height: int
     width: int
@@ -46,7 +46,7 @@ class PixelSpec:
 
 @dataclass(frozen=True)
 class Normalization:
-    """`(pixel / 255 - mean) / std`, done inside the graph."""
+    """`(pixel / 255 - mean) / std`, applied inside the model's graph."""
 
     mean: float
     std: float
@@ -54,7 +54,7 @@ class Normalization:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What the model was fitted on."""
+    """The data set that the model was trained and validated on."""
 
     name: str
     images: int
@@ -67,9 +67,10 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Parity:
-    """How far the ONNX file is from the PyTorch model it came from.
+    """How closely the ONNX file reproduces the PyTorch model.
 
-    `mask_agreement` is the share of pixels, `rows_equal` the share of feature rows, that agree.
+    `max_difference` is the largest difference between two probabilities; `mask_agreement` is the fraction of
+    pixels, `rows_equal` the fraction of feature rows, that agree.
     """
 
     provider: str
@@ -82,7 +83,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Quantization:
-    """How a file of lower precision was made, and what it cost and gained on the validation split."""
+    """How a file of lower precision was made, its loss of Dice on the validation images and its speed-up."""
 
     method: str
     calibration_images: int
@@ -93,9 +94,9 @@ class Quantization:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """One model's card.
+    """The card of one model.
 
-    `thresholds` are in the order of `classes`; empty `decoder_channels` are the architecture's own.
+    `thresholds` are in the order of `classes`; empty `decoder_channels` are the architecture's defaults.
     """
 
     name: str
@@ -117,15 +118,15 @@ class ModelCard:
     intended_use: str = "research use only; not for diagnosis"
 
     def __post_init__(self) -> None:
-        """Refuse a card that contradicts itself.
+        """Check that the fields are consistent.
 
         Raises
         ------
         ModelError
-            Naming the field and the value.
+            If they are not; it names the field and its value.
         """
         if self.schema != SCHEMA:
-            raise ModelError(f"model card: schema {self.schema} is not known here (this cxr reads {SCHEMA})")
+            raise ModelError(f"model card: schema {self.schema} is unknown; this version reads 1 to {SCHEMA}")
         if not self.classes or len(set(self.classes)) != len(self.classes):
             raise ModelError(f"model card: classes must be distinct names, got {list(self.classes)}")
         if len(self.thresholds) != len(self.classes):
@@ -133,37 +134,37 @@ class ModelCard:
         if not all(0 < threshold < 1 for threshold in self.thresholds):
             raise ModelError(f"model card: thresholds must lie between 0 and 1, got {list(self.thresholds)}")
         if self.pixels.height < 1 or self.pixels.width < 1 or not 0 <= self.pixels.pad_value <= 255:
-            raise ModelError(f"model card: pixels cannot be {self.pixels}")
+            raise ModelError(f"model card: invalid input size or pad value: {self.pixels}")
         if self.normalization.std <= 0:
             raise ModelError(f"model card: normalization std must be positive, got {self.normalization.std}")
         if unknown := set(self.metrics) - set(self.classes):
-            raise ModelError(f"model card: metrics for classes it does not have: {sorted(unknown)}")
+            raise ModelError(f"model card: it has metrics of unknown classes: {sorted(unknown)}")
 
     @property
     def target(self) -> str:
-        """The class that the main columns of `features.csv` measure: `lesion`, else the first."""
+        """The class that the main columns of `features.csv` measure: `lesion`, else the first class."""
         return "lesion" if "lesion" in self.classes else self.classes[0]
 
     def to_json(self) -> str:
-        """Write the card as JSON, the same text for the same card."""
+        """Return the card as JSON; equal cards give the same text."""
         text = msgspec.json.encode(self, order="deterministic")
         return msgspec.json.format(text, indent=2).decode()
 
     @classmethod
     def from_json(cls, text: str | bytes, *, source: str = "model card") -> ModelCard:
-        """Read and check a card.
+        """Parse and check a card.
 
         Parameters
         ----------
         text : str or bytes
             JSON.
         source : str
-            What to name in an error: the file that the card came from.
+            The file that the card came from, for error messages.
 
         Raises
         ------
         ModelError
-            If it is not JSON, lacks a field, or holds a value of the wrong type or range.
+            If it is not JSON, lacks a required field, or has a value of the wrong type or out of range.
         """
         try:
             return msgspec.convert(upgrade(msgspec.json.decode(text)), cls)

@@ -1,4 +1,4 @@
-"""Read model cards of earlier schema versions, whose JSON keys were spelled otherwise."""
+"""Upgrade model cards of earlier schema versions, which spell some JSON keys differently."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SCHEMA_2 = {
 
 
 def upgrade(card: Any) -> Any:
-    """Bring a decoded card to the current schema; anything that is not a card of schema 1 is unchanged."""
+    """Convert a decoded card of schema 1 to the current schema; anything else is returned unchanged."""
     if not isinstance(card, dict) or card.get("schema") != 1:
         return card
     renamed = _rename(card, _SCHEMA_2[""]) | {"schema": 2}

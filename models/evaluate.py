@@ -1,6 +1,6 @@
-"""Judge a model on images at their own resolution, through the one pixel path and back.
+"""Evaluate a model on images at their own resolution, with the preprocessing that inference uses.
 
-What runs the model does not matter: PyTorch while training, a session after export and quantization.
+The model may run anywhere: in PyTorch during training, in a session after export and quantization.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from ..data.decode.reader import read_image
 from ..data.image import Gray
 from ..metrics.overlap import ImageScore, score
 from .card import PixelSpec
-from .preprocess import Probability, prepare, restore
+from .preprocess import Probability, prepare, restore_size
 
 Predict = Callable[[Gray], npt.NDArray[np.float32]]
-"""A way to run a model: uint8 `[N,1,H,W]` to float32 probabilities `[N,C,H,W]`."""
+"""Runs a model: uint8 `[N,1,H,W]` to float32 probabilities `[N,C,H,W]`."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """An image and, at its own size, what a model says of it: float32 `[C,h,w]`."""
+    """An image and its probability maps at its own size, float32 `[C,h,w]`."""
 
     record: Record
     pixels: Gray
@@ -35,20 +35,20 @@ class Prediction:
 def predictions(
     predict: Predict, records: Sequence[Record], spec: PixelSpec, *, batch_size: int = 8
 ) -> Iterator[Prediction]:
-    """Run a model over images, in order."""
+    """Run a model over the images of records; yield predictions in the order of the records."""
     for start in range(0, len(records), batch_size):
         batch = records[start : start + batch_size]
         images = [read_image(record.path).pixels for record in batch]
         prepared, placements = zip(*(prepare(pixels, spec) for pixels in images), strict=True)
         maps = predict(np.stack(prepared)[:, None])
         for record, pixels, placement, probability in zip(batch, images, placements, maps, strict=True):
-            yield Prediction(record, pixels, np.stack([restore(one, placement) for one in probability]))
+            yield Prediction(record, pixels, np.stack([restore_size(one, placement) for one in probability]))
 
 
-def judge(
+def score_prediction(
     prediction: Prediction, classes: Sequence[str], thresholds: Sequence[float]
 ) -> tuple[ImageScore, ...]:
-    """Compare one image's cut masks with its truth, for the classes of which that is known."""
+    """Compare the thresholded masks of one image with its ground truth, where that is known."""
     masks, known = load_masks(prediction.record, classes, prediction.pixels.shape)
     return tuple(
         score(
@@ -72,7 +72,7 @@ def evaluate(
     *,
     batch_size: int = 8,
 ) -> list[ImageScore]:
-    """Score a model on every image and class whose truth is known; other images are not read.
+    """Score a model on every image and class with known ground truth; other images are not read.
 
     Parameters
     ----------
@@ -80,9 +80,9 @@ def evaluate(
         uint8 `[N,1,H,W]` to float32 probabilities `[N,C,H,W]`.
     records : sequence of Record
     spec, classes, thresholds
-        As in the model's card.
+        From the model's card.
     batch_size : int
-        Images of one pass.
+        Images per forward pass.
 
     Returns
     -------
@@ -97,12 +97,12 @@ def evaluate(
     known = [record for record in records if record.has_truth(classes)]
     scores: list[ImageScore] = []
     for prediction in predictions(predict, known, spec, batch_size=batch_size):
-        scores.extend(judge(prediction, classes, thresholds))
+        scores.extend(score_prediction(prediction, classes, thresholds))
     return scores
 
 
 def mean_dice(scores: Sequence[ImageScore]) -> float:
-    """Mean over the classes of the mean Dice on the images that show the class; NaN where none does."""
+    """Return the mean over classes of the mean Dice on images that show the class; NaN if none does."""
     by_class: dict[str, list[float]] = {}
     for item in scores:
         if item.truth_area:

@@ -1,36 +1,31 @@
-"""The network factory: any architecture and encoder of segmentation-models-pytorch, one gray channel in."""
+"""Build networks with one gray input channel from the parts of segmentation-models-pytorch."""
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
 from ..machine.extras import require
+from ..machine.quiet import quiet_libraries
 from .card import Normalization
-from .encoder_weights import Source, load_encoder, source_of
+from .encoder_weights import WeightsFile, find_weights, load_encoder
 
 if TYPE_CHECKING:
     from torch import nn
 
-DEFAULT_ARCHITECTURE = "unet"
-DEFAULT_ENCODER = "timm-tf_efficientnet_lite0"
 UNET_DECODER = (128, 64, 32, 16, 16)
-"""Half the width that the library gives a U-Net's decoder: as good here, and much quicker."""
+"""Half the decoder widths that the library gives a U-Net: equally accurate here, and much faster."""
 
 GRAY_NORMALIZATION = Normalization(mean=0.449, std=0.226)
-"""The mean over colors of ImageNet's own normalization, for encoders whose colors were folded to gray."""
+"""The mean of ImageNet's normalization over the color channels, which are summed to one gray channel."""
 
+_MAX_SUGGESTIONS = 12
 _TAKES_DECODER_CHANNELS = ("unet", "unetplusplus", "manet")
-_STRIDE = 32
 
 
 def default_decoder(architecture: str) -> tuple[int, ...]:
-    """Give the decoder's widths that training takes; empty: the architecture's own."""
+    """Return the decoder widths that training uses; empty: the defaults of the architecture."""
     return UNET_DECODER if architecture.lower() == "unet" else ()
 
 
@@ -42,94 +37,85 @@ def build_network(
     encoder_weights: str = "none",
     decoder_channels: tuple[int, ...] = (),
 ) -> nn.Module:
-    """Build a network from one gray channel to one logit map a class.
+    """Build a network that maps one gray channel to one logit map per class.
 
     Parameters
     ----------
     architecture, encoder : str
-        Names as segmentation-models-pytorch has them; `tu-NAME` takes any encoder of timm.
+        Names of segmentation-models-pytorch; `tu-NAME` is the encoder NAME of timm.
     classes : int
         Number of logit maps.
     encoder_weights : str
-        "none" (random), "imagenet", or the path of a file with the encoder's weights. With "none" and a
-        path nothing is ever downloaded.
+        "none" (random), "imagenet", or the path of a file with the encoder's weights. With "none" or a
+        path, nothing is downloaded.
     decoder_channels : tuple of int
-        Widths of the decoder's five stages, deepest first; empty: the architecture's own.
+        Widths of the decoder's five stages, deepest first; empty: the defaults of the architecture.
 
     Returns
     -------
     torch.nn.Module
-        From float32 [N,1,H,W], normalized, to logits [N,classes,H,W]. H and W are multiples of 32.
+        Maps normalized float32 [N,1,H,W] to logits [N,classes,H,W]; H and W are multiples of 32.
 
     Raises
     ------
     ModelError
-        If a name is not known, the two do not go together, or the weights cannot be had.
+        If a name is unknown, the two cannot be combined, or the weights are not available.
     """
     _check_names(architecture.lower(), encoder)
-    source = source_of(encoder_weights, encoder)
+    weights = find_weights(encoder_weights, encoder)
     settings: dict[str, Any] = {"in_channels": 1, "classes": classes}
     if decoder_channels:
         if architecture.lower() not in _TAKES_DECODER_CHANNELS:
             raise ModelError(
-                f"{architecture} takes no decoder channels; only {_names(_TAKES_DECODER_CHANNELS)} do"
+                f"{architecture} does not take decoder_channels; only {_listed(_TAKES_DECODER_CHANNELS)} do"
             )
         settings["decoder_channels"] = decoder_channels
-    created = _create(architecture.lower(), encoder, source, settings)
-    if isinstance(source, Source):
-        load_encoder(created.encoder, source)
+    created = _create(architecture.lower(), encoder, weights, settings)
+    if isinstance(weights, WeightsFile):
+        load_encoder(created.encoder, weights)
     network: nn.Module = created
     return network
 
 
-def _create(architecture: str, encoder: str, source: Source | str | None, settings: dict[str, Any]) -> Any:
+def _create(
+    architecture: str, encoder: str, weights: WeightsFile | str | None, settings: dict[str, Any]
+) -> Any:
     smp = require("segmentation_models_pytorch", extra="train")
-    weights = source if isinstance(source, str) else None
+    to_download = weights if isinstance(weights, str) else None
     try:
-        with _quiet():
-            return smp.create_model(architecture, encoder, encoder_weights=weights, **settings)
+        # The library comments on names of encoders, the hub on its retries.
+        with quiet_libraries(
+            loggers=("huggingface_hub",),
+            ignored_warnings=("`timm-` encoders are deprecated", "For 'tu-'"),
+        ):
+            return smp.create_model(architecture, encoder, encoder_weights=to_download, **settings)
     except OSError as error:
         raise ModelError(
-            f"the {weights} weights of {encoder} cannot be downloaded here ({type(error).__name__}); "
-            f"take --encoder-weights none, or --encoder-weights PATH with a file of them"
+            f"the {to_download} weights of {encoder} cannot be downloaded ({type(error).__name__}); "
+            f"give --encoder-weights none, or --encoder-weights PATH with a file of them"
         ) from error
     except (KeyError, ValueError, RuntimeError, TypeError) as error:
         reason = error.args[0] if error.args else error
         raise ModelError(f"{architecture} with encoder {encoder} cannot be built: {reason}") from error
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the libraries' advice on names and their retries off the screen; errors still come through."""
-    hub = logging.getLogger("huggingface_hub")
-    level = hub.level
-    hub.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "`timm-` encoders are deprecated", DeprecationWarning)
-            warnings.filterwarnings("ignore", "For 'tu-'", UserWarning)
-            yield
-    finally:
-        hub.setLevel(level)
-
-
 def _check_names(architecture: str, encoder: str) -> None:
     smp = require("segmentation_models_pytorch", extra="train")
-    _check("architecture", architecture, list(smp.MODEL_ARCHITECTURES_MAPPING))
+    _check_name("architecture", architecture, list(smp.MODEL_ARCHITECTURES_MAPPING))
     if encoder.startswith("tu-"):
         timm = require("timm", extra="train")
         names = timm.list_models()
-        _check("encoder", f"tu-{encoder[3:].partition('.')[0]}", [f"tu-{name}" for name in names])
+        _check_name("encoder", f"tu-{encoder[3:].partition('.')[0]}", [f"tu-{name}" for name in names])
     elif not smp.encoders.is_equivalent_to_timm_universal(encoder):
-        _check("encoder", encoder, smp.encoders.get_encoder_names())
+        _check_name("encoder", encoder, smp.encoders.get_encoder_names())
 
 
-def _check(what: str, name: str, known: list[str]) -> None:
+def _check_name(what: str, name: str, known: list[str]) -> None:
     if name in known:
         return
-    close = get_close_matches(name, known, n=3) or known[:12]
-    raise ModelError(f"{what} {name!r} is not known; did you mean {_names(close)}?")
+    close = get_close_matches(name, known, n=3) or known[:_MAX_SUGGESTIONS]
+    raise ModelError(f"unknown {what} {name!r}; did you mean {_listed(close)}?")
 
 
-def _names(names: tuple[str, ...] | list[str]) -> str:
+def _listed(names: tuple[str, ...] | list[str]) -> str:
     return ", ".join(names)

@@ -1,7 +1,7 @@
-"""Read an ONNX file's metadata and what it would reach outside itself, without loading it.
+"""Read the metadata of an ONNX file, and the files and libraries it depends on, without loading the model.
 
-An ONNX file is a protocol buffer: nested fields of (number, wire type, value). The tables below hold the few
-field numbers (of onnx.proto, which never change) that lead to the metadata and to every tensor.
+An ONNX file is a protocol buffer: nested fields of (number, wire type, value). The tables below hold the
+field numbers of onnx.proto (which never change) that lead to the metadata and to every tensor.
 """
 
 from __future__ import annotations
@@ -35,17 +35,18 @@ _KNOWN_DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.n
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """What can be known of a model file before it is loaded.
+    """What is known of a model file before it is loaded.
 
     Attributes
     ----------
     content : bytes
-        The file, read once: what is hashed, checked and loaded is the same.
+        The whole file. It is read once, so that the same bytes are hashed, checked and loaded.
+    metadata : dict of str to str
     external : tuple of str
-        The locations of tensors that live in other files, as the model names them.
+        Locations of tensors stored in other files, as the model names them.
     custom : tuple of str
-        Domains of operators that are neither ONNX's own, nor ONNX Runtime's, nor defined in the file: they
-        would need a library of code beside it.
+        Domains of operators that belong neither to ONNX nor to ONNX Runtime and are not defined in the file:
+        they need a separate library of code.
     """
 
     path: Path
@@ -55,26 +56,26 @@ class OnnxFile:
     custom: tuple[str, ...] = ()
 
     def external_files(self) -> tuple[Path, ...]:
-        """Find the files of the external data, each inside the model's own folder.
+        """Return the files of the external data, all inside the folder of the model.
 
         Raises
         ------
         ModelError
-            If one is missing, or lies (also by a link) outside the folder.
+            If one is missing, or lies outside the folder (also through a link).
         """
         folder = self.path.parent.resolve()
         files = []
         for location in self.external:
             file = (folder / location).resolve()
             if Path(location).is_absolute() or not file.is_relative_to(folder):
-                raise ModelError(f"{self.path}: its external data {location!r} lies outside its folder")
+                raise ModelError(f"{self.path}: its external data {location!r} is outside its folder")
             if not file.is_file():
-                raise ModelError(f"{self.path}: its external data {location!r} is not there")
+                raise ModelError(f"{self.path}: its external data {location!r} does not exist")
             files.append(file)
         return tuple(files)
 
     def hash(self) -> str:
-        """Give the sha256 of the file, and of its external data where it has some, as hex."""
+        """Compute the SHA-256 of the file and its external data, as hexadecimal digits."""
         digest = hashlib.sha256(self.content)
         for file in self.external_files():
             digest.update(file.read_bytes())
@@ -82,7 +83,7 @@ class OnnxFile:
 
 
 def read_onnx(path: Path) -> OnnxFile:
-    """Read a model file and find its metadata and external data.
+    """Read a model file and find its metadata, external data and custom operators.
 
     Raises
     ------
@@ -92,16 +93,16 @@ def read_onnx(path: Path) -> OnnxFile:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"{path}: cannot read this model ({error.strerror})") from error
+        raise ModelError(f"{path}: this model cannot be read ({error.strerror})") from error
     try:
-        metadata, external, custom = _walk(memoryview(content))
+        metadata, external, custom = _visit_messages(memoryview(content))
     except (ValueError, IndexError) as error:
         raise ModelError(f"{path}: not an ONNX model") from error
     return OnnxFile(path, content, metadata, external, custom)
 
 
-def _walk(content: memoryview) -> tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]:
-    """Visit every message that can hold a tensor; ValueError or IndexError where the bytes are not ONNX."""
+def _visit_messages(content: memoryview) -> tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]:
+    """Visit every message that can hold a tensor; ValueError or IndexError if the bytes are not ONNX."""
     metadata: dict[str, str] = {}
     external: dict[str, None] = {}
     domains: dict[str, set[str]] = {"node": set(), "function": set(_KNOWN_DOMAINS)}
@@ -109,13 +110,13 @@ def _walk(content: memoryview) -> tuple[dict[str, str], tuple[str, ...], tuple[s
     graphs = 0
     while pending:
         kind, message = pending.pop()
-        for number, value in _fields(message):
+        for number, value in _read_fields(message):
             if not isinstance(value, memoryview):
                 continue
             if kind == "model" and number == _MODEL_METADATA:
-                metadata.update([_entry(value)])
+                metadata.update([_read_entry(value)])
             elif kind == "tensor" and number == _TENSOR_EXTERNAL:
-                key, text = _entry(value)
+                key, text = _read_entry(value)
                 if key == "location":
                     external[text] = None
             elif number == _DOMAIN.get(kind):
@@ -128,27 +129,29 @@ def _walk(content: memoryview) -> tuple[dict[str, str], tuple[str, ...], tuple[s
     return metadata, tuple(external), tuple(sorted(domains["node"] - domains["function"]))
 
 
-def _entry(message: memoryview) -> tuple[str, str]:
+def _read_entry(message: memoryview) -> tuple[str, str]:
     """Read a StringStringEntryProto."""
     texts = {
-        number: str(value, "utf-8") for number, value in _fields(message) if isinstance(value, memoryview)
+        number: str(value, "utf-8")
+        for number, value in _read_fields(message)
+        if isinstance(value, memoryview)
     }
     return texts.get(1, ""), texts.get(2, "")
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield (field number, value) of one message; a value of fixed width is skipped over and given as 0."""
+def _read_fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Yield (field number, value) of one message; values of fixed width are skipped and yielded as 0."""
     at = 0
     while at < len(message):
-        tag, at = _varint(message, at)
+        tag, at = _read_varint(message, at)
         wire = tag & 7
         value: int | memoryview = 0
         if wire == 0:
-            value, at = _varint(message, at)
+            value, at = _read_varint(message, at)
         elif wire in (1, 5):
             at += 8 if wire == 1 else 4
         elif wire == 2:
-            size, at = _varint(message, at)
+            size, at = _read_varint(message, at)
             value, at = message[at : at + size], at + size
         else:
             raise ValueError(f"wire type {wire}")
@@ -157,7 +160,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         yield tag >> 3, value
 
 
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
+def _read_varint(message: memoryview, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         byte = message[at]
@@ -169,29 +172,39 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
             raise ValueError("number too long")
 
 
-# A class's name becomes a column's and a folder's.
+# The name of a class becomes the name of columns and of a folder.
 _CLASS_NAME = re.compile(r"\w[\w -]*")
 
 
 def read_card(path: Path | str) -> ModelCard:
-    """Read the card that an ONNX file carries, without loading the model.
+    """Read the card stored in an ONNX file, without loading the model.
 
     Raises
     ------
     ModelError
         If the file is not an ONNX model, has no card or an invalid one.
     """
-    return _card_of(read_onnx(Path(path)), None)
+    return find_card(read_onnx(Path(path)))
 
 
-def _card_of(file: OnnxFile, given: Path | None) -> ModelCard:
-    if given is not None:
-        card = ModelCard.read(given)
+def find_card(file: OnnxFile, separate: Path | None = None) -> ModelCard:
+    """Read the card of a model: from a separate JSON file if one is given, else from the model file.
+
+    Raises
+    ------
+    ModelError
+        If there is no card, or it is invalid.
+    """
+    if separate is not None:
+        card = ModelCard.read(separate)
     elif METADATA_KEY in file.metadata:
         card = ModelCard.from_json(file.metadata[METADATA_KEY], source=str(file.path))
     else:
-        raise ModelError(f"{file.path}: carries no model card; give one with --card card.json")
+        raise ModelError(f"{file.path}: this model has no card; give one with --card card.json")
     for name in card.classes:
         if not _CLASS_NAME.fullmatch(name):
-            raise ModelError(f"{file.path}: its card's class {name!r} is not a plain name")
+            raise ModelError(
+                f"{file.path}: the class name {name!r} in its card is not plain "
+                "(only letters, digits, _, - and blanks)"
+            )
     return card

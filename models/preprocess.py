@@ -1,7 +1,7 @@
-"""The one pixel path: from a decoded radiograph to a model's input, and back from its output.
+"""Preprocessing: from a decoded radiograph to a model's input, and from its output back to the image.
 
-Training, calibration and inference call these two functions and nothing else, so that a deployed model
-sees what it was trained on. Normalization is in the model's graph, not here.
+Training, calibration, parity checks and inference all call these functions, so that a deployed model sees
+what it was trained on. Normalization is part of the model's graph.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Probability = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Placement:
-    """Where an image of `height` x `width` lies in the model's input: its top left corner and size there."""
+    """Position and size, in the model's input, of an image of `height` x `width` pixels."""
 
     height: int
     width: int
@@ -30,10 +30,11 @@ class Placement:
     inner_width: int
 
 
-def place(height: int, width: int, spec: PixelSpec) -> Placement:
-    """Say where an image of this size goes in the model's input.
+def compute_placement(height: int, width: int, spec: PixelSpec) -> Placement:
+    """Compute where an image of this size lies in the model's input.
 
-    With `ResizeRule.STRETCH` it fills the input; with `ResizeRule.PAD` its aspect is kept and it is centered.
+    With `ResizeRule.STRETCH` it fills the input; with `ResizeRule.PAD` it keeps its aspect ratio and is
+    centered.
     """
     if spec.resize is ResizeRule.STRETCH:
         return Placement(height, width, 0, 0, spec.height, spec.width)
@@ -45,7 +46,7 @@ def place(height: int, width: int, spec: PixelSpec) -> Placement:
 
 
 def prepare(pixels: Gray, spec: PixelSpec) -> tuple[Gray, Placement]:
-    """Bring an image to the model's input size.
+    """Resize an image to the model's input size.
 
     Parameters
     ----------
@@ -57,57 +58,57 @@ def prepare(pixels: Gray, spec: PixelSpec) -> tuple[Gray, Placement]:
     -------
     ndarray of uint8, shape (spec.height, spec.width)
     Placement
-        What `restore` needs to go back.
+        What `restore_size` needs to invert the resizing.
     """
-    placement = place(pixels.shape[0], pixels.shape[1], spec)
+    placement = compute_placement(pixels.shape[0], pixels.shape[1], spec)
     inner = _resize(pixels, placement.inner_height, placement.inner_width)
     if inner.shape == (spec.height, spec.width):
         return inner, placement
     canvas = np.full((spec.height, spec.width), spec.pad_value, np.uint8)
-    canvas[_inside(placement)] = inner
+    canvas[_image_region(placement)] = inner
     return canvas, placement
 
 
 def prepare_mask(mask: Gray, spec: PixelSpec) -> Gray:
-    """Bring a mask (0 or non-zero) to the model's input size by the share of each pixel that it covers.
+    """Resize a mask (0 or non-zero) to the model's input size; pixels covered by half or more become 1.
 
     Returns
     -------
     ndarray of uint8, shape (spec.height, spec.width), 0 or 1
     """
-    placement = place(mask.shape[0], mask.shape[1], spec)
+    placement = compute_placement(mask.shape[0], mask.shape[1], spec)
     share = _resize((mask > 0).astype(np.uint8) * 255, placement.inner_height, placement.inner_width)
     canvas = np.zeros((spec.height, spec.width), np.uint8)
-    canvas[_inside(placement)] = share >= 128
+    canvas[_image_region(placement)] = share >= 128
     return canvas
 
 
-def restore(probability: Probability, placement: Placement) -> Probability:
-    """Bring one class's probability map back to the size of the image.
+def restore_size(probability: Probability, placement: Placement) -> Probability:
+    """Resize the probability map of one class back to the size of the image.
 
     Parameters
     ----------
     probability : ndarray of float32, shape (spec.height, spec.width)
     placement : Placement
-        As `prepare` gave it.
+        Returned by `prepare` for the image.
 
     Returns
     -------
     ndarray of float32, shape (placement.height, placement.width)
     """
-    inner = np.ascontiguousarray(probability[_inside(placement)])
+    inner = np.ascontiguousarray(probability[_image_region(placement)])
     size = (placement.width, placement.height)
     return np.asarray(cv2.resize(inner, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _inside(placement: Placement) -> tuple[slice, slice]:
+def _image_region(placement: Placement) -> tuple[slice, slice]:
     rows = slice(placement.top, placement.top + placement.inner_height)
     columns = slice(placement.left, placement.left + placement.inner_width)
     return rows, columns
 
 
 def _resize(pixels: Gray, height: int, width: int) -> Gray:
-    """Resize by area where the image shrinks (no aliasing), linearly where it grows."""
+    """Average areas when shrinking, which avoids aliasing; interpolate linearly when enlarging."""
     shrinks = height <= pixels.shape[0] and width <= pixels.shape[1]
-    rule = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(pixels, (width, height), interpolation=rule), np.uint8)
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=interpolation), np.uint8)

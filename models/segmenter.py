@@ -1,4 +1,4 @@
-"""The one network that training fits, validation evaluates and export writes."""
+"""The network that training fits, validation evaluates and export writes to ONNX."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class Segmenter(nn.Module):
     def __init__(self, network: nn.Module, normalization: Normalization) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
-        # One multiplication and one addition, so that a runtime can fold them into the first layer.
+        # One multiplication and one addition, which a runtime can fold into the first layer.
         self.scale = 1 / (255 * normalization.std)
         self.shift = -normalization.mean / normalization.std
 
     def logits(self, image: Tensor) -> Tensor:
-        """Compute the maps before the sigmoid, float32 `[N,C,H,W]`."""
-        maps: Tensor = self.network(image.to(torch.float32) * self.scale + self.shift)
-        return maps
+        """Compute the logits, float32 `[N,C,H,W]`."""
+        logits: Tensor = self.network(image.to(torch.float32) * self.scale + self.shift)
+        return logits
 
     def forward(self, image: Tensor) -> Tensor:
-        """Compute the probability of each class in each pixel, float32 `[N,C,H,W]`."""
+        """Compute the probability of each class at each pixel, float32 `[N,C,H,W]`."""
         return self.logits(image).sigmoid()
 
 
@@ -45,16 +45,16 @@ def predictor(segmenter: Segmenter, device: torch.device | None = None) -> Predi
     Parameters
     ----------
     segmenter : Segmenter
-        Put into evaluation mode.
+        It is set to evaluation mode.
     device : torch.device, optional
-        By default the CPU.
+        Where it runs; by default the CPU.
     """
-    where = device or torch.device("cpu")
-    segmenter = segmenter.to(where).eval()
+    target = device or torch.device("cpu")
+    segmenter = segmenter.to(target).eval()
 
     def predict(batch: Gray) -> Probability:
         with torch.inference_mode():
-            maps = segmenter(torch.from_numpy(batch).to(where))
+            maps = segmenter(torch.from_numpy(batch).to(target))
         return np.asarray(maps.float().cpu().numpy(), np.float32)
 
     return predict

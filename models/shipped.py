@@ -1,4 +1,4 @@
-"""Which model a command uses when none is named: `./model.onnx`, else the one that ships with `cxr`."""
+"""The model that a command uses when none is named: `./model.onnx`, else one installed with `cxr`."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from pathlib import Path
 from ..errors import ModelError
 
 _FOLDER = Path(__file__).with_name("weights")
-_HERE = Path("model.onnx")
+_LOCAL = Path("model.onnx")
 
 
 def shipped_models() -> tuple[Path, ...]:
-    """List the model files that are installed with `cxr`, by name."""
+    """Return the model files installed with `cxr`, sorted by name."""
     return tuple(sorted(_FOLDER.glob("*.onnx")))
 
 
 def find_model(path: Path | None) -> Path:
-    """Choose the model file: the one that is given, else `./model.onnx`, else the shipped one.
+    """Return the model file to use: `path` if given, else `./model.onnx`, else the shipped model.
 
     Raises
     ------
     ModelError
-        If there is none, with what to do.
+        If `path` does not exist, or there is no model to fall back on.
     """
     if path is not None:
         if not path.is_file():
             raise ModelError(f"{path}: no such model file")
         return path
-    if _HERE.is_file():
-        return _HERE
+    if _LOCAL.is_file():
+        return _LOCAL
     if shipped := shipped_models():
         return shipped[0]
     raise ModelError(
-        "no model: there is no ./model.onnx and none is shipped; "
-        "name one with --model, or make it: cxr-train, then cxr-export model.onnx"
+        "no model found: there is no ./model.onnx and no model is shipped with cxr; "
+        "give one with --model, or make one: cxr-train, then cxr-export model.onnx"
     )

@@ -1,4 +1,4 @@
-"""One small card that the tests of cards and of the command that shows them share."""
+"""A small card shared by the tests of cards and of `cxr models`."""
 
 from __future__ import annotations
 

@@ -64,18 +64,18 @@ def cards(draw: st.DrawFn) -> ModelCard:
 
 
 @given(cards())
-def test_a_card_comes_back_from_its_json_unchanged(card: ModelCard) -> None:
+def test_card_survives_the_round_trip_through_json(card: ModelCard) -> None:
     assert ModelCard.from_json(card.to_json()) == card
 
 
 @given(cards())
-def test_the_same_card_gives_the_same_text(card: ModelCard) -> None:
-    turned = replace(card, versions=dict(reversed(list(card.versions.items()))))
-    assert turned.to_json() == card.to_json()
+def test_equal_cards_give_the_same_text(card: ModelCard) -> None:
+    reordered = replace(card, versions=dict(reversed(list(card.versions.items()))))
+    assert reordered.to_json() == card.to_json()
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"schema": 3}, "schema 3"),
         ({"classes": (), "thresholds": ()}, "distinct names"),
@@ -83,21 +83,19 @@ def test_the_same_card_gives_the_same_text(card: ModelCard) -> None:
         ({"thresholds": (0.5,)}, "2 classes but 1 thresholds"),
         ({"thresholds": (0.5, 1.0)}, "between 0 and 1"),
         ({"thresholds": (0.0, 0.5)}, "between 0 and 1"),
-        ({"pixels": PixelSpec(0, 64)}, "pixels"),
-        ({"pixels": PixelSpec(64, 64, pad_value=256)}, "pixels"),
+        ({"pixels": PixelSpec(0, 64)}, "invalid input size or pad value"),
+        ({"pixels": PixelSpec(64, 64, pad_value=256)}, "invalid input size or pad value"),
         ({"normalization": Normalization(0.5, 0.0)}, "std must be positive"),
         ({"metrics": {"heart": ClassMetrics(0, 0)}}, "heart"),
     ],
 )
-def test_a_card_that_contradicts_itself_is_refused(
-    change: dict[str, Any], said: str, toy_card: ModelCard
-) -> None:
-    with pytest.raises(ModelError, match=said):
+def test_inconsistent_card_is_rejected(change: dict[str, Any], message: str, toy_card: ModelCard) -> None:
+    with pytest.raises(ModelError, match=message):
         replace(toy_card, **change)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"schema": 3}, "schema 3"),
         ({"thresholds": [0.5]}, "2 classes but 1 thresholds"),
@@ -106,17 +104,17 @@ def test_a_card_that_contradicts_itself_is_refused(
         ({"encoder": None}, "encoder"),
     ],
 )
-def test_json_with_wrong_values_is_refused_with_its_source(
-    change: dict[str, Any], said: str, toy_card: ModelCard
+def test_json_with_wrong_values_is_rejected(
+    change: dict[str, Any], message: str, toy_card: ModelCard
 ) -> None:
     text = json.dumps({**json.loads(toy_card.to_json()), **change})
-    with pytest.raises(ModelError, match=said) as caught:
+    with pytest.raises(ModelError, match=message) as caught:
         ModelCard.from_json(text, source="model.onnx")
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", b"\xff\xfe", "null"])
-def test_what_is_not_a_card_is_a_model_error_that_names_the_source(text: str | bytes) -> None:
+def test_error_for_text_that_is_not_a_card_names_the_source(text: str | bytes) -> None:
     with pytest.raises(ModelError, match=r"^model\.onnx: not a valid model card"):
         ModelCard.from_json(text, source="model.onnx")
 
@@ -138,13 +136,13 @@ def test_card_of_schema_1_that_lacks_a_field_is_rejected() -> None:
         ModelCard.from_json('{"schema": 1, "licence": "CC0"}')
 
 
-def test_a_card_is_read_from_a_file(tmp_path: Path, toy_card: ModelCard) -> None:
+def test_card_is_read_from_a_file(tmp_path: Path, toy_card: ModelCard) -> None:
     path = tmp_path / "card.json"
     path.write_text(toy_card.to_json(), encoding="utf-8")
     assert ModelCard.read(path) == toy_card
 
 
-def test_a_card_file_that_is_not_there_is_a_model_error(tmp_path: Path) -> None:
+def test_missing_card_file_is_a_model_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot read this model card"):
         ModelCard.read(tmp_path / "card.json")
 
@@ -153,7 +151,7 @@ def test_a_card_file_that_is_not_there_is_a_model_error(tmp_path: Path) -> None:
     ("classes", "target"),
     [(("lung", "lesion"), "lesion"), (("lung", "heart"), "lung"), (("lesion",), "lesion")],
 )
-def test_the_target_is_the_lesion_class_or_the_first(
+def test_target_is_the_lesion_class_else_the_first(
     classes: tuple[str, ...], target: str, toy_card: ModelCard
 ) -> None:
     assert replace(toy_card, classes=classes, thresholds=(0.5,) * len(classes)).target == target

@@ -30,13 +30,13 @@ def model(tmp_path: Path, toy_card: ModelCard) -> Path:
     return tmp_path / "toy.onnx"
 
 
-def test_without_a_file_it_says_what_is_shipped() -> None:
+def test_without_a_file_the_shipped_models_are_listed() -> None:
     result = CliRunner().invoke(command, [])
     assert result.exit_code == ExitCode.DONE
     assert "no model is shipped" in result.output
 
 
-def test_the_card_of_a_json_file_is_shown(tmp_path: Path, toy_card: ModelCard) -> None:
+def test_card_in_a_json_file_is_shown(tmp_path: Path, toy_card: ModelCard) -> None:
     path = tmp_path / "card.json"
     path.write_text(toy_card.to_json(), encoding="utf-8")
     result = CliRunner().invoke(command, [str(path)])
@@ -46,7 +46,7 @@ def test_the_card_of_a_json_file_is_shown(tmp_path: Path, toy_card: ModelCard) -
     assert "96 x 64 pixels, pad" in result.output
 
 
-def test_the_card_of_a_model_is_shown_without_torch(model: Path, toy_card: ModelCard) -> None:
+def test_card_of_a_model_is_shown_without_importing_torch(model: Path, toy_card: ModelCard) -> None:
     code = (
         "import sys\nfrom cxr.models.command import command\n"
         "command.main([sys.argv[1]], standalone_mode=False)\n"
@@ -60,7 +60,7 @@ def test_the_card_of_a_model_is_shown_without_torch(model: Path, toy_card: Model
     assert result.stdout.splitlines() == card_lines(toy_card)
 
 
-def test_everything_that_a_full_card_knows_is_shown(toy_card: ModelCard) -> None:
+def test_every_field_of_a_complete_card_is_shown(toy_card: ModelCard) -> None:
     interval = Interval(0.95, 0.94, 0.96)
     full = replace(
         toy_card,
@@ -71,14 +71,14 @@ def test_everything_that_a_full_card_knows_is_shown(toy_card: ModelCard) -> None
         versions={"torch": "2.9", "cxr": "0.1.0"},
     )
     text = "\n".join(card_lines(full))
-    for part in ("80 images of 40 patients", "20 images of 10 other", "Dice 0.950 (0.940 to 0.960)"):
-        assert part in text
-    for part in ("99.9990% of mask pixels", "static QDQ: Dice -0.0008, 1.70 x", "cxr 0.1.0, torch 2.9"):
-        assert part in text
+    for phrase in ("80 images of 40 patients", "20 images of 10 other", "Dice 0.950 (0.940 to 0.960)"):
+        assert phrase in text
+    for phrase in ("99.9990% of mask pixels", "static QDQ: Dice -0.0008, 1.70 x", "cxr 0.1.0, torch 2.9"):
+        assert phrase in text
 
 
 @pytest.mark.parametrize("name", ["gone.json", "gone.onnx"])
-def test_a_file_that_is_not_there_is_one_line_and_exit_1(tmp_path: Path, name: str) -> None:
+def test_missing_file_is_reported_in_one_line_with_exit_code_1(tmp_path: Path, name: str) -> None:
     result = CliRunner().invoke(command, [str(tmp_path / name)])
     assert result.exit_code == ExitCode.ERROR
     assert len(result.output.splitlines()) == 1

@@ -29,16 +29,16 @@ def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 @pytest.mark.usefixtures("no_hub")
-def test_a_network_leads_from_one_gray_channel_to_logits(architecture: str, encoder: str) -> None:
+def test_network_maps_one_gray_channel_to_logits(architecture: str, encoder: str) -> None:
     torch.manual_seed(0)
     network = build_network(architecture, encoder, 2).eval()
     with torch.inference_mode():
         logits = network(torch.randn(3, 1, 64, 96))
     assert logits.shape == (3, 2, 64, 96)
-    assert logits.min() < 0 or logits.max() > 1  # no activation keeps them between
+    assert logits.min() < 0 or logits.max() > 1  # no activation bounds them
 
 
-def test_the_decoder_takes_the_widths_given() -> None:
+def test_decoder_has_the_requested_widths() -> None:
     narrow = build_network("unet", "resnet18", 1, decoder_channels=UNET_DECODER)
     assert narrow.state_dict()["segmentation_head.0.weight"].shape == (1, 16, 3, 3)
     assert sum(map(torch.numel, narrow.parameters())) < sum(
@@ -52,32 +52,34 @@ def test_only_a_unet_has_a_narrow_decoder_by_default(architecture: str, widths: 
 
 
 @pytest.mark.parametrize(
-    ("architecture", "encoder", "said"),
+    ("architecture", "encoder", "message"),
     [
-        ("unett", "resnet18", "architecture 'unett' is not known; did you mean unet"),
-        ("unet", "resnet19", "encoder 'resnet19' is not known; did you mean resnet1"),
+        ("unett", "resnet18", "unknown architecture 'unett'; did you mean unet"),
+        ("unet", "resnet19", "unknown encoder 'resnet19'; did you mean resnet1"),
         ("unet", "tu-mobilenetv3_smal_050", "did you mean tu-mobilenetv3_small_050"),
         ("linknet", "mit_b0", "linknet with encoder mit_b0 cannot be built"),
     ],
 )
-def test_wrong_names_are_one_line_with_what_was_meant(architecture: str, encoder: str, said: str) -> None:
-    with pytest.raises(ModelError, match=said) as caught:
+def test_unknown_name_is_reported_with_the_nearest_names(
+    architecture: str, encoder: str, message: str
+) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
         build_network(architecture, encoder, 1)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
 
 
-def test_widths_for_an_architecture_that_takes_none_are_refused() -> None:
-    with pytest.raises(ModelError, match="linknet takes no decoder channels"):
+def test_widths_for_an_architecture_without_this_setting_are_rejected() -> None:
+    with pytest.raises(ModelError, match="linknet does not take decoder_channels"):
         build_network("linknet", "resnet18", 1, decoder_channels=UNET_DECODER)
 
 
 @pytest.mark.usefixtures("no_hub")
-def test_where_the_hub_cannot_be_reached_the_error_says_what_to_do() -> None:
-    with pytest.raises(ModelError, match=r"cannot be downloaded here.*--encoder-weights none"):
+def test_error_for_an_unreachable_hub_names_the_alternatives() -> None:
+    with pytest.raises(ModelError, match=r"cannot be downloaded.*--encoder-weights none"):
         build_network("unet", "resnet18", 1, encoder_weights="imagenet")
 
 
 @pytest.mark.usefixtures("no_hub")
-def test_the_default_encoder_needs_no_hub() -> None:
+def test_default_encoder_needs_no_hub() -> None:
     build_network("unet", "timm-tf_efficientnet_lite0", 1, encoder_weights="imagenet")

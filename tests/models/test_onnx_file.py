@@ -13,8 +13,8 @@ from cxr.models.onnx_file import read_onnx
 MakeModel = Callable[..., Path]
 
 
-def keep_outside(location: str) -> Callable[[onnx.ModelProto], None]:
-    """Move the weight's data to another file."""
+def store_externally(location: str) -> Callable[[onnx.ModelProto], None]:
+    """Return a change that moves the data of the weight to another file."""
 
     def change(model: onnx.ModelProto) -> None:
         tensor = model.graph.initializer[1]
@@ -26,7 +26,7 @@ def keep_outside(location: str) -> Callable[[onnx.ModelProto], None]:
     return change
 
 
-def hide_in_attribute(model: onnx.ModelProto) -> None:
+def store_in_attribute(model: onnx.ModelProto) -> None:
     """Put a tensor with external data into a branch of an If node."""
     tensor = helper.make_tensor("hidden", TensorProto.FLOAT, [1], [1.0])
     tensor.ClearField("float_data")
@@ -40,39 +40,39 @@ def hide_in_attribute(model: onnx.ModelProto) -> None:
     model.graph.node.append(helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch))
 
 
-def test_metadata_is_what_onnx_reads(model: Path) -> None:
+def test_metadata_equals_what_onnx_reads(model: Path) -> None:
     expected = {entry.key: entry.value for entry in onnx.load(model).metadata_props}
     assert read_onnx(model).metadata == expected
 
 
-def test_a_model_in_one_file_has_no_external_data(model: Path) -> None:
+def test_model_in_one_file_has_no_external_data(model: Path) -> None:
     assert read_onnx(model).external == ()
 
 
 @pytest.mark.parametrize(
-    ("change", "expected"), [(keep_outside("w.bin"), ("w.bin",)), (hide_in_attribute, ("hidden.bin",))]
+    ("change", "expected"), [(store_externally("w.bin"), ("w.bin",)), (store_in_attribute, ("hidden.bin",))]
 )
-def test_external_data_is_found_wherever_it_hides(
+def test_external_data_is_found_in_initializers_and_in_attributes(
     make_model: MakeModel, change: Callable[[onnx.ModelProto], None], expected: tuple[str, ...]
 ) -> None:
     assert read_onnx(make_model(change=change)).external == expected
 
 
 @pytest.mark.parametrize("location", ["../w.bin", "/etc/passwd", "link.bin"])
-def test_external_data_outside_the_folder_is_refused(make_model: MakeModel, location: str) -> None:
-    path = make_model(change=keep_outside(location))
+def test_external_data_outside_the_folder_is_rejected(make_model: MakeModel, location: str) -> None:
+    path = make_model(change=store_externally(location))
     (path.parent / "link.bin").symlink_to("/etc/passwd")
-    with pytest.raises(ModelError, match="lies outside its folder"):
+    with pytest.raises(ModelError, match="is outside its folder"):
         read_onnx(path).external_files()
 
 
-def test_external_data_that_is_missing_is_named(make_model: MakeModel) -> None:
-    with pytest.raises(ModelError, match=r"'w\.bin' is not there"):
-        read_onnx(make_model(change=keep_outside("w.bin"))).external_files()
+def test_missing_external_data_is_named(make_model: MakeModel) -> None:
+    with pytest.raises(ModelError, match=r"'w\.bin' does not exist"):
+        read_onnx(make_model(change=store_externally("w.bin"))).external_files()
 
 
-def test_the_hash_depends_on_external_data(make_model: MakeModel) -> None:
-    path = make_model(change=keep_outside("w.bin"))
+def test_hash_covers_external_data(make_model: MakeModel) -> None:
+    path = make_model(change=store_externally("w.bin"))
     hashes = set()
     for content in (b"12345678", b"12345679"):
         (path.parent / "w.bin").write_bytes(content)
@@ -84,20 +84,20 @@ def test_the_hash_depends_on_external_data(make_model: MakeModel) -> None:
     "content",
     [b"", b"\x00", b"<!doctype html>", b"PK\x03\x04 not a model", b"\xff" * 40, b"\x3a\xff\xff\xff"],
 )
-def test_what_is_no_onnx_model_is_said_in_one_line(tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_not_onnx_is_rejected(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.onnx"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"x\.onnx: not an ONNX model"):
         read_onnx(path)
 
 
-def test_a_cut_model_is_refused(model: Path, tmp_path: Path) -> None:
+def test_truncated_model_is_rejected(model: Path, tmp_path: Path) -> None:
     path = tmp_path / "cut.onnx"
     path.write_bytes(model.read_bytes()[:-20])
     with pytest.raises(ModelError, match="not an ONNX model"):
         read_onnx(path)
 
 
-def test_a_missing_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="cannot read this model"):
+def test_missing_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="this model cannot be read"):
         read_onnx(tmp_path / "none.onnx")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr.models.card import PixelSpec, ResizeRule
-from cxr.models.preprocess import place, prepare, prepare_mask, restore
+from cxr.models.preprocess import compute_placement, prepare, prepare_mask, restore_size
 
 SIDE = st.integers(1, 300)
 SIZES = st.tuples(SIDE, SIDE)
@@ -31,7 +31,7 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @given(SIZES, SPECS)
-def test_every_image_takes_the_models_size(size: tuple[int, int], spec: PixelSpec) -> None:
+def test_every_image_is_resized_to_the_models_size(size: tuple[int, int], spec: PixelSpec) -> None:
     pixels, placement = prepare(noise(size), spec)
     assert pixels.shape == (spec.height, spec.width)
     assert pixels.dtype == np.uint8
@@ -39,17 +39,17 @@ def test_every_image_takes_the_models_size(size: tuple[int, int], spec: PixelSpe
 
 
 @given(SIZES, SPECS)
-def test_the_way_back_gives_the_images_size(size: tuple[int, int], spec: PixelSpec) -> None:
+def test_restored_map_has_the_images_size(size: tuple[int, int], spec: PixelSpec) -> None:
     _, placement = prepare(noise(size), spec)
-    back = restore(np.full((spec.height, spec.width), 0.25, np.float32), placement)
+    back = restore_size(np.full((spec.height, spec.width), 0.25, np.float32), placement)
     assert back.shape == size
     assert back.dtype == np.float32
     np.testing.assert_allclose(back, 0.25, rtol=1e-6)
 
 
 @given(SIZES, SPECS)
-def test_the_image_lies_inside_the_input_and_in_its_middle(size: tuple[int, int], spec: PixelSpec) -> None:
-    where = place(*size, spec)
+def test_image_is_centered_in_the_input(size: tuple[int, int], spec: PixelSpec) -> None:
+    where = compute_placement(*size, spec)
     below = spec.height - where.top - where.inner_height
     right = spec.width - where.left - where.inner_width
     assert min(where.top, where.left, below, right) >= 0
@@ -58,16 +58,16 @@ def test_the_image_lies_inside_the_input_and_in_its_middle(size: tuple[int, int]
 
 
 @given(SIZES, SPECS)
-def test_padding_keeps_the_aspect_to_a_pixel(size: tuple[int, int], spec: PixelSpec) -> None:
+def test_padding_keeps_the_aspect_ratio_to_one_pixel(size: tuple[int, int], spec: PixelSpec) -> None:
     spec = PixelSpec(spec.height, spec.width, ResizeRule.PAD)
-    where = place(*size, spec)
+    where = compute_placement(*size, spec)
     scale = min(spec.height / size[0], spec.width / size[1])
     assert abs(where.inner_height - max(1, size[0] * scale)) <= 0.5 + 1e-9
     assert abs(where.inner_width - max(1, size[1] * scale)) <= 0.5 + 1e-9
     assert where.inner_height == spec.height or where.inner_width == spec.width
 
 
-def test_padding_has_the_value_of_the_card() -> None:
+def test_padding_has_the_value_in_the_card() -> None:
     pixels, where = prepare(noise((20, 40)), PixelSpec(32, 32, pad_value=7))
     assert (where.top, where.inner_height) == (8, 16)
     assert (pixels[:8] == 7).all()
@@ -76,14 +76,14 @@ def test_padding_has_the_value_of_the_card() -> None:
 
 
 @pytest.mark.parametrize("rule", ResizeRule)
-def test_a_image_of_the_models_size_is_not_changed(rule: ResizeRule) -> None:
+def test_image_of_the_models_size_is_unchanged(rule: ResizeRule) -> None:
     image = noise((48, 64))
     pixels, _ = prepare(image, PixelSpec(48, 64, rule))
     np.testing.assert_array_equal(pixels, image)
 
 
 @given(st.integers(1, 200), st.integers(8, 64))
-def test_a_square_image_in_a_square_input_is_the_same_by_both_rules(side: int, size: int) -> None:
+def test_both_rules_agree_on_a_square_image_in_a_square_input(side: int, size: int) -> None:
     image = noise((side, side))
     stretched, one = prepare(image, PixelSpec(size, size, ResizeRule.STRETCH))
     padded, other = prepare(image, PixelSpec(size, size, ResizeRule.PAD))
@@ -91,21 +91,21 @@ def test_a_square_image_in_a_square_input_is_the_same_by_both_rules(side: int, s
     assert one == other
 
 
-def test_shrinking_averages_rather_than_picks() -> None:
+def test_shrinking_averages_pixels() -> None:
     stripes = np.tile(np.array([0, 200], np.uint8), (64, 32))
     pixels, _ = prepare(stripes, PixelSpec(32, 32))
     assert (pixels == 100).all()
 
 
 @given(SIZES, SPECS)
-def test_masks_take_the_same_way_as_images(size: tuple[int, int], spec: PixelSpec) -> None:
+def test_masks_are_placed_like_images(size: tuple[int, int], spec: PixelSpec) -> None:
     mask = (noise(size) > 128).astype(np.uint8)
     as_image, _ = prepare(mask * 255, PixelSpec(spec.height, spec.width, spec.resize, 0))
     np.testing.assert_array_equal(prepare_mask(mask, spec), as_image >= 128)
 
 
 @pytest.mark.parametrize("value", [1, 255])
-def test_any_value_but_zero_counts_in_a_mask(value: int) -> None:
+def test_any_value_but_zero_is_inside_a_mask(value: int) -> None:
     mask = disc((100, 80))
     np.testing.assert_array_equal(
         prepare_mask(mask * np.uint8(value), PixelSpec(64, 64)), prepare_mask(mask, PixelSpec(64, 64))
@@ -114,13 +114,13 @@ def test_any_value_but_zero_counts_in_a_mask(value: int) -> None:
 
 @pytest.mark.parametrize("rule", ResizeRule)
 @pytest.mark.parametrize("size", [(100, 100), (200, 150), (150, 400), (512, 300)])
-def test_a_mask_goes_there_and_back_to_its_place(size: tuple[int, int], rule: ResizeRule) -> None:
+def test_mask_survives_the_round_trip_in_place(size: tuple[int, int], rule: ResizeRule) -> None:
     spec, mask = PixelSpec(128, 128, rule), disc(size)
-    back = restore(prepare_mask(mask, spec).astype(np.float32), place(*size, spec)) >= 0.5
+    back = restore_size(prepare_mask(mask, spec).astype(np.float32), compute_placement(*size, spec)) >= 0.5
     assert dice(back.astype(np.uint8), mask) > 0.96
 
 
-def test_the_image_given_is_left_alone() -> None:
+def test_input_image_is_not_modified() -> None:
     image = noise((48, 64))
     kept = image.copy()
     pixels, _ = prepare(image, PixelSpec(48, 64))

@@ -18,26 +18,26 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_model_that_is_named_comes_first(folders: Path) -> None:
+def test_named_model_takes_precedence(folders: Path) -> None:
     (folders / "here" / "model.onnx").touch()
     (folders / "mine.onnx").touch()
     assert find_model(folders / "mine.onnx") == folders / "mine.onnx"
 
 
-def test_then_the_model_of_the_working_directory_then_the_shipped_one(folders: Path) -> None:
+def test_model_in_the_working_directory_takes_precedence_over_the_shipped_one(folders: Path) -> None:
     (folders / "weights" / "lung.onnx").touch()
     assert find_model(None) == folders / "weights" / "lung.onnx"
     (folders / "here" / "model.onnx").touch()
     assert find_model(None) == Path("model.onnx")
 
 
-def test_shipped_models_are_listed_by_name(folders: Path) -> None:
+def test_shipped_models_are_sorted_by_name(folders: Path) -> None:
     for name in ("b.onnx", "a.onnx", "notes.txt"):
         (folders / "weights" / name).touch()
     assert [path.name for path in shipped_models()] == ["a.onnx", "b.onnx"]
 
 
-def test_where_there_is_no_model_the_error_says_how_to_get_one(folders: Path) -> None:
+def test_error_without_any_model_says_how_to_make_one(folders: Path) -> None:
     with pytest.raises(ModelError, match=r"cxr-train, then cxr-export model\.onnx"):
         find_model(None)
     with pytest.raises(ModelError, match="no such model file"):

@@ -62,7 +62,7 @@ def test_an_invalid_card_is_named_with_its_file(make_model: MakeModel, card: str
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "a\nb"])
 def test_a_class_that_would_be_a_path_is_refused(make_model: MakeModel, card_of: Any, name: str) -> None:
-    with pytest.raises(ModelError, match="is not a plain name"):
+    with pytest.raises(ModelError, match="in its card is not plain"):
         Session.open(make_model(card=card_of(classes=("lesion", name))))
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..machine.extras import require
+from ..machine.progress import Progress
 from .explain import shap_values
 from .records import Family, Floats
 from .regressors import BASELINES, build_baseline, build_pipeline, build_regressor
@@ -110,7 +111,7 @@ def plan_searches(
 
 
 def run_searches(
-    data: RegressionData, searches: Sequence[Search], *, jobs: int, progress: Callable[[int, int], None]
+    data: RegressionData, searches: Sequence[Search], *, jobs: int, progress: Progress
 ) -> list[SearchResult]:
     """Run the searches in `jobs` processes; the results do not depend on their number."""
     joblib = require("joblib", extra="analysis")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data.columns import ALIASES
-from ..data.spreadsheet import unguard
+from ..data.csv_files import unguard
 from ..errors import InputError
 from ..machine.extras import require
 from .text import some_of
@@ -33,7 +33,8 @@ def read_features(path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ValueError as error:  # pandas' parser errors and UnicodeDecodeError derive from it
         raise InputError(f"{path}: is not a CSV table ({error})") from error
-    names_in_file = ", ".join(map(str, frame.columns))
+    frame.columns = [unguard(str(name)) for name in frame.columns]
+    names_in_file = ", ".join(frame.columns)
     frame = frame.rename(columns={old: new for old, new in ALIASES.items() if new not in frame.columns})
     if "image" not in frame.columns:
         raise InputError(
@@ -42,7 +43,9 @@ def read_features(path: Path) -> pd.DataFrame:
         )
     if frame.empty:
         raise InputError(f"{path}: has no rows")
-    frame["image"] = frame["image"].map(unguard, na_action="ignore")
+    for name in ("image", "patient_id"):
+        if name in frame.columns:
+            frame[name] = frame[name].map(unguard, na_action="ignore")
     if frame["image"].isna().any():
         raise InputError(f"{path}: {int(frame['image'].isna().sum())} rows have an empty 'image'")
     _reject_duplicates(path, frame["image"].tolist())

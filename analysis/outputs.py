@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.spreadsheet import guard
+from ..data.csv_files import write_csv
 from ..machine.extras import require
 from ..machine.files import write_json, write_text
 from .explain import spearman_correlations
@@ -31,16 +31,16 @@ def write_results(folder: Path, summary: AnalysisSummary, results: Results) -> l
 
     frame, features = results.table.frame, results.data.features
     keys = ["image", "patient_id"]
-    write_csv(folder / "features_and_target.csv", frame[[*keys, *features.columns, results.target]])
-    write_csv(folder / "cv_metrics.csv", fold_metrics(results))
+    write_table(folder / "features_and_target.csv", frame[[*keys, *features.columns, results.target]])
+    write_table(folder / "cv_metrics.csv", fold_metrics(results))
     predicted = {f"predicted_{model}": values for model, values in results.predictions.items()}
     held_out = frame[keys].assign(fold=results.fold_of, **{results.target: results.data.target}, **predicted)
-    write_csv(folder / "cv_predictions.csv", held_out)
-    write_csv(folder / "best_hyperparams.csv", best_hyperparams(results.finals.values()))
+    write_table(folder / "cv_predictions.csv", held_out)
+    write_table(folder / "best_hyperparams.csv", best_hyperparams(results.finals.values()))
     correlations = spearman_correlations(
         features.assign(**{results.target: results.data.target}), results.target
     )
-    write_csv(folder / "feature_correlations.csv", correlations, index=True)
+    write_table(folder / "feature_correlations.csv", correlations, index=True)
     for family in results.finals:
         _write_family(folder, family, results)
     write_text(folder / "report.html", render(summary, results, correlations, folder))
@@ -49,22 +49,21 @@ def write_results(folder: Path, summary: AnalysisSummary, results: Results) -> l
     return names
 
 
-def write_csv(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:
-    """Write a table with the same line ends on every system, and no text that a spreadsheet would run."""
-    text_columns = table.select_dtypes(include=["str", "object", "category"]).columns
-    guarded = {name: table[name].map(_guard_cell) for name in text_columns}
-    table.assign(**guarded).to_csv(path, index=index, lineterminator="\n", encoding="utf-8")
-
-
-def _guard_cell(cell: object) -> object:
-    return guard(cell) if isinstance(cell, str) else cell
+def write_table(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:
+    """Write a table as CSV, missing values as empty cells; `index` adds the index as the first column."""
+    cells = table.astype("object").where(table.notna(), None)
+    columns = [str(name) for name in table.columns]
+    if index:
+        write_csv(path, ["", *columns], cells.itertuples(name=None))
+    else:
+        write_csv(path, columns, cells.itertuples(index=False, name=None))
 
 
 def _write_family(folder: Path, family: Family, results: Results) -> None:
     data, held_out = results.data, results.held_out[family]
     score, patients = results.score_of(family), len(np.unique(data.patients))
     write_model(folder, results.finals[family], data.features)
-    write_csv(folder / f"shap_values_best_{family}.csv", _shap_table(family, results))
+    write_table(folder / f"shap_values_best_{family}.csv", _shap_table(family, results))
     draw_scatter(
         folder / f"cv_scatter_{family}.png",
         score,

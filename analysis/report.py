@@ -1,72 +1,73 @@
-"""report.html: one page that holds all of it, plots included, and can be sent as it is."""
+"""`report.html` of an analysis: one self-contained page with the scores, the plots and the columns."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..data.columns import with_unit
-from ..report.page import _image
+from ..report.page import data_uri, render_page
 from .explain import KIND
-from .records import AnalysisSummary, Family, Score
+from .records import AnalysisSummary, ColumnNote, Family, MergeSummary, Score
 from .regressors import LABELS
 from .results import Results
 from .scores import view_metrics
+from .text import some_of
 from .versions import used_versions
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RESEARCH = "For research use only; not for diagnosis. Associations in this table of images, not causes."
+_TEMPLATE = Path(__file__).with_name("report.html.j2")
 _MOST_CORRELATED = 15
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem;
-       margin: 2rem auto; padding: 0 1rem; color: #222 }
-h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd }
-table { border-collapse: collapse; margin: .8rem 0; font-size: .9rem }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid #e5e5e5; text-align: left; vertical-align: top }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
-img { max-width: 100%; height: auto } .wide { overflow-x: auto }
-.warn { background: #fff4e0; border-left: 4px solid #d1742b; padding: .5rem .8rem; margin: .6rem 0 }
-.use { color: #666; font-style: italic }
-"""
 
 
-def render(summary: AnalysisSummary, results: Results, related: pd.DataFrame, folder: Path) -> str:
-    """Write the report as HTML; its plots are taken from `folder` and put inside, all texts escaped."""
-    title = f"Analysis of {summary.target}"
-    parts = [
-        f"<h1>{escape(title)}</h1><p class='use'>{escape(RESEARCH)}</p>",
-        *(f"<div class='warn'>{escape(note)}</div>" for note in _alarms(summary)),
-        _asked(summary),
-        _scores(summary, results),
-        _views(results),
-        _shuffle(summary),
-        _explained(summary, folder),
-        _correlated(related),
-        _columns(summary),
-        _versions(),
-    ]
-    head = f"<meta charset='utf-8'><title>{escape(title)}</title><style>{_STYLE}</style>"
-    return f"<!doctype html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>\n"
+def render(summary: AnalysisSummary, results: Results, correlations: pd.DataFrame, folder: Path) -> str:
+    """Render the report as HTML.
 
-
-def _versions() -> str:
-    listed = ", ".join(f"{name} {number}" for name, number in used_versions().items())
-    return f"<p class='use'>{escape(listed)}</p>"
+    Parameters
+    ----------
+    summary, results
+        The analysis.
+    correlations : DataFrame
+        Spearman's correlations of features and target.
+    folder : Path
+        The folder of the plots, which the page holds as data URIs.
+    """
+    selection = summary.selection
+    correlated = list(correlations.columns)[-_MOST_CORRELATED:]
+    return render_page(
+        _TEMPLATE,
+        target=summary.target,
+        research=RESEARCH,
+        warnings=_warnings(summary),
+        facts=_facts(summary),
+        scores=[(s.label, interval(s), f"{s.rmse:.4g}", f"{s.mae:.4g}") for s in summary.scores],
+        spread=f"{float(results.data.target.std()):.4g}",
+        views=_view_rows(results),
+        shuffle=shuffle_sentence(summary),
+        shuffle_runs=", ".join(f"{value:.3f}" for value in summary.shuffle.r2),
+        shap_kind=KIND,
+        models=[_model(Family(model), summary, folder) for model in summary.top_features],
+        correlated=[str(name) for name in correlated],
+        correlations=[(str(name), _row_of(correlations, name, correlated)) for name in correlated],
+        left_out=_columns(selection.left_out),
+        leaky=_columns(selection.leaky),
+        versions=", ".join(f"{name} {number}" for name, number in used_versions().items()),
+    )
 
 
 def shuffle_sentence(summary: AnalysisSummary) -> str:
-    """Say in one sentence what the run on shuffled targets gave."""
+    """Describe the result of the runs on shuffled targets in one sentence."""
     shuffle = summary.shuffle
-    name = LABELS[Family(shuffle.model)]
+    label = LABELS[Family(shuffle.model)]
     reached = f"reaches R² {shuffle.mean:.2f} (limit {shuffle.limit:.2f})"
-    line = f"On targets shuffled between patients {name} {reached}"
+    sentence = f"On targets shuffled between patients {label} {reached}"
     if shuffle.passed:
-        return f"{line}: no leak is seen."
-    return f"{line}: something leaks between the folds, or there are too few patients to tell."
+        return f"{sentence}: no leak is seen."
+    return f"{sentence}: something leaks between the folds, or there are too few patients to tell."
 
 
 def interval(score: Score) -> str:
@@ -74,134 +75,66 @@ def interval(score: Score) -> str:
     return f"{score.r2:.3f} [{score.r2_low:.3f}, {score.r2_high:.3f}]"
 
 
-def _alarms(summary: AnalysisSummary) -> list[str]:
+def _warnings(summary: AnalysisSummary) -> list[str]:
     return [*summary.notes, *([] if summary.shuffle.passed else [shuffle_sentence(summary)])]
 
 
-def _asked(summary: AnalysisSummary) -> str:
-    lines = [
+def _facts(summary: AnalysisSummary) -> list[tuple[str, str]]:
+    images = f"{summary.rows} of {summary.patients} patients (patients read from {summary.grouping})"
+    search = f"{summary.trials} trials of Optuna's TPE sampler inside each training fold"
+    facts = [
         ("Target", with_unit(summary.target)),
         ("Features", ", ".join(summary.selection.features)),
-        (
-            "Images",
-            f"{summary.rows} of {summary.patients} patients (patients read from {summary.grouping})",
-        ),
+        ("Images", images),
         ("Folds", f"{summary.folds}, all images of a patient in one; seed {summary.seed}"),
-        (
-            "Search",
-            f"{summary.trials} trials of Optuna's TPE inside each training fold",
-        ),
+        ("Search", search),
     ]
-    if merge := summary.merge:
-        lines += [
-            (
-                "Clinical table",
-                f"{merge.table.name}, joined by {merge.rule}: {merge.matched} matched",
-            ),
-            ("Images without clinical row", _counted(merge.features_alone, merge.features_examples)),
-            ("Clinical rows without image", _counted(merge.clinical_alone, merge.clinical_examples)),
-        ]
-    return "<h2>What was asked</h2>" + _table((), lines)
+    return facts if summary.merge is None else [*facts, *_merge_facts(summary.merge)]
+
+
+def _merge_facts(merge: MergeSummary) -> list[tuple[str, str]]:
+    return [
+        ("Clinical table", f"{merge.table.name}, joined by {merge.rule}: {merge.matched} matched"),
+        ("Images without a clinical row", _counted(merge.features_alone, merge.features_examples)),
+        ("Clinical rows without an image", _counted(merge.clinical_alone, merge.clinical_examples)),
+    ]
 
 
 def _counted(count: int, examples: Sequence[str]) -> str:
-    return f"{count}, such as {', '.join(examples[:3])}" if examples else "0"
+    return f"{count}, such as {some_of(examples[:3])}" if examples else "0"
 
 
-def _scores(summary: AnalysisSummary, results: Results) -> str:
-    rows = [(s.label, interval(s), f"{s.rmse:.4g}", f"{s.mae:.4g}") for s in summary.scores]
-    spread = float(results.data.target.std())
-    return (
-        "<h2>How well held-out patients are predicted</h2>"
-        + _table(("model", "R² [95 % interval]", "RMSE", "MAE"), rows, numbers=3)
-        + "<p>Pooled over the outer folds; the baselines are the mean of the training folds and a ridge"
-        " regression. Parameters were searched inside the training folds only, so no number here was chosen"
-        " for being high. The interval comes from drawing patients anew 1000 times, the fitted models held"
-        " fixed. RMSE and MAE are in the target's unit, whose standard deviation is"
-        f" {spread:.4g}. A tuned model is worth its trouble only where it beats the linear one.</p>"
-    )
-
-
-def _views(results: Results) -> str:
+def _view_rows(results: Results) -> list[tuple[str, ...]]:
     table = view_metrics(results)
     if table is None:
-        return ""
-    rows = [
-        (str(row["view"]), str(row["images"]), str(row["model"]), *_figures(row))
+        return []
+    return [
+        (
+            str(row["view"]),
+            str(row["images"]),
+            str(row["model"]),
+            f"{row['r2']:.3f}",
+            f"{row['rmse']:.4g}",
+            f"{row['mae']:.4g}",
+        )
         for row in table.to_dict("records")
     ]
-    head = ("view", "images", "model", "R²", "RMSE", "MAE")
-    note = "The same predictions, judged within each view: a score that only tells views apart falls here."
-    return f"<h2>By view</h2>{_table(head, rows, numbers=3)}<p>{note}</p>"
 
 
-def _figures(row: Mapping[Hashable, float]) -> tuple[str, ...]:
-    return (f"{row['r2']:.3f}", f"{row['rmse']:.4g}", f"{row['mae']:.4g}")
+def _model(family: Family, summary: AnalysisSummary, folder: Path) -> dict[str, Any]:
+    ranked = summary.top_features[str(family)]
+    return {
+        "label": LABELS[family],
+        "features": [(name, f"{strength:.4g}") for name, strength in ranked],
+        "importance": data_uri((folder / f"shap_importance_{family}.png").read_bytes(), "image/png"),
+        "scatter": data_uri((folder / f"cv_scatter_{family}.png").read_bytes(), "image/png"),
+    }
 
 
-def _shuffle(summary: AnalysisSummary) -> str:
-    runs = ", ".join(f"{value:.3f}" for value in summary.shuffle.r2)
-    return (
-        f"<h2>Leak alarm</h2><p>{escape(shuffle_sentence(summary))} Runs: {runs}. Each patient was given"
-        " another's targets; what a model then predicts is chance, or a leak.</p>"
-    )
+def _row_of(correlations: pd.DataFrame, name: str, columns: Sequence[str]) -> list[float | None]:
+    values = correlations[name].loc[list(columns)].tolist()
+    return [None if value != value else float(value) for value in values]
 
 
-def _explained(summary: AnalysisSummary, folder: Path) -> str:
-    parts = [
-        "<h2>What the predictions are made of</h2>"
-        f"<p>SHAP values ({KIND}) of held-out images, pooled over the outer folds, in the target's unit."
-        " They tell what a model uses, not what causes the target; features that go together share their"
-        " credit (see the correlations).</p>"
-    ]
-    for model, ranked in summary.top_features.items():
-        label = escape(LABELS[Family(model)])
-        rows = [(name, f"{strength:.4g}") for name, strength in ranked]
-        parts.append(f"<h3>{label}</h3>" + _table(("feature", "mean |SHAP|"), rows, numbers=1))
-        for kind in ("shap_importance", "cv_scatter"):
-            parts.append(_image(folder / f"{kind}_{model}.png", f"{kind.replace('_', ' ')} of {label}"))
-    return "".join(parts)
-
-
-def _correlated(related: pd.DataFrame) -> str:
-    names = list(related.columns)[-_MOST_CORRELATED:]
-    cells = "".join(
-        f"<tr><th>{escape(str(one))}</th>"
-        + "".join(_cell(value) for value in related[one].loc[names].tolist())
-        + "</tr>"
-        for one in names
-    )
-    head = "".join(f"<th class='n'>{escape(str(name))}</th>" for name in names)
-    table = f"<table><tr><th></th>{head}</tr>{cells}</table>"
-    return f"<h2>Spearman correlations</h2><div class='wide'>{table}</div>"
-
-
-def _cell(value: float) -> str:
-    if value != value:
-        return "<td class='n'></td>"
-    color = "43,108,163" if value > 0 else "209,116,43"
-    return f"<td class='n' style='background: rgba({color},{abs(value) * 0.6:.2f})'>{value:.2f}</td>"
-
-
-def _columns(summary: AnalysisSummary) -> str:
-    out = [(note.column, note.reason) for note in summary.selection.left_out]
-    parts = ["<h2>Columns that were left out</h2>", _table(("column", "why"), out) if out else "<p>None.</p>"]
-    if summary.selection.leaky:
-        inside = [(note.column, note.reason) for note in summary.selection.leaky]
-        parts += ["<h2>Columns that carry the target and were let in</h2>", _table(("column", "why"), inside)]
-    return "".join(parts)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> str:
-    """Write a table; its last `numbers` columns are set flush right."""
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        first = len(cells) - numbers
-        return "".join(
-            f"<{tag}{' class=n' if place >= first else ''}>{escape(cell)}</{tag}>"
-            for place, cell in enumerate(cells)
-        )
-
-    top = f"<tr>{line(head, 'th')}</tr>" if head else ""
-    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
-    return f"<table>{top}{body}</table>"
+def _columns(notes: Sequence[ColumnNote]) -> list[tuple[str, str]]:
+    return [(note.column, note.reason) for note in notes]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from ..data.columns import ALIASES
 from ..errors import InputError
+from ..machine.progress import Progress, no_progress
 from .crossval import (
     RegressionData,
     SearchResult,
@@ -46,7 +47,7 @@ def analyze_features(
     folds: int = 5,
     jobs: int = 1,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> AnalysisSummary:
     """Tune regressors of a measured column, evaluate them on held-out patients, and explain them.
 
@@ -100,7 +101,7 @@ def analyze_features(
     splits = outer_folds(data.patients, folds, seed)
     with staged_outputs(Path(out)) as stage:
         searches = plan_searches(families, splits, len(data.target), trials=trials, seed=seed)
-        found = run_searches(data, searches, jobs=jobs, progress=progress or _no_progress)
+        found = run_searches(data, searches, jobs=jobs, progress=progress or no_progress)
         results = _evaluate(table, goal, data, splits, found, seed)
         best = max(families, key=lambda family: results.score_of(family).r2)
         summary = AnalysisSummary(
@@ -226,7 +227,3 @@ def _warnings(results: Results, selection: Selection, best: Score) -> tuple[str,
             f" the 95 % interval of the best R² reaches {best.r2_low:.2f}"
         )
     return tuple(notes)
-
-
-def _no_progress(_done: int, _total: int) -> None:
-    """Report nothing."""

@@ -22,19 +22,20 @@ SHUFFLES = 3
 
 
 def r_squared(target: Floats, predicted: Floats) -> float:
-    """Compute 1 - SSE / SST; NaN where the target does not vary."""
-    total = float(((target - target.mean()) ** 2).sum())
-    return 1 - float(((target - predicted) ** 2).sum()) / total if total > 0 else float("nan")
+    """Compute scikit-learn's R²; NaN, not its 0 or 1, where the target does not vary."""
+    if np.ptp(target) == 0:
+        return float("nan")
+    return float(require("sklearn.metrics", extra="analysis").r2_score(target, predicted))
 
 
-def rmse(target: Floats, predicted: Floats) -> float:
-    """Compute the root mean squared error, in the target's unit."""
-    return float(np.sqrt(np.mean((target - predicted) ** 2)))
-
-
-def mae(target: Floats, predicted: Floats) -> float:
-    """Compute the mean absolute error, in the target's unit."""
-    return float(np.mean(np.abs(target - predicted)))
+def prediction_errors(target: Floats, predicted: Floats) -> dict[str, float]:
+    """Compute `r2`, and `rmse` and `mae` in the target's unit."""
+    metrics = require("sklearn.metrics", extra="analysis")
+    return {
+        "r2": r_squared(target, predicted),
+        "rmse": float(metrics.root_mean_squared_error(target, predicted)),
+        "mae": float(metrics.mean_absolute_error(target, predicted)),
+    }
 
 
 def score_predictions(
@@ -42,15 +43,7 @@ def score_predictions(
 ) -> Score:
     """Score the held-out predictions of all folds; the interval is over patients, with the models fixed."""
     low, high = r2_interval(target, predicted, patients, seed=seed)
-    return Score(
-        model,
-        label,
-        r_squared(target, predicted),
-        low,
-        high,
-        rmse(target, predicted),
-        mae(target, predicted),
-    )
+    return Score(model, label, r2_low=low, r2_high=high, **prediction_errors(target, predicted))
 
 
 def r2_interval(
@@ -130,7 +123,7 @@ def fold_metrics(results: Results) -> pd.DataFrame:
             rows.append(
                 {
                     "fold": fold,
-                    **_errors(data.target[test], predicted[test]),
+                    **prediction_errors(data.target[test], predicted[test]),
                     "model": model,
                     "images": len(test),
                     "patients": len(np.unique(data.patients[test])),
@@ -151,15 +144,7 @@ def view_metrics(results: Results) -> pd.DataFrame | None:
         shown = views == view
         target = results.data.target[shown]
         for model, predicted in results.predictions.items():
-            errors = _errors(target, predicted[shown])
+            errors = prediction_errors(target, predicted[shown])
             rows.append({"view": view, "images": len(target), "model": LABELS[model], **errors})
     table: pd.DataFrame = pandas.DataFrame(rows)
     return table
-
-
-def _errors(target: Floats, predicted: Floats) -> dict[str, float]:
-    return {
-        "r2": r_squared(target, predicted),
-        "rmse": rmse(target, predicted),
-        "mae": mae(target, predicted),
-    }

@@ -1,1 +1,1 @@
-"""The HTML page that every command writes its report with."""
+"""The base template of the HTML reports, the parts that they share, and how they are rendered."""

@@ -1,29 +1,21 @@
-"""`report.html`: one page about a run that can be mailed: no script, no other file, every name escaped."""
+"""`report.html` of a run: one self-contained page that can be mailed."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from ...report.page import _table
+from ...report.page import data_uri, render_page
 
+_TEMPLATE = Path(__file__).with_name("report.html.j2")
 _BINS = 20
 _THUMBNAILS, _THUMBNAIL_SIZE = 12, 256
-_FAILURES = 20
-
-_HEAD = (
-    '<!doctype html><html lang="en"><meta charset="utf-8"><title>cxr-infer</title><style>'
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "table{border-collapse:collapse}td,th{text-align:left;padding:.2rem .8rem .2rem 0;vertical-align:top}"
-    "td{overflow-wrap:anywhere}figure{display:inline-block;margin:.3rem;max-width:256px}"
-    "figcaption{font-size:12px;overflow-wrap:anywhere}svg{max-width:100%}</style>"
-)
+_FAILURES_SHOWN = 20
 
 
 def render(
@@ -33,32 +25,40 @@ def render(
     causes: Sequence[tuple[str, int]],
     overlays: Sequence[tuple[str, Path]],
 ) -> str:
-    """Write the page.
+    """Render the page as HTML.
 
     Parameters
     ----------
     manifest : dict
-        As `run.json` holds it.
+        The content of `run.json`.
     ratios : sequence of float
         The images' `lesion_ratio`.
     failures : sequence of dict
-        Rows of `failures.csv`.
+        The rows of `failures.csv`.
     causes : sequence of (str, int)
-        The commonest causes of failure and how often they came.
+        The most common causes of failure and their counts.
     overlays : sequence of (str, Path)
-        Images to show, by key; those beyond the first dozen are left out.
+        The images' keys and overlays; the first twelve are shown.
     """
     model = manifest["model"]
-    parts = [
-        f"<h1>{escape(model['name'])}: {len(ratios)} images measured</h1>",
-        f"<p>{escape(model['intended_use'])}</p>",
-        _table(_facts(manifest)),
-        f"<h2>Area of {escape(model['target'])} in the image</h2>",
-        _histogram(ratios),
-        _failures(failures, causes),
-        _thumbnails(overlays),
-    ]
-    return _HEAD + "\n".join(part for part in parts if part) + "\n</html>\n"
+    present = np.array([ratio for ratio in ratios if ratio > 0])
+    bars, bars_label = _histogram(present) if len(present) else ([], "")
+    return render_page(
+        _TEMPLATE,
+        model=model["name"],
+        intended_use=model["intended_use"],
+        target=model["target"],
+        images=len(ratios),
+        facts=_facts(manifest),
+        without=len(ratios) - len(present),
+        bars=bars,
+        bars_label=bars_label,
+        causes=causes,
+        failures=[(row["path"], row["stage"], row["error"]) for row in failures[:_FAILURES_SHOWN]],
+        failure_count=len(failures),
+        overlays=list(islice(_thumbnails(overlays), _THUMBNAILS)),
+        versions=", ".join(f"{name} {number}" for name, number in manifest["versions"].items()),
+    )
 
 
 def _facts(manifest: dict[str, Any]) -> list[tuple[str, str]]:
@@ -70,56 +70,28 @@ def _facts(manifest: dict[str, Any]) -> list[tuple[str, str]]:
         ("Provider", manifest["provider"]),
         ("Rows", str(counts["rows"])),
         ("Failures", str(counts["failures"])),
-        ("Images a second", f"{counts['treated'] / max(seconds['total'], 1e-9):.1f}"),
-        ("Seconds by stage, over all threads", stages),
+        ("Images per second", f"{counts['treated'] / max(seconds['total'], 1e-9):.1f}"),
+        ("Seconds per stage, summed over threads", stages),
         ("Finished", manifest["finished"]),
     ]
 
 
-def _histogram(ratios: Sequence[float]) -> str:
-    """Draw the distribution; images without any are told beside it, since they would hide the rest."""
-    present = np.array([ratio for ratio in ratios if ratio > 0])
-    words = f"<p>{len(ratios) - len(present)} of {len(ratios)} images have none.</p>"
-    if not len(present):
-        return words
+def _histogram(present: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[list[tuple[float, str]], str]:
+    """Return the bars of the ratios above 0, each with its relative height and a text, and their label."""
     counts, edges = np.histogram(present, bins=_BINS, range=(0, float(present.max())))
-    width, height = 600 // _BINS, 160
-    bars = "".join(
-        f'<rect x="{index * width}" y="{height - size:.1f}" width="{width - 2}" height="{size:.1f}" '
-        f'fill="#3a76a8"><title>{low:.4f} to {high:.4f}: {count}</title></rect>'
-        for index, (count, low, high, size) in enumerate(
-            zip(counts, edges, edges[1:], counts / counts.max() * height, strict=False)
-        )
-    )
-    label = f"lesion_ratio from 0 to {present.max():.4f}; tallest bar {counts.max()} images"
-    axis = f'<text x="0" y="{height + 18}" font-size="13">{label}</text>'
-    return f'{words}<svg viewBox="0 0 600 {height + 24}" width="600" role="img">{bars}{axis}</svg>'
+    bars = [
+        (float(count / counts.max()), f"{low:.4f} to {high:.4f}: {count}")
+        for count, low, high in zip(counts, edges, edges[1:], strict=False)
+    ]
+    return bars, f"lesion_ratio from 0 to {present.max():.4f}; tallest bar {counts.max()} images"
 
 
-def _failures(failures: Sequence[dict[str, str]], causes: Sequence[tuple[str, int]]) -> str:
-    if not failures:
-        return ""
-    common = _table([(str(count), cause) for cause, count in causes])
-    first = "".join(
-        f"<tr><td>{escape(row['path'])}</td><td>{escape(row['stage'])}</td><td>{escape(row['error'])}</td></tr>"
-        for row in failures[:_FAILURES]
-    )
-    more = len(failures) - _FAILURES
-    rest = f"<p>and {more} more in failures.csv</p>" if more > 0 else ""
-    return f"<h2>Failures: {len(failures)}</h2>{common}<h3>The first</h3><table>{first}</table>{rest}"
-
-
-def _thumbnails(overlays: Sequence[tuple[str, Path]]) -> str:
-    figures = "".join(_figure(key, path) for key, path in overlays[:_THUMBNAILS] if path.exists())
-    return f"<h2>Overlays</h2>{figures}" if figures else ""
-
-
-def _figure(key: str, path: Path) -> str:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        return ""
-    scale = _THUMBNAIL_SIZE / max(image.shape)
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    data = base64.b64encode(cv2.imencode(".jpg", small)[1].tobytes()).decode()
-    caption = f"<figcaption>{escape(key)}</figcaption>"
-    return f'<figure><img alt="" src="data:image/jpeg;base64,{data}">{caption}</figure>'
+def _thumbnails(overlays: Sequence[tuple[str, Path]]) -> Iterator[tuple[str, str]]:
+    """Yield the key and the reduced image of each overlay that can be read."""
+    for key, path in overlays:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.exists() else None
+        if image is None:
+            continue
+        scale = _THUMBNAIL_SIZE / max(image.shape)
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        yield key, data_uri(cv2.imencode(".jpg", small)[1].tobytes(), "image/jpeg")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cxr.analysis.features_table import read_features
-from cxr.analysis.outputs import write_csv
+from cxr.analysis.outputs import write_table
 from cxr.errors import InputError
 
 
@@ -80,5 +80,5 @@ def test_names_that_a_spreadsheet_would_run_are_read_unguarded_and_written_guard
     features.write_text("image,lesion_ratio\n'=a.png,0.1\nb.png,0.2\n")
     frame = read_features(features)
     assert frame["image"].tolist() == ["=a.png", "b.png"]
-    write_csv(tmp_path / "written.csv", frame)
+    write_table(tmp_path / "written.csv", frame)
     assert (tmp_path / "written.csv").read_text() == features.read_text()

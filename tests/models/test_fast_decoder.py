@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import segmentation_models_pytorch as smp
+import torch
+from torch import nn
+
+from cxr.export.graph import write_onnx
+from cxr.models.card import ModelCard, Normalization, PixelSpec
+from cxr.models.fast_decoder import DECODER_CHANNELS, FastDecoder, FastUnet
+from cxr.models.segmenter import Segmenter, predictor
+
+ENCODERS = ["timm-tf_efficientnet_lite0", "resnet18"]
+
+
+def build(encoder: str, classes: int = 2) -> FastUnet:
+    torch.manual_seed(0)
+    return FastUnet(get_encoder(encoder), classes).eval()
+
+
+def get_encoder(name: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`timm-` encoders are deprecated", DeprecationWarning)
+        return smp.encoders.get_encoder(name, in_channels=1, depth=5, weights=None)
+
+
+@pytest.mark.parametrize("encoder", [*ENCODERS, "mobilenet_v2"])
+def test_network_returns_one_logit_map_per_class_at_the_size_of_the_input(encoder: str) -> None:
+    with torch.inference_mode():
+        logits = build(encoder, 3)(torch.randn(2, 1, 64, 96))
+    assert logits.shape == (2, 3, 64, 96)
+
+
+def test_decoder_stops_at_a_quarter_of_the_input() -> None:
+    widths = (1, 8, 12, 16, 24, 32)
+    features = [torch.randn(1, width, 64 >> level, 96 >> level) for level, width in enumerate(widths)]
+    decoder = FastDecoder(widths, (20, 12, 8)).eval()
+    assert decoder(features).shape == (1, 8, 16, 24)
+
+
+def test_decoder_has_one_convolution_per_level_each_with_normalization_and_relu() -> None:
+    kinds = [type(module) for block in build(ENCODERS[0]).decoder.blocks for module in block]
+    assert kinds == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU] * len(DECODER_CHANNELS)
+
+
+def test_decoder_channels_set_the_widths() -> None:
+    convolutions = [block[0] for block in FastUnet(get_encoder("resnet18"), 1, (32, 16, 8)).decoder.blocks]
+    assert [layer.out_channels for layer in convolutions] == [32, 16, 8]
+
+
+@pytest.fixture(scope="module", params=ENCODERS)
+def exported(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Segmenter, Path]:
+    normalization = Normalization(0.449, 0.226)
+    segmenter = Segmenter(build(request.param), normalization).eval()
+    card = ModelCard(
+        name="fast",
+        classes=("lung", "lesion"),
+        architecture="fast",
+        encoder=request.param,
+        pixels=PixelSpec(64, 96),
+        normalization=normalization,
+        thresholds=(0.5, 0.5),
+        license="Apache-2.0",
+    )
+    path = tmp_path_factory.mktemp("fast") / "model.onnx"
+    write_onnx(segmenter, card, path)
+    return segmenter, path
+
+
+def test_onnx_file_computes_what_pytorch_computes(exported: tuple[Segmenter, Path]) -> None:
+    segmenter, path = exported
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for count in (1, 3):
+        batch = np.random.default_rng(count).integers(0, 256, (count, 1, 64, 96), dtype=np.uint8)
+        np.testing.assert_allclose(
+            session.run(None, {"image": batch})[0], predictor(segmenter)(batch), atol=1e-5
+        )
+
+
+def test_every_normalization_folds_into_its_convolution(exported: tuple[Segmenter, Path]) -> None:
+    kinds = [node.op_type for node in onnx.load(exported[1]).graph.node]
+    assert "BatchNormalization" not in kinds
+    assert kinds[-2:] == ["Resize", "Sigmoid"]

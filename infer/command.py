@@ -1,112 +1,127 @@
-"""`cxr-infer`: a folder of radiographs in, a table of features out."""
+"""`cxr-infer`: measure a folder of radiographs."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..cli import cxr_command
+from ..cli import PathType, cxr_command
 from ..data.decode.options import MAX_PIXELS
 from ..errors import CxrError, ExitCode
-from .runtime.providers import NAMES
-from .settings import MaskFormat
+from ..machine.progress import Progress
+from .records import MaskFormat
+from .runtime.providers import PROVIDER_NAMES
 
 if TYPE_CHECKING:
     from .outputs.summary import RunSummary
 
-_FILE = click.Path(path_type=Path)
+_FILE = PathType()
 
 
 @cxr_command("infer")
 @click.argument("folder", type=_FILE)
 @click.option("--model", type=_FILE, help="ONNX file.  [default: ./model.onnx, else the shipped model]")
-@click.option("--card", type=_FILE, help="Model card as JSON, for a model that carries none.")
-@click.option("--out", type=_FILE, default=".", help="Where the results go.")
-@click.option("--provider", type=click.Choice(NAMES), default="auto", help="What runs the model.")
-@click.option("--allow-fallback", is_flag=True, help="Use the CPU where the provider cannot run.")
-@click.option("--allow-external-data", is_flag=True, help="Load tensors from other files beside the model.")
+@click.option("--card", type=_FILE, help="Model card as JSON, for a model file without one.")
+@click.option("--out", type=_FILE, default=".", help="Output folder.")
+@click.option(
+    "--provider",
+    type=click.Choice(PROVIDER_NAMES),
+    default="auto",
+    help="Execution provider that runs the model.",
+)
+@click.option("--allow-fallback", is_flag=True, help="Use the CPU if the provider cannot run.")
+@click.option(
+    "--allow-external-data", is_flag=True, help="Load tensors from other files in the model's folder."
+)
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Probability from which a pixel counts, for every class.  [default: as the model's card says]",
+    help="Least probability of a mask's pixels, for every class.  [default: as in the model card]",
 )
-@click.option("--min-area", type=click.IntRange(0), default=0, help="Drop parts of fewer pixels.")
+@click.option(
+    "--min-area", type=click.IntRange(0), default=0, help="Drop connected components of fewer pixels."
+)
 @click.option("--masks", is_flag=True, help="Write masks at the images' own size.")
 @click.option(
     "--masks-as",
-    type=click.Choice([form.value for form in MaskFormat]),
-    help="Write them as 1-bit PNG, COCO run lengths (masks.csv) or DICOM Segmentations.  [default: png]",
+    type=click.Choice([mask_format.value for mask_format in MaskFormat]),
+    help="Write masks as 1-bit PNG, COCO run lengths (masks.csv) or DICOM Segmentations.  [default: png]",
 )
-@click.option("--overlays", is_flag=True, help="Write the images with outlines on them.")
-@click.option("--batch-size", type=click.IntRange(1), help="Images of one pass.  [default: the provider's]")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: the cores granted]")
+@click.option("--overlays", is_flag=True, help="Write the images with the outlines of the masks.")
+@click.option(
+    "--batch-size", type=click.IntRange(1), help="Images per model pass.  [default: what suits the provider]"
+)
+@click.option(
+    "--threads", type=click.IntRange(1), help="CPU threads.  [default: the cores that this process may use]"
+)
 @click.option(
     "--format",
     "table_format",
     type=click.Choice(["csv", "parquet"]),
     default="csv",
-    help="Parquet comes besides.",
+    help="Format of the tables; parquet is written in addition to csv.",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first image that fails.")
 @click.option(
     "--salt",
     envvar="CXR_SALT",
-    help="Secret for keyed hashes of DICOM patients.  [default: no patient_id for DICOM]",
+    help="Secret for keyed hashes of the patients of DICOM files.  [default: no patient_id for DICOM]",
 )
 @click.option(
-    "--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, help="Refuse larger images by their header."
+    "--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, help="Reject larger images by their header."
 )
-@click.option("--overwrite", is_flag=True, help="Replace what another run left in --out.")
+@click.option("--overwrite", is_flag=True, help="Replace the results of another run in --out.")
 def command(*, masks: bool, masks_as: str | None, table_format: str, **options: Any) -> ExitCode:
     """Measure every radiograph under FOLDER (or one image): features.csv, lesions.csv, report.html.
 
-    Killed at any moment, the same command goes on where it was.
+    After a kill or an interruption, the same command resumes the run.
     """
     from .run import infer_folder
 
     try:
-        with _progress() as progress:
+        with _progress_bar() as progress:
             summary = infer_folder(
                 **options,
                 masks=masks_as or ("png" if masks else None),
                 parquet=table_format == "parquet",
                 progress=progress,
             )
-    except KeyboardInterrupt as stop:
-        raise CxrError("stopped; what is finished is safe, and the same command goes on from there") from stop
+    except KeyboardInterrupt as interrupt:
+        raise CxrError(
+            "interrupted; finished images are kept: run the same command again to resume"
+        ) from interrupt
     for line in _lines(summary):
         click.echo(line)
     return ExitCode.SOME_FAILED if summary.failed else ExitCode.DONE
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """Show a bar with rate and time left, on a terminal only."""
+def _progress_bar() -> Iterator[Progress | None]:
+    """Show a progress bar with rate and remaining time, on a terminal only."""
     if not sys.stderr.isatty():
         yield None
         return
+    from rich import progress as rich_progress
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TextColumn("{task.fields[rate]}"),
+        rich_progress.TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None, rate="")
 
-        def show(done: int, total: int) -> None:
+        def update(done: int, total: int) -> None:
             speed = bar.tasks[0].speed
             bar.update(task, completed=done, total=total, rate=f"{speed:.1f}/s" if speed else "")
 
-        yield show
+        yield update
 
 
 def _lines(summary: RunSummary) -> Iterator[str]:
@@ -114,7 +129,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     for cause, count in summary.causes:
         yield f"  {count} x {cause}"
     if summary.treated:
-        yield f"{summary.rate:.1f} images a second on {summary.provider}, in {summary.seconds:.1f} s"
+        yield f"{summary.rate:.1f} images per second on {summary.provider}, in {summary.seconds:.1f} s"
     else:
         yield "nothing to do: this run was complete"
     yield f"{summary.out}: {', '.join(summary.files)}"

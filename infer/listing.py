@@ -1,4 +1,4 @@
-"""List the images of a folder, in one fixed order, whatever links it holds."""
+"""List the images of a folder, in a fixed order, whatever links it holds."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from stat import S_ISDIR, S_ISREG
 from ..data.decode.formats import DICOM_HEAD, is_dicom
 from ..data.decode.reader import SUFFIXES
 from ..errors import InputError
-from .items import Failure, Item, Stage
+from .records import Failure, ImageFile, Stage
 
 
-def list_folder(root: Path, *, skip: Collection[Path] = ()) -> list[Item | Failure]:
+def list_folder(root: Path, *, skip: Collection[Path] = ()) -> list[ImageFile | Failure]:
     """Find every image under a folder.
+
+    A file is an image if it has the suffix of one, or starts as DICOM does: archives give DICOM files no
+    suffix, or a number. Hidden files and folders are left out. Links to folders are followed, but each real
+    folder is read only once, so link loops end. A folder that cannot be read is a failure, never a silent
+    gap.
 
     Parameters
     ----------
     root : Path
         A folder, or one image.
     skip : collection of Path
-        Folders that are never entered: a run's own outputs.
+        Folders that are not searched: the run's own output folders.
 
     Returns
     -------
-    list of Item or Failure
-        Sorted by key. Taken is what has the ending of an image, and any other file that begins as DICOM
-        does: archives give those no ending, or a number. A folder that cannot be read is a failure, not a
-        silent gap. Hidden files and folders are left out. A link to a folder is followed, but each real
-        folder is read once, so a loop ends.
+    list of ImageFile or Failure
+        Sorted by key.
 
     Raises
     ------
@@ -38,26 +40,26 @@ def list_folder(root: Path, *, skip: Collection[Path] = ()) -> list[Item | Failu
         If the folder is missing or holds no image.
     """
     if root.is_file():
-        return [Item(_printable(root.name), root)]
+        return [ImageFile(_printable(root.name), root)]
     if not root.is_dir():
         raise InputError(f"{root}: no such folder")
     found = _walk(root, skip)
-    if not any(isinstance(entry, Item) for entry in found):
+    if not any(isinstance(entry, ImageFile) for entry in found):
         cause = found[0].error if found and isinstance(found[0], Failure) else "no images in this folder"
         raise InputError(f"{root}: {cause} (looked for {', '.join(sorted(SUFFIXES))})")
     return sorted(found, key=lambda entry: entry.key)
 
 
-def _walk(root: Path, skip: Collection[Path]) -> list[Item | Failure]:
-    found: list[Item | Failure] = []
+def _walk(root: Path, skip: Collection[Path]) -> list[ImageFile | Failure]:
+    found: list[ImageFile | Failure] = []
     pending = deque([root])
-    seen = {folder.resolve() for folder in skip}
+    visited = {folder.resolve() for folder in skip}
     while pending:
         folder = pending.popleft()
-        real = folder.resolve()
-        if real in seen:
+        resolved = folder.resolve()
+        if resolved in visited:
             continue
-        seen.add(real)
+        visited.add(resolved)
         try:
             with os.scandir(folder) as scan:
                 entries = sorted(scan, key=lambda entry: entry.name)
@@ -71,27 +73,27 @@ def _walk(root: Path, skip: Collection[Path]) -> list[Item | Failure]:
                 continue
             mode = _mode(path)
             if mode is not None and S_ISDIR(mode):
-                # Real folders first: what a link also leads to is named by its true path.
+                # Links last: an image that can be reached both ways gets its real path as key.
                 pending.append(path) if entry.is_symlink() else pending.appendleft(path)
             elif (mode is None or S_ISREG(mode)) and _is_image(path):
-                found.append(Item(_key(path, root), path))
+                found.append(ImageFile(_key(path, root), path))
     return found
 
 
 def _is_image(path: Path) -> bool:
     if path.suffix.lower() in SUFFIXES:
         return True
-    if path.name.upper() == "DICOMDIR":  # a table of contents
+    if path.name.upper() == "DICOMDIR":  # the index of a DICOM file set
         return False
     try:
         with path.open("rb") as file:
             return is_dicom(file.read(DICOM_HEAD))
     except OSError:
-        return False  # without an image's ending it is not known to be one
+        return False  # a file without an image's suffix that cannot be opened is not listed
 
 
 def _mode(path: Path) -> int | None:
-    """Say what a path leads to; None where it leads nowhere, which decoding will put into words."""
+    """Return the mode of a path's target; None if there is no target, which decoding reports later."""
     try:
         return path.stat().st_mode
     except OSError:
@@ -103,5 +105,5 @@ def _key(path: Path, root: Path) -> str:
 
 
 def _printable(name: str) -> str:
-    r"""Write bytes of a name that are not UTF-8 as `\udcXX`, so that every table can hold it."""
+    r"""Write the bytes of a name that are not UTF-8 as `\udcXX`, so that every table can hold it."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")

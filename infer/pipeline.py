@@ -1,71 +1,51 @@
-"""decode | model | measure | write, overlapped and bounded; what comes out is in the order of what went in.
+"""decode | model | measure | write: overlapped stages with bounded queues, results in the order of the input.
 
-Decoding, measuring and writing share one pool of threads: OpenCV, numba and the file system free the
-interpreter's lock. The model has as many threads as its runtime takes passes at once: one on a graphics card,
-one a core on the processor, where passes side by side waste nothing on waiting for each other. Each stage
-works at most a few batches ahead of the next, so memory does not grow with the folder.
+Decoding, measuring and writing share one pool of threads: OpenCV, numba and the file system release the GIL.
+The model has as many threads as its runtime accepts concurrent passes: one on a GPU, one per core on the CPU,
+where concurrent single-threaded passes never wait for each other. Each stage works at most a few batches
+ahead of the next, so memory does not grow with the folder.
 """
 
 from __future__ import annotations
 
-import errno
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from threading import Lock
-from time import perf_counter
 from typing import ParamSpec, TypeVar
 
-import cv2
 import numpy as np
 
 from ..data.decode.isolation import Isolation
 from ..data.image import Gray, Radiograph
-from ..errors import CxrError, MachineError, ModelError, OutputError
+from ..errors import MachineError, ModelError
 from ..models.preprocess import Placement, Probability, prepare
+from .concurrency import ordered_map, single_threaded_opencv, thread_pool
+from .failure_causes import describe_error, exhausted_resource, is_disk_error
 from .image_features import ImageMeasurement, measure_image, patient_of
-from .items import Failure, Item, Row, Stage
 from .outputs.images import mask_path, overlay_path, segmentation_path, write_mask, write_overlay
-from .outputs.tables import feature_line, lesion_lines, mask_lines
+from .outputs.tables import (
+    COMPONENT_TABLE,
+    FEATURES,
+    MASK_TABLE,
+    component_lines,
+    feature_line,
+    mask_lines,
+)
+from .records import Failure, ImageFile, ImageRows, MaskFormat, Outcome, Settings, Stage
 from .runtime.session import Session
-from .settings import MaskFormat, Settings
-
-# Out of memory, out of file handles, a network drive that went away.
-_LACKING = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE)
+from .timing import StageTimer
 
 P = ParamSpec("P")
-T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass
-class Clock:
-    """Seconds spent in each stage, summed over the threads."""
-
-    seconds: dict[Stage, float] = field(default_factory=lambda: dict.fromkeys(Stage, 0.0))
-    _lock: Lock = field(default_factory=Lock)
-
-    @contextmanager
-    def measuring(self, stage: Stage) -> Iterator[None]:
-        """Add the time of the block to a stage."""
-        started = perf_counter()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self.seconds[stage] += perf_counter() - started
-
-
 @dataclass(frozen=True)
-class _Prepared:
-    """An image that is ready for the model; its pixels are kept only where an overlay needs them."""
+class _PreparedImage:
+    """An image in the model's input size; its original pixels are kept only if an overlay needs them."""
 
-    item: Item
-    tensor: Gray
+    file: ImageFile
+    model_input: Gray
     placement: Placement
     spacing_mm: tuple[float, float] | None
     patient_id: str | None
@@ -73,14 +53,14 @@ class _Prepared:
 
 
 @dataclass(frozen=True)
-class _Scored:
-    """An image and what the model said of it."""
+class _PredictedImage:
+    """An image and its probability maps at the model's input size."""
 
-    image: _Prepared
+    image: _PreparedImage
     probability: Probability
 
 
-class _FailedError(Exception):
+class _ImageFailedError(Exception):
     """Carries the failure of one image out of its stage."""
 
     def __init__(self, failure: Failure) -> None:
@@ -90,81 +70,87 @@ class _FailedError(Exception):
 
 @dataclass(frozen=True)
 class Pipeline:
-    """One model, one way to treat images, and the time that each stage took."""
+    """The stages of a run, with their model and settings, and the time that each stage took."""
 
     session: Session
     settings: Settings
     batch_size: int
-    clock: Clock = field(default_factory=Clock)
+    timer: StageTimer = field(default_factory=StageTimer)
 
-    def run(self, items: Iterable[Item | Failure]) -> Generator[Row | Failure, None, None]:
-        """Treat every item; close the iterator, or use it up, to end its threads.
+    def run(self, entries: Iterable[ImageFile | Failure]) -> Generator[Outcome, None, None]:
+        """Measure every image. Exhaust or close the iterator to end its threads.
 
         Yields
         ------
-        Row or Failure
-            For each item, in the order of `items`. A failure passes through untouched.
+        ImageRows or Failure
+            One per entry, in the order of `entries`; a failure is passed on unchanged.
 
         Raises
         ------
         ModelError
             If the model cannot run at all.
+        MachineError
+            If the machine is out of memory, file handles or processes.
         OutputError
-            If a mask or overlay cannot be written: not one image's fault, so the run ends.
+            If the output disk cannot be written.
         """
         streams, threads = self.session.streams, self.session.threads
-        ahead = (streams + 1) * self.batch_size + threads
+        max_pending = (streams + 1) * self.batch_size + threads
         with (
-            _one_thread_in_opencv(),
-            _threads(threads) as pool,
-            _threads(streams) as model,
-            Isolation(threads, self.settings.reading) as files,  # the first to end: its files hold threads up
+            single_threaded_opencv(),
+            thread_pool(threads) as pool,
+            thread_pool(streams) as model,
+            # Closed first: threads of the pool wait for its processes.
+            Isolation(threads, self.settings.decoding) as reader,
         ):
-            prepared = _ordered(pool, partial(self._prepare, files), items, ahead)
+            prepared = ordered_map(pool, partial(self._prepare, reader), entries, max_pending)
             batches = _batches(prepared, self.batch_size)
-            scored = _ordered(model, self._score, batches, streams + 1)
-            yield from _ordered(pool, self._finish, chain.from_iterable(scored), ahead)
+            predicted = ordered_map(model, self._predict, batches, streams + 1)
+            yield from ordered_map(pool, self._finish, chain.from_iterable(predicted), max_pending)
 
-    def _prepare(self, files: Isolation, item: Item | Failure) -> _Prepared | Failure:
-        if isinstance(item, Failure):
-            return item
+    def _prepare(self, reader: Isolation, entry: ImageFile | Failure) -> _PreparedImage | Failure:
+        if isinstance(entry, Failure):
+            return entry
+        spec = self.session.card.pixels
         try:
-            image: Radiograph = self._attempt(item, Stage.DECODE, files.read, item.path)
-            spec = self.session.card.pixels
-            tensor, placement = self._attempt(item, Stage.PREPARE, prepare, image.pixels, spec)
-        except _FailedError as stopped:
-            return stopped.failure
+            image: Radiograph = self._run_stage(entry, Stage.DECODE, reader.read, entry.path)
+            model_input, placement = self._run_stage(entry, Stage.PREPARE, prepare, image.pixels, spec)
+        except _ImageFailedError as failed:
+            return failed.failure
         pixels = image.pixels if self.settings.overlays else None
-        return _Prepared(item, tensor, placement, image.spacing_mm, image.patient_id, pixels)
+        return _PreparedImage(entry, model_input, placement, image.spacing_mm, image.patient_id, pixels)
 
-    def _score(self, batch: list[_Prepared | Failure]) -> list[_Scored | Failure]:
-        """Run the model on a batch, padded so that its shape never changes."""
-        images = [entry for entry in batch if isinstance(entry, _Prepared)]
+    def _predict(self, batch: list[_PreparedImage | Failure]) -> list[_PredictedImage | Failure]:
+        """Run the model on a batch, padded with zeros so that its shape never changes."""
+        images = [entry for entry in batch if isinstance(entry, _PreparedImage)]
         if not images:
             return [entry for entry in batch if isinstance(entry, Failure)]
         spec = self.session.card.pixels
         tensor = np.zeros((self.batch_size, 1, spec.height, spec.width), np.uint8)
-        for place, image in zip(tensor, images, strict=False):
-            place[0] = image.tensor
-        with self.clock.measuring(Stage.MODEL):
+        for index, image in enumerate(images):
+            tensor[index, 0] = image.model_input
+        with self.timer.measuring(Stage.MODEL):
             output = iter(self.session.run(tensor))
-        return [_Scored(entry, next(output)) if isinstance(entry, _Prepared) else entry for entry in batch]
+        return [
+            _PredictedImage(entry, next(output)) if isinstance(entry, _PreparedImage) else entry
+            for entry in batch
+        ]
 
-    def _finish(self, scored: _Scored | Failure) -> Row | Failure:
-        if isinstance(scored, Failure):
-            return scored
-        item = scored.image.item
+    def _finish(self, predicted: _PredictedImage | Failure) -> Outcome:
+        if isinstance(predicted, Failure):
+            return predicted
+        file = predicted.image.file
         try:
-            measured = self._attempt(item, Stage.MEASURE, self._measure, scored)
-            self._attempt(item, Stage.WRITE, self._write, scored.image, measured)
-        except _FailedError as stopped:
-            return stopped.failure
-        return self._row(scored.image, measured)
+            measured = self._run_stage(file, Stage.MEASURE, self._measure, predicted)
+            self._run_stage(file, Stage.WRITE, self._write, predicted.image, measured)
+        except _ImageFailedError as failed:
+            return failed.failure
+        return self._rows(predicted.image, measured)
 
-    def _measure(self, scored: _Scored) -> ImageMeasurement:
-        image, settings = scored.image, self.settings
+    def _measure(self, predicted: _PredictedImage) -> ImageMeasurement:
+        image, settings = predicted.image, self.settings
         return measure_image(
-            scored.probability,
+            predicted.probability,
             image.placement,
             self.session.card,
             threshold=settings.threshold,
@@ -172,119 +158,67 @@ class Pipeline:
             spacing_mm=image.spacing_mm,
         )
 
-    def _write(self, image: _Prepared, measured: ImageMeasurement) -> None:
-        out, item, form = self.settings.out, image.item, self.settings.masks
-        key = item.key
-        if form is MaskFormat.PNG:
+    def _write(self, image: _PreparedImage, measured: ImageMeasurement) -> None:
+        out, file, mask_format = self.settings.out, image.file, self.settings.masks
+        if mask_format is MaskFormat.PNG:
             for name, mask in measured.masks.items():
-                write_mask(mask_path(out, name, key), mask)
-        elif form is MaskFormat.DICOM_SEG:
+                write_mask(mask_path(out, name, file.key), mask)
+        elif mask_format is MaskFormat.DICOM_SEG:
             from .outputs.dicom_seg import write_segmentation
 
-            session, path = self.session, segmentation_path(out, key)
-            write_segmentation(path, item.path, measured.masks, session.card, model_hash=session.model_hash)
+            session, path = self.session, segmentation_path(out, file.key)
+            write_segmentation(path, file.path, measured.masks, session.card, model_hash=session.model_hash)
         if image.pixels is not None:
-            write_overlay(overlay_path(out, key), image.pixels, measured.masks)
+            write_overlay(overlay_path(out, file.key), image.pixels, measured.masks)
 
-    def _row(self, image: _Prepared, measured: ImageMeasurement) -> Row:
-        key, placement = image.item.key, image.placement
-        patient = patient_of(image.item.path.name, image.patient_id)
+    def _rows(self, image: _PreparedImage, measured: ImageMeasurement) -> ImageRows:
+        key, placement = image.file.key, image.placement
+        patient = patient_of(image.file.path.name, image.patient_id)
         size = (placement.width, placement.height)
-        features = feature_line(key, patient, size, image.spacing_mm, measured.features)
-        masks = mask_lines(key, measured.masks) if self.settings.masks is MaskFormat.RLE else ""
-        return Row(key, features, lesion_lines(key, measured), masks)
+        text = {
+            FEATURES: feature_line(key, patient, size, image.spacing_mm, measured.features),
+            COMPONENT_TABLE: component_lines(key, measured),
+        }
+        if self.settings.masks is MaskFormat.RLE:
+            text[MASK_TABLE] = mask_lines(key, measured.masks)
+        return ImageRows(key, text)
 
-    def _attempt(
-        self, item: Item, stage: Stage, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    def _run_stage(
+        self, file: ImageFile, stage: Stage, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Do one stage of one image: what goes wrong is its failure, save for what is the machine's."""
+        """Run one stage of one image: its errors are the image's failure, except those of machine or disk."""
         try:
-            with self.clock.measuring(stage):
+            with self.timer.measuring(stage):
                 return function(*args, **kwargs)
         except MachineError:
             raise
         except Exception as error:
-            if (cause := _lacking(error)) is not None:
+            if (cause := exhausted_resource(error)) is not None:
                 raise MachineError(
-                    f"{item.path}: {cause}; what is finished is safe: the same command goes on from there, "
-                    "and a lower --threads or --max-pixels needs less"
+                    f"{file.path}: {cause}; finished images are kept: run the same command again to resume, "
+                    "with a lower --threads or --max-pixels to use less memory"
                 ) from error
-            if stage is Stage.WRITE and _blames_disk(error):
+            if stage is Stage.WRITE and is_disk_error(error):
                 raise
-            blamed = Stage.MODEL if isinstance(error, ModelError) else stage
-            raise _FailedError(Failure(item.key, blamed, _reason(error, item))) from error
+            failed_stage = Stage.MODEL if isinstance(error, ModelError) else stage
+            raise _ImageFailedError(Failure(file.key, failed_stage, describe_error(error, file))) from error
 
 
-def _ordered(executor: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
-    """Map in an executor with at most `ahead` items under way; results come in the order of the items."""
-    pending: deque[Future[R]] = deque()
-    for item in items:
-        pending.append(executor.submit(function, item))
-        while pending and (len(pending) >= ahead or pending[0].done()):
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
+def _batches(
+    entries: Iterable[_PreparedImage | Failure], size: int
+) -> Iterator[list[_PreparedImage | Failure]]:
+    """Group entries into batches of `size` images; failures stay at their place between the images.
 
-
-def _batches(entries: Iterable[_Prepared | Failure], size: int) -> Iterator[list[_Prepared | Failure]]:
-    """Group so that a group holds `size` images; failures ride along in their place.
-
-    The last may hold fewer, and so may one with very many failures, which shall not wait to be written.
+    The last batch may hold fewer images, and so may one with very many failures, which must not wait for
+    images to come before they are written.
     """
-    batch: list[_Prepared | Failure] = []
+    batch: list[_PreparedImage | Failure] = []
     images = 0
     for entry in entries:
         batch.append(entry)
-        images += isinstance(entry, _Prepared)
+        images += isinstance(entry, _PreparedImage)
         if images == size or len(batch) == 16 * size:
             yield batch
             batch, images = [], 0
     if batch:
         yield batch
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[Executor]:
-    """Give a pool that, when left early, drops what has not begun."""
-    pool = ThreadPoolExecutor(count)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _one_thread_in_opencv() -> Iterator[None]:
-    """Keep each OpenCV call on its own thread: the pool fills the cores, more threads would only contend.
-
-    The setting is the process's, so it is put back.
-    """
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
-
-
-def _reason(error: Exception, item: Item) -> str:
-    """Say what was wrong; the file's name has a column of its own."""
-    text = str(error).removeprefix(f"{item.path}: ")
-    return text if isinstance(error, CxrError) else f"{type(error).__name__}: {text}"
-
-
-def _lacking(error: BaseException | None) -> str | None:
-    """Say what the machine lacks, where that is why; such a failure is not to stand in a table for good."""
-    while error is not None:
-        if isinstance(error, MemoryError):
-            return "not enough memory"
-        if isinstance(error, OSError) and error.errno in _LACKING:
-            return error.strerror
-        error = error.__cause__
-    return None
-
-
-def _blames_disk(error: Exception) -> bool:
-    """Tell a disk that cannot be written from an image, or a name too long for the file system."""
-    cause = error.__cause__ if isinstance(error, OutputError) else error
-    return isinstance(cause, OSError) and cause.errno != errno.ENAMETOOLONG

@@ -1,4 +1,4 @@
-"""`run.json`: what a run is, and whether what an output folder holds belongs to it."""
+"""`run.json`: the description of a run, by which a later run decides whether it may resume it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import msgspec
 from ...data.pseudonym import pseudonym
 from ...errors import OutputError
 from ...machine.packages import versions
+from ..records import MaskFormat, Settings
 from ..runtime.session import Session
-from ..settings import MaskFormat, Settings
-from .tables import FAILURES, FEATURES, LESIONS, MASK_TABLE
+from .tables import COMPONENT_TABLE, FAILURES, FEATURES, MASK_TABLE
 
 MANIFEST, REPORT = "run.json", "report.html"
 
@@ -26,7 +26,7 @@ _PACKAGES = ("cxr", "numpy", "opencv-python-headless", "numba", "onnxruntime", "
 
 @dataclass(frozen=True)
 class Identity:
-    """What must be the same for a run to be gone on with: all that the tables depend on."""
+    """Everything that the results depend on: a run resumes another only if all of it is the same."""
 
     cxr: str
     folder: str
@@ -42,8 +42,8 @@ class Identity:
 
     @classmethod
     def of(cls, folder: Path, session: Session, settings: Settings) -> Identity:
-        """Describe a run; model and card by their sha256, the salt by what it makes of nothing."""
-        reading = settings.reading
+        """Identify a run; model and card by their sha256, the salt by the pseudonym of an empty name."""
+        decoding = settings.decoding
         return cls(
             cxr=version("cxr"),
             folder=str(folder.resolve()),
@@ -54,74 +54,70 @@ class Identity:
             min_area=settings.min_area,
             masks=settings.masks,
             overlays=settings.overlays,
-            max_pixels=reading.max_pixels,
-            salt=None if reading.salt is None else pseudonym(reading.salt),
+            max_pixels=decoding.max_pixels,
+            salt=None if decoding.salt is None else pseudonym(decoding.salt),
         )
 
 
-class _MadeBy(msgspec.Struct):
+class _ManifestModel(msgspec.Struct):
     classes: list[str]
 
 
 class _Manifest(msgspec.Struct):
-    """What must be in a manifest of ours, at the least."""
+    """The fields that every manifest of `cxr-infer` has."""
 
     status: str
     provider: str
-    model: _MadeBy
+    model: _ManifestModel
     identity: dict[str, Any]
 
 
 def earlier_provider(out: Path) -> str | None:
-    """Give the provider of the run that `out` holds, with which `auto` goes on; None where there is none."""
+    """Return the provider of the run in `out`, which `auto` uses again; None if there is no run."""
     manifest = _read(out / MANIFEST)
     return None if manifest is None else str(manifest["provider"])
 
 
 def earlier_run(out: Path, identity: Identity, *, overwrite: bool) -> dict[str, Any] | None:
-    """Read the manifest of the run that `out` holds.
+    """Read the manifest of the run in `out`.
 
     Parameters
     ----------
     out : Path
-        The output folder; it need not exist.
+        The output folder, which may be missing.
     identity : Identity
-        The run that wants to write there.
+        The run that is about to write there.
     overwrite : bool
-        Permit that `out` holds another run.
+        Accept another run's results, or files of unknown origin.
 
     Returns
     -------
     dict or None
-        None where the folder holds no run.
+        None if the folder holds no run.
 
     Raises
     ------
     OutputError
-        If `out` holds another run's results, or files of these names that no run of ours wrote.
+        If `out` holds another run's results, or files of these names that `cxr-infer` did not write.
     """
     manifest = _read(out / MANIFEST)
     if overwrite:
         return manifest
     advice = "choose another --out, or give --overwrite"
     if manifest is None:
-        taken = [
-            name
-            for name in (MANIFEST, FEATURES, LESIONS, FAILURES, MASK_TABLE, REPORT)
-            if (out / name).exists()
-        ]
-        if taken:
-            raise OutputError(f"{out / taken[0]}: is there already and is of no run of cxr-infer; {advice}")
+        names = (MANIFEST, FEATURES, COMPONENT_TABLE, FAILURES, MASK_TABLE, REPORT)
+        if existing := [name for name in names if (out / name).exists()]:
+            raise OutputError(f"{out / existing[0]}: exists already, but not from a cxr-infer run; {advice}")
         return None
     before = manifest["identity"]
     different = [name for name, value in asdict(identity).items() if before.get(name) != value]
     if different:
-        raise OutputError(f"{out / MANIFEST}: tells of a run with another {', '.join(different)}; {advice}")
+        raise OutputError(f"{out / MANIFEST}: is of a run with another {', '.join(different)}; {advice}")
     return manifest
 
 
 def describe(session: Session, identity: Identity, arguments: dict[str, Any], started: str) -> dict[str, Any]:
-    """Give the manifest of a run that begins."""
+    """Return the manifest of a run that has just started."""
     return {
         "status": "running",
         "folder": identity.folder,
@@ -142,14 +138,10 @@ def describe(session: Session, identity: Identity, arguments: dict[str, Any], st
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """Read a manifest; None where there is none, or another program's file of that name."""
+    """Read a manifest; None if it is missing, or is another program's file of that name."""
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest: dict[str, Any] = json.loads(path.read_bytes())
+        msgspec.convert(manifest, _Manifest)
     except (OSError, ValueError):
         return None
-    try:
-        msgspec.convert(manifest, _Manifest)
-    except msgspec.ValidationError:
-        return None
-    known: dict[str, Any] = manifest
-    return known
+    return manifest

@@ -1,4 +1,4 @@
-"""The finished tables as Parquet, beside the CSV files that made them crash-safe."""
+"""The finished tables as Parquet, next to the CSV files from which they are made."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from ...data.columns import INTEGER_COLUMNS, TEXT_COLUMNS
-from ...data.spreadsheet import GUARDED_TEXT
+from ...data.csv_files import GUARDED_TEXT
 from ...machine.files import replacing
 
-BLOCK = 64 << 20
-"""Bytes that are read at once; a row must fit in, and the run lengths of a mask of noise are megabytes."""
+BLOCK_BYTES = 64 << 20
+"""Bytes read at once. A row must fit into a block, and the run lengths of a noisy mask take megabytes."""
 
 
 def parquet_path(table: Path) -> Path:
-    """Say where a table's Parquet form goes."""
+    """Return the path of a table's Parquet file."""
     return table.with_suffix(".parquet")
 
 
 def write_parquet(table: Path) -> Path:
-    """Write a finished CSV table as Parquet; the same table gives the same bytes.
+    """Write a finished CSV table as Parquet; equal tables give equal bytes.
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ def write_parquet(table: Path) -> Path:
     Returns
     -------
     Path
-        The file, `features.parquet` for `features.csv`: text, int64 or float64 by the meaning of the column,
-        empty cells as null, text without the guard that a spreadsheet needs.
+        The Parquet file: `features.parquet` for `features.csv`. Its columns are text, int64 or float64,
+        its empty cells null, its text without the guard against spreadsheet formulas.
 
     Raises
     ------
@@ -42,27 +42,29 @@ def write_parquet(table: Path) -> Path:
     import pyarrow.csv as pacsv
     import pyarrow.parquet as pq
 
-    with table.open(encoding="utf-8") as lines:
-        names = lines.readline().rstrip("\n").split(",")
+    with table.open(encoding="utf-8") as file:
+        names = file.readline().rstrip("\n").split(",")
     convert = pacsv.ConvertOptions(
         column_types={name: _type(name, pa) for name in names}, null_values=[""], strings_can_be_null=True
     )
     parse = pacsv.ParseOptions(newlines_in_values=True)
-    read = pacsv.ReadOptions(block_size=BLOCK)
+    read = pacsv.ReadOptions(block_size=BLOCK_BYTES)
 
-    def plain(column: Any) -> Any:
+    def unguarded(column: Any) -> Any:
         if not pa.types.is_string(column.type):
             return column
         return pc.replace_substring_regex(column, GUARDED_TEXT, r"\1")
 
     target = parquet_path(table)
     with (
-        replacing(target) as beside,
+        replacing(target) as temporary,
         pacsv.open_csv(table, read, parse, convert) as reader,
-        pq.ParquetWriter(beside, reader.schema) as writer,
+        pq.ParquetWriter(temporary, reader.schema) as writer,
     ):
         for batch in reader:
-            writer.write_batch(pa.record_batch([plain(column) for column in batch.columns], reader.schema))
+            writer.write_batch(
+                pa.record_batch([unguarded(column) for column in batch.columns], reader.schema)
+            )
     return target
 
 

@@ -1,4 +1,4 @@
-"""What a finished run came to, read back from its tables, so that interrupted runs count too."""
+"""The summary of a finished run, read from its tables, so that it covers interrupted runs as well."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..records import MaskFormat, Settings
 from ..runtime.session import Session
-from ..settings import MaskFormat, Settings
 from .images import MASKS, OVERLAYS
 from .manifest import MANIFEST, REPORT
-from .tables import FAILURES, FEATURES, LESIONS, MASK_TABLE, read_rows
+from .tables import COMPONENT_TABLE, FAILURES, FEATURES, MASK_TABLE, read_rows
 
-_COMMONEST = 3
+_CAUSES_SHOWN = 3
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a run came to.
+    """The summary of a run.
 
     Attributes
     ----------
     rows, failed : int
-        Lines of `features.csv` and of `failures.csv`, those of interrupted runs before this one included.
+        Rows of `features.csv` and of `failures.csv`, including those of earlier, interrupted runs.
     treated : int
-        Images that this run itself treated; 0 where there was nothing left to do.
+        Images that this call measured or failed on; 0 if the run was complete before.
     causes : tuple of (str, int)
-        The three commonest causes of failure and how often they came.
+        The three most common causes of failure and their counts.
     files : tuple of str
-        What lies in `out`.
+        The files and folders in `out`.
     """
 
     out: Path
@@ -45,14 +45,14 @@ class RunSummary:
 
     @property
     def rate(self) -> float:
-        """Images a second in this run."""
+        """Images per second in this call."""
         return self.treated / self.seconds if self.seconds else 0.0
 
 
 def summarize(session: Session, settings: Settings, treated: int, seconds: float) -> RunSummary:
-    """Count what lies in the output folder."""
+    """Count the rows and files in the output folder."""
     failures = list(read_rows(settings.out / FAILURES))
-    files = [FEATURES, LESIONS, FAILURES]
+    files = [FEATURES, COMPONENT_TABLE, FAILURES]
     if settings.masks is not None:
         files.append(MASK_TABLE if settings.masks is MaskFormat.RLE else f"{MASKS}/")
     files += sorted(path.name for path in settings.out.glob("*.parquet"))
@@ -65,18 +65,18 @@ def summarize(session: Session, settings: Settings, treated: int, seconds: float
         failed=len(failures),
         treated=treated,
         seconds=seconds,
-        causes=_commonest(failures),
+        causes=_most_common_causes(failures),
         files=tuple(files),
     )
 
 
-def _commonest(failures: Sequence[dict[str, str]]) -> tuple[tuple[str, int], ...]:
-    """Count causes, taking those that differ only in their numbers as one."""
+def _most_common_causes(failures: Sequence[dict[str, str]]) -> tuple[tuple[str, int], ...]:
+    """Count causes, treating those that differ only in their numbers as one."""
     examples: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for row in failures:
         text = f"{row['stage']}: {row['error']}"
-        alike = re.sub(r"\d+", "#", text)
-        examples.setdefault(alike, text)
-        counts[alike] += 1
-    return tuple((examples[alike], count) for alike, count in counts.most_common(_COMMONEST))
+        without_numbers = re.sub(r"\d+", "#", text)
+        examples.setdefault(without_numbers, text)
+        counts[without_numbers] += 1
+    return tuple((examples[cause], count) for cause, count in counts.most_common(_CAUSES_SHOWN))

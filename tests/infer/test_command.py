@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from cxr.infer import run as run_module
 from cxr.infer.command import command
+from cxr.machine.extras import install_command
 
 Fill = Callable[[Path, int], Path]
 
@@ -20,17 +21,17 @@ def call(*arguments: object) -> Result:
     return CliRunner().invoke(command, [str(argument) for argument in arguments])
 
 
-def test_a_run_ends_with_a_short_summary(model: Path, tmp_path: Path, draw_many: Fill) -> None:
+def test_run_ends_with_a_short_summary(model: Path, tmp_path: Path, draw_many: Fill) -> None:
     result = call(draw_many(tmp_path / "in", 3), "--model", model, "--out", tmp_path / "out", "--masks")
     assert result.exit_code == 0, result.output
     first, second, third = result.stdout.splitlines()
     assert first == "3 images measured, 0 failed"
-    assert "images a second on cpu" in second
+    assert "images per second on cpu" in second
     assert "features.csv" in third
     assert "masks/" in third
 
 
-def test_some_failures_are_exit_3_with_their_causes_also_the_second_time(
+def test_failed_images_give_exit_code_3_and_their_causes_on_every_call(
     model: Path, tmp_path: Path, draw_many: Fill
 ) -> None:
     folder = draw_many(tmp_path / "in", 3)
@@ -52,22 +53,22 @@ def test_some_failures_are_exit_3_with_their_causes_also_the_second_time(
         ("--provider", "x"),
     ],
 )
-def test_wrong_usage_is_exit_2(tmp_path: Path, arguments: tuple[str, str]) -> None:
+def test_wrong_usage_gives_exit_code_2(tmp_path: Path, arguments: tuple[str, str]) -> None:
     assert call(tmp_path, *arguments).exit_code == 2
 
 
-def test_a_provider_that_is_not_there_is_one_line_with_the_pip_line(
+def test_missing_provider_is_one_line_with_the_pip_command(
     model: Path, tmp_path: Path, draw_many: Fill
 ) -> None:
     folder = draw_many(tmp_path / "in", 1)
     result = call(folder, "--model", model, "--out", tmp_path / "out", "--provider", "cuda")
     assert result.exit_code == 1
     assert len(result.stderr.splitlines()) == 1
-    assert 'pip install "cxr[gpu]"' in result.stderr
+    assert install_command("gpu") in result.stderr
     assert not (tmp_path / "out").exists()
 
 
-def test_an_interruption_says_how_to_go_on(
+def test_interruption_reports_how_to_resume(
     model: Path, tmp_path: Path, draw_many: Fill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: Any, **__: Any) -> None:
@@ -76,7 +77,7 @@ def test_an_interruption_says_how_to_go_on(
     monkeypatch.setattr(run_module, "infer_folder", interrupt)
     result = call(draw_many(tmp_path / "in", 1), "--model", model)
     assert result.exit_code == 1
-    assert "the same command goes on" in result.stderr
+    assert "run the same command again to resume" in result.stderr
     assert "Traceback" not in result.output
 
 
@@ -90,7 +91,7 @@ def test_results_go_to_the_working_directory_by_default(
     assert (tmp_path / "features.csv").exists()
 
 
-def test_help_is_quick_and_loads_nothing_heavy() -> None:
+def test_help_is_fast_and_imports_no_heavy_package() -> None:
     program = (
         "import sys\n"
         "from cxr.infer.command import command\n"

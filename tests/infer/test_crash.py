@@ -1,4 +1,4 @@
-"""Whatever ends a run, the same command goes on from there and comes to the same bytes."""
+"""However a run ends, the same command resumes it and gives the same bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from cxr.errors import OutputError
 from cxr.infer.run import infer_folder
 
 IMAGES = 300
-TABLES = ("features.csv", "lesions.csv", "failures.csv")
 
 _RUN = """
 import sys
@@ -27,13 +26,7 @@ infer_folder(folder, model=model, out=out, masks="png", progress=lambda *_: prin
 """
 
 Fill = Callable[[Path, int], Path]
-
-
-def contents(out: Path) -> dict[str, bytes]:
-    masks = sorted(out.rglob("*.png"))
-    return {
-        str(path.relative_to(out)): path.read_bytes() for path in (*(out / name for name in TABLES), *masks)
-    }
+Contents = Callable[[Path], dict[str, bytes]]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, draw_many: Fill) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(folder: Path, model: Path) -> dict[str, bytes]:
+def expected(folder: Path, model: Path, contents: Contents) -> dict[str, bytes]:
     out = folder.parent / "whole"
     summary = infer_folder(folder, model=model, out=out, masks="png")
     assert (summary.rows, summary.failed) == (IMAGES - 8, 8)
@@ -54,7 +47,7 @@ def whole(folder: Path, model: Path) -> dict[str, bytes]:
 
 
 def start(folder: Path, model: Path, out: Path) -> subprocess.Popen[bytes]:
-    """Start a run in a process of its own and wait for its first row, or its end where nothing was left."""
+    """Start a run in its own process, and wait for its first row, or its end if no image remains."""
     run = subprocess.Popen(
         [sys.executable, "-c", _RUN, str(folder), str(model), str(out)], stdout=subprocess.PIPE
     )
@@ -65,56 +58,61 @@ def start(folder: Path, model: Path, out: Path) -> subprocess.Popen[bytes]:
 
 @pytest.fixture(scope="module")
 def seconds(folder: Path, model: Path) -> float:
-    """How long a run takes from its first row to its end."""
-    run = start(folder, model, folder.parent / "timed")
-    started = time.perf_counter()
-    assert run.communicate() is not None
+    """Time from the first row of a run to its end."""
+    with start(folder, model, folder.parent / "timed") as run:
+        started = time.perf_counter()
+        run.wait()
     return time.perf_counter() - started
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_bytes(
-    seed: int, seconds: float, folder: Path, model: Path, whole: dict[str, bytes], tmp_path: Path
+def test_run_killed_at_any_moment_resumes_to_the_same_bytes(
+    seed: int,
+    seconds: float,
+    folder: Path,
+    model: Path,
+    contents: Contents,
+    expected: dict[str, bytes],
+    tmp_path: Path,
 ) -> None:
-    run = start(folder, model, tmp_path)
-    time.sleep(random.Random(seed).uniform(0, 0.9 * seconds))
-    run.kill()
-    assert run.wait() in (-signal.SIGKILL, 0)  # 0 where this run was much quicker than the timed one
+    with start(folder, model, tmp_path) as run:
+        time.sleep(random.Random(seed).uniform(0, 0.9 * seconds))
+        run.kill()
+    assert run.returncode in (-signal.SIGKILL, 0)  # 0 if this run was much faster than the timed one
     summary = infer_folder(folder, model=model, out=tmp_path, masks="png")
-    assert contents(tmp_path) == whole
+    assert contents(tmp_path) == expected
     assert summary.treated < IMAGES
 
 
-def test_a_run_that_is_interrupted_again_and_again_comes_to_its_end(
-    folder: Path, model: Path, whole: dict[str, bytes], tmp_path: Path
+def test_run_interrupted_repeatedly_still_finishes(
+    folder: Path, model: Path, contents: Contents, expected: dict[str, bytes], tmp_path: Path
 ) -> None:
-    treated = []
+    line_counts = []
     for _ in range(4):
-        run = start(folder, model, tmp_path)
-        time.sleep(0.05)
-        run.send_signal(signal.SIGINT)
-        run.wait()
+        with start(folder, model, tmp_path) as run:
+            time.sleep(0.05)
+            run.send_signal(signal.SIGINT)
         with (tmp_path / "features.csv").open() as table:
-            treated.append(sum(1 for _ in table))
-    assert treated == sorted(treated)
+            line_counts.append(sum(1 for _ in table))
+    assert line_counts == sorted(line_counts)
     infer_folder(folder, model=model, out=tmp_path, masks="png")
-    assert contents(tmp_path) == whole
+    assert contents(tmp_path) == expected
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Give a file system that is too small for the results."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    """Return a file system that is too small for the results."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
     if sys.platform != "linux" or os.geteuid() or subprocess.run(mount, check=False).returncode:
-        pytest.skip("needs the right to mount a small file system")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+        pytest.skip("needs permission to mount a file system")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_disk_that_fills_ends_the_run_and_room_lets_it_go_on(
-    small_disk: Path, folder: Path, model: Path, whole: dict[str, bytes]
+def test_full_disk_ends_the_run_which_resumes_once_there_is_space(
+    small_disk: Path, folder: Path, model: Path, contents: Contents, expected: dict[str, bytes]
 ) -> None:
     out = small_disk / "out"
     with pytest.raises(OutputError, match="No space left on device"):
@@ -122,4 +120,4 @@ def test_a_disk_that_fills_ends_the_run_and_room_lets_it_go_on(
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     summary = infer_folder(folder, model=model, out=out, masks="png")
     assert 0 < summary.treated < IMAGES
-    assert contents(out) == whole
+    assert contents(out) == expected

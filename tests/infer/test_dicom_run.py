@@ -1,8 +1,7 @@
-"""DICOM files in a run: measured as a PNG of the same image, and segmented as DICOM."""
+"""DICOM files in a run: measured like a PNG of the same image, with masks as DICOM Segmentations."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,8 @@ from cxr.infer.run import infer_folder  # noqa: E402
 
 Draw = Callable[..., Path]
 
-SPOTS = [(8, 8, 4, 5, 250), (40, 40, 10, 10, 250), (20, 0, 8, 64, 120)]
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as handle:
-        return list(csv.DictReader(handle))
+ReadTable = Callable[[Path], list[dict[str, str]]]
+Rectangles = list[tuple[int, int, int, int, int]]
 
 
 def write_dicom(path: Path, pixels: np.ndarray, **values: Any) -> Path:
@@ -56,46 +51,48 @@ def write_dicom(path: Path, pixels: np.ndarray, **values: Any) -> Path:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, draw: Draw) -> Path:
-    """Give the same image three times: as PNG, as DICOM, and as DICOM stored the other way round."""
-    png = draw(tmp_path / "in" / "image.png", SPOTS)
+def folder(tmp_path: Path, draw: Draw, rectangles: Rectangles) -> Path:
+    """Return a folder with one image three times: PNG, DICOM, and DICOM with inverted gray values."""
+    png = draw(tmp_path / "in" / "image.png", rectangles)
     pixels = cv2.imread(str(png), cv2.IMREAD_UNCHANGED)
     write_dicom(tmp_path / "in" / "plain.dcm", pixels)
-    write_dicom(tmp_path / "in" / "turned.dcm", 255 - pixels, PhotometricInterpretation="MONOCHROME1")
+    write_dicom(tmp_path / "in" / "inverted.dcm", 255 - pixels, PhotometricInterpretation="MONOCHROME1")
     return tmp_path / "in"
 
 
-def test_dicom_and_png_of_a_image_give_the_same_masks_and_features(
-    model: Path, tmp_path: Path, folder: Path
+def test_dicom_and_png_of_the_same_image_give_the_same_masks_and_features(
+    model: Path, tmp_path: Path, folder: Path, read_table: ReadTable
 ) -> None:
     out = tmp_path / "out"
     summary = infer_folder(folder, model=model, out=out, masks="png", salt="correct horse battery")
     assert (summary.rows, summary.failed) == (3, 0)
-    png, plain, turned = rows(out / "features.csv")
-    own = {"image", "patient_id", "spacing_mm", "total_area_mm2"}
-    for image in (plain, turned):
-        assert {name: cell for name, cell in image.items() if name not in own} == {
-            name: cell for name, cell in png.items() if name not in own
+    png, plain, inverted = read_table(out / "features.csv")
+    expected_to_differ = {"image", "patient_id", "spacing_mm", "total_area_mm2"}
+    for image in (plain, inverted):
+        assert {name: cell for name, cell in image.items() if name not in expected_to_differ} == {
+            name: cell for name, cell in png.items() if name not in expected_to_differ
         }
         assert image["spacing_mm"] == "0.5\\0.25"
         assert float(image["total_area_mm2"]) == pytest.approx(120 * 0.5 * 0.25)
     for name in ("lesion", "lung"):
         first, *others = (
             (out / "masks" / name / f"{image}.png").read_bytes()
-            for image in ("image", "plain.dcm", "turned.dcm")
+            for image in ("image", "plain.dcm", "inverted.dcm")
         )
         assert others == [first, first]
 
 
-def test_no_patient_leaves_a_file_unless_a_salt_hides_it(model: Path, tmp_path: Path, folder: Path) -> None:
-    infer_folder(folder, model=model, out=tmp_path / "bare")
+def test_patient_is_written_only_as_a_salted_hash(
+    model: Path, tmp_path: Path, folder: Path, read_table: ReadTable
+) -> None:
+    infer_folder(folder, model=model, out=tmp_path / "without salt")
     infer_folder(folder, model=model, out=tmp_path / "one", salt="correct horse battery")
     infer_folder(folder, model=model, out=tmp_path / "two", salt="another good secret")
     patients = {
-        name: [row["patient_id"] for row in rows(tmp_path / name / "features.csv")[1:]]
-        for name in ("bare", "one", "two")
+        name: [row["patient_id"] for row in read_table(tmp_path / name / "features.csv")[1:]]
+        for name in ("without salt", "one", "two")
     }
-    assert patients["bare"] == ["", ""]
+    assert patients["without salt"] == ["", ""]
     for name in ("one", "two"):
         assert len(set(patients[name])) == 1
         assert len(patients[name][0]) == 16
@@ -105,14 +102,16 @@ def test_no_patient_leaves_a_file_unless_a_salt_hides_it(model: Path, tmp_path: 
         assert b"Jane" not in path.read_bytes()
 
 
-def test_masks_as_dicom_seg_are_the_masks_as_png(model: Path, tmp_path: Path, folder: Path) -> None:
+def test_masks_as_dicom_seg_equal_masks_as_png(
+    model: Path, tmp_path: Path, folder: Path, read_table: ReadTable
+) -> None:
     pytest.importorskip("highdicom", reason="DICOM is an extra")
     infer_folder(folder, model=model, out=tmp_path / "png", masks="png")
     summary = infer_folder(folder, model=model, out=tmp_path / "seg", masks="dicom-seg")
     assert (summary.rows, summary.failed) == (2, 1)
-    (failure,) = rows(tmp_path / "seg" / "failures.csv")
+    (failure,) = read_table(tmp_path / "seg" / "failures.csv")
     assert (failure["path"], failure["stage"]) == ("image.png", "write")
-    for image in ("plain.dcm", "turned.dcm"):
+    for image in ("plain.dcm", "inverted.dcm"):
         written = pydicom.dcmread(tmp_path / "seg" / "masks" / f"{image}.seg.dcm")
         frames = written.pixel_array
         source = pydicom.dcmread(folder / image, stop_before_pixels=True)
@@ -126,7 +125,7 @@ def test_masks_as_dicom_seg_are_the_masks_as_png(model: Path, tmp_path: Path, fo
             np.testing.assert_array_equal(frame > 0, mask > 0)
 
 
-def test_results_of_dicom_seg_are_replaced_with_overwrite(model: Path, tmp_path: Path, folder: Path) -> None:
+def test_overwrite_removes_dicom_segmentations(model: Path, tmp_path: Path, folder: Path) -> None:
     pytest.importorskip("highdicom", reason="DICOM is an extra")
     out = tmp_path / "out"
     infer_folder(folder, model=model, out=out, masks="dicom-seg")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cxr.errors import InputError
-from cxr.infer.items import Failure, Item
 from cxr.infer.listing import list_folder
+from cxr.infer.records import Failure, ImageFile
 
 
 def touch(root: Path, *names: str) -> None:
@@ -21,7 +21,7 @@ def keys(root: Path, **options: object) -> list[str]:
     return [entry.key for entry in list_folder(root, **options)]  # type: ignore[arg-type]
 
 
-def test_images_of_all_folders_are_listed_in_one_order(tmp_path: Path) -> None:
+def test_images_of_all_folders_are_sorted_by_key(tmp_path: Path) -> None:
     touch(tmp_path, "b.png", "a/z.JPG", "a/y/x.tiff", "Ä ö.png", "a.png", "notes.txt", "table.csv")
     assert keys(tmp_path) == ["a.png", "a/y/x.tiff", "a/z.JPG", "b.png", "Ä ö.png"]
 
@@ -42,56 +42,56 @@ def test_link_loops_end_and_links_are_followed_once(tmp_path: Path) -> None:
     assert keys(root) == ["other/b.png", "z/a.png"]
 
 
-def test_a_link_that_leads_nowhere_is_listed_so_that_it_can_fail(tmp_path: Path) -> None:
+def test_dangling_link_is_listed_so_that_its_failure_is_recorded(tmp_path: Path) -> None:
     touch(tmp_path, "a.png")
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
     assert keys(tmp_path) == ["a.png", "gone.png"]
 
 
-def test_a_pipe_is_no_image(tmp_path: Path) -> None:
+def test_named_pipe_is_not_an_image(tmp_path: Path) -> None:
     touch(tmp_path, "a.png")
     os.mkfifo(tmp_path / "pipe.png")
     assert keys(tmp_path) == ["a.png"]
 
 
-def test_a_folder_that_cannot_be_read_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_folder_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path, "a.png", "locked/b.png")
     scan = os.scandir
 
-    def refuse(path: Path) -> object:
+    def deny(path: Path) -> object:
         if Path(path).name == "locked":
             raise PermissionError(13, "Permission denied")
         return scan(path)
 
-    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(os, "scandir", deny)
     item, failure = list_folder(tmp_path)
-    assert isinstance(item, Item)
+    assert isinstance(item, ImageFile)
     assert isinstance(failure, Failure)
     assert (failure.key, failure.stage) == ("locked", "list")
     assert "Permission denied" in failure.error
 
 
-def test_a_name_that_is_not_utf8_can_be_written_to_a_table(tmp_path: Path) -> None:
+def test_name_that_is_not_utf8_is_escaped(tmp_path: Path) -> None:
     (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))).touch()
     (key,) = keys(tmp_path)
     assert key.encode("utf-8") == rb"\udcff.png"
 
 
-def test_one_image_stands_for_a_folder(tmp_path: Path) -> None:
+def test_single_image_is_accepted_in_place_of_a_folder(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "b.png")
-    assert list_folder(tmp_path / "b.png") == [Item("b.png", tmp_path / "b.png")]
+    assert list_folder(tmp_path / "b.png") == [ImageFile("b.png", tmp_path / "b.png")]
 
 
 @pytest.mark.parametrize(
     ("name", "message"), [("none", "no such folder"), ("empty", "no images in this folder")]
 )
-def test_nothing_to_read_is_an_input_error(tmp_path: Path, name: str, message: str) -> None:
+def test_folder_without_images_is_an_input_error(tmp_path: Path, name: str, message: str) -> None:
     touch(tmp_path, "empty/notes.txt")
     with pytest.raises(InputError, match=message):
         list_folder(tmp_path / name)
 
 
-def test_dicom_files_are_known_by_their_content(tmp_path: Path) -> None:
+def test_dicom_files_are_recognized_by_their_content(tmp_path: Path) -> None:
     touch(tmp_path, "README", "1.2.840.txt")
     dicom = bytes(128) + b"DICM" + bytes(10)
     for name in ("IM000001", "1.2.840.113619", "DICOMDIR", "image.dcm"):

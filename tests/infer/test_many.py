@@ -1,4 +1,4 @@
-"""Two thousand files, forty of them broken in twelve ways."""
+"""Two thousand files, of which forty are broken in twelve ways."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ def gif() -> bytes:
     return buffer.getvalue()
 
 
-def pages() -> bytes:
+def multi_page_tiff() -> bytes:
     buffer = io.BytesIO()
     Image.new("L", (8, 8)).save(buffer, "TIFF", save_all=True, append_images=[Image.new("L", (8, 8))])
     return buffer.getvalue()
 
 
-def ways(sound: bytes) -> dict[str, tuple[bytes | None, str]]:
-    """Give, for each way to be broken, the bytes (None: a link to nothing) and what is said of it."""
-    flipped = bytearray(sound)
-    flipped[len(sound) // 2] ^= 255
-    huge = bytearray(sound)
+def broken_files(intact: bytes) -> dict[str, tuple[bytes | None, str]]:
+    """Return, by kind of damage, the file's bytes (None: a dangling link) and the reported cause."""
+    flipped = bytearray(intact)
+    flipped[len(intact) // 2] ^= 255
+    huge = bytearray(intact)
     huge[16:24] = (60_000).to_bytes(4, "big") * 2
     jpeg = cv2.imencode(".jpg", np.zeros((64, 64), np.uint8))[1].tobytes()
     return {
         "empty": (b"", "the file is empty"),
-        "cut": (sound[:-30], "cut off before its end"),
+        "cut": (intact[:-30], "cut off before its end"),
         "flipped": (bytes(flipped), "damaged"),
         "huge": (bytes(huge), "60000 x 60000 pixels, more than the limit"),
         "zeros": (bytes(500), "zero bytes"),
@@ -50,27 +50,25 @@ def ways(sound: bytes) -> dict[str, tuple[bytes | None, str]]:
         "text": (b"not found\n", "text, not an image"),
         "gif": (gif(), "a GIF, which is not read"),
         "cut jpeg": (jpeg[:-10], "cut off before its end"),
-        "pages": (pages(), "a TIFF with 2 pages"),
+        "pages": (multi_page_tiff(), "a TIFF with 2 pages"),
         "archive": (b"PK\x03\x04" + bytes(40), "a ZIP archive"),
         "link": (None, "cannot be read (No such file or directory)"),
     }
 
 
-@pytest.mark.skipif(not hasattr(os, "symlink"), reason="this system has no links")
-def test_forty_broken_files_are_forty_rows_with_stage_and_cause(
-    model: Path, tmp_path: Path, draw: Draw
-) -> None:
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs symbolic links")
+def test_each_broken_file_is_one_row_with_stage_and_cause(model: Path, tmp_path: Path, draw: Draw) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
-    sound = draw(folder / "000000.png", [(8, 8, 4, 5, 250)]).read_bytes()
-    broken = list(ways(sound).values())
-    said = {}
+    intact = draw(folder / "000000.png", [(8, 8, 4, 5, 250)]).read_bytes()
+    broken = list(broken_files(intact).values())
+    expected = {}
     for number in range(FILES):
         path = folder / f"{number:06}.png"
         if number % (FILES // BROKEN) != 7:
-            path.write_bytes(sound)
+            path.write_bytes(intact)
             continue
-        data, cause = broken[len(said) % len(broken)]
-        said[path.name] = cause
+        data, cause = broken[len(expected) % len(broken)]
+        expected[path.name] = cause
         path.symlink_to(tmp_path / "nowhere") if data is None else path.write_bytes(data)
     ran = CliRunner().invoke(main, ["infer", str(folder), "--model", str(model), "--out", str(out)])
     assert ran.exit_code == 3, ran.output
@@ -79,9 +77,9 @@ def test_forty_broken_files_are_forty_rows_with_stage_and_cause(
         assert sum(1 for _ in csv.DictReader(table)) == FILES - BROKEN
     with (out / "failures.csv").open(newline="") as table:
         failures = list(csv.DictReader(table))
-    assert [row["path"] for row in failures] == sorted(said)
+    assert [row["path"] for row in failures] == sorted(expected)
     for row in failures:
         assert row["stage"] == "decode"
-        assert said[row["path"]] in row["error"]
+        assert expected[row["path"]] in row["error"]
     causes = ran.output[ran.output.index("40 failed") :].splitlines()[1:4]
     assert all(" x decode: " in line for line in causes)

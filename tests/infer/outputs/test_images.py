@@ -8,10 +8,10 @@ import pytest
 
 from cxr.data.decode.reader import read_mask
 from cxr.errors import InputError
-from cxr.infer.outputs.images import check_names, image_name, write_mask, write_overlay
+from cxr.infer.outputs.images import check_distinct_names, png_name, write_mask, write_overlay
 
 
-def test_a_mask_comes_back_as_it_was_with_one_bit_a_pixel(tmp_path: Path) -> None:
+def test_mask_is_written_losslessly_with_one_bit_per_pixel(tmp_path: Path) -> None:
     mask = (np.random.default_rng(0).random((37, 53)) > 0.5).astype(np.uint8)
     write_mask(tmp_path / "a" / "m.png", mask)
     data = (tmp_path / "a" / "m.png").read_bytes()
@@ -20,7 +20,7 @@ def test_a_mask_comes_back_as_it_was_with_one_bit_a_pixel(tmp_path: Path) -> Non
     np.testing.assert_array_equal(read_mask(tmp_path / "a" / "m.png", mask.shape), mask)
 
 
-def test_an_overlay_is_the_image_with_outlines_and_a_legend(tmp_path: Path) -> None:
+def test_overlay_is_the_image_with_outlines_and_a_legend(tmp_path: Path) -> None:
     pixels = np.full((200, 300), 90, np.uint8)
     mask = np.zeros_like(pixels)
     mask[100:150, 100:200] = 1
@@ -39,14 +39,14 @@ def test_an_overlay_is_the_image_with_outlines_and_a_legend(tmp_path: Path) -> N
     [("a/b.png", "a/b.png"), ("a/b.PNG", "a/b.PNG"), ("a/b.jpg", "a/b.jpg.png"), ("a/b", "a/b.png")],
 )
 def test_images_are_named_after_their_source(key: str, name: str) -> None:
-    assert image_name(key) == name
+    assert png_name(key) == name
 
 
-def test_images_that_differ_in_their_suffix_keep_apart() -> None:
-    check_names(["a/b.jpg", "a/b.png", "a/b.tif", "b.png"])
+def test_images_with_different_suffixes_get_different_names() -> None:
+    check_distinct_names(["a/b.jpg", "a/b.png", "a/b.tif", "b.png"])
 
 
 @pytest.mark.parametrize("keys", [["a", "a.png"], ["a.jpg", "a.jpg.png"]])
-def test_two_images_that_would_write_one_file_are_refused(keys: list[str]) -> None:
+def test_two_images_with_the_same_output_file_are_rejected(keys: list[str]) -> None:
     with pytest.raises(InputError, match="would both write"):
-        check_names(keys)
+        check_distinct_names(keys)

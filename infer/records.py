@@ -1,0 +1,89 @@
+"""The records of a run: its settings, its image files, and the rows or the failure of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from ..data.decode.options import DecodeOptions
+
+
+class MaskFormat(StrEnum):
+    """The formats in which masks can be written."""
+
+    PNG = "png"
+    """One file per image and class, one bit per pixel."""
+    RLE = "rle"
+    """One row per image and class in `masks.csv`."""
+    DICOM_SEG = "dicom-seg"
+    """One DICOM Segmentation object per image, which belongs to the image's study."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run measures each image, and what it writes; the model is not part of it.
+
+    Attributes
+    ----------
+    out : Path
+        The output folder.
+    threshold : float or None
+        For every class, in place of the card's thresholds.
+    min_area : int
+        Components of fewer pixels are dropped.
+    masks : MaskFormat or None
+        The format of the masks; None: masks are not written.
+    overlays : bool
+        Whether the images are written with the outlines of the masks.
+    decoding : DecodeOptions
+        How image files are read.
+    """
+
+    out: Path
+    threshold: float | None = None
+    min_area: int = 0
+    masks: MaskFormat | None = None
+    overlays: bool = False
+    decoding: DecodeOptions = field(default_factory=DecodeOptions)
+
+
+class Stage(StrEnum):
+    """The stages that an image goes through, as `failures.csv` and `run.json` name them."""
+
+    LIST = "list"
+    DECODE = "decode"
+    PREPARE = "prepare"
+    MODEL = "model"
+    MEASURE = "measure"
+    WRITE = "write"
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """One image file; `key` is its path relative to the input folder, with forward slashes."""
+
+    key: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image or folder that gives no row: its key, the stage at which it failed, and the cause."""
+
+    key: str
+    stage: Stage
+    error: str
+
+
+@dataclass(frozen=True)
+class ImageRows:
+    """One image's rows: the text to append to each table, by the table's file name."""
+
+    key: str
+    text: Mapping[str, str]
+
+
+Outcome = ImageRows | Failure
+"""The result for one image."""

@@ -18,8 +18,8 @@ class CxrError(Exception):
     """Root of the errors whose message is written for a user: what was wrong, where, and what to do."""
 
 
-class InputError(CxrError):
-    """A file, folder or table that was given cannot be used."""
+class InputError(CxrError, ValueError):
+    """A file, folder, table or argument that was given cannot be used."""
 
 
 class DecodeError(InputError):
@@ -34,6 +34,10 @@ class ProviderError(CxrError):
     """An execution provider was asked for that cannot run here."""
 
 
+class EngineError(CxrError):
+    """A runtime cannot load a model, or not with the provider asked for; the text is the cause."""
+
+
 class OutputError(CxrError):
     """A result cannot be written, or would mix with that of another run."""
 
@@ -42,5 +46,5 @@ class MachineError(CxrError):
     """The machine cannot go on, for want of memory or files or processes; no image is to blame for it."""
 
 
-class MissingExtraError(CxrError):
+class MissingExtraError(CxrError, ImportError):
     """A package that an optional part of `cxr` needs is not installed."""

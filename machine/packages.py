@@ -29,8 +29,12 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 
 def all_versions() -> dict[str, str]:
     """Return the versions of `cxr` and of every installed package that it or one of its extras requires."""
-    names = {requirement.name for extra in ("", *extras()) for requirement in _requirements(extra)}
-    return versions((PACKAGE, *sorted(names | {*RUNTIMES})))
+    return versions((PACKAGE, *sorted(required_packages() | {*RUNTIMES})))
+
+
+def required_packages() -> frozenset[str]:
+    """Return the names of the packages that `cxr` or one of its extras requires on this system."""
+    return frozenset(requirement.name for extra in ("", *extras()) for requirement in _requirements(extra))
 
 
 def extras() -> tuple[str, ...]:
@@ -53,6 +57,14 @@ def missing_requirements(extra: str = "") -> dict[str, str | None]:
         if number is None or not requirement.specifier.contains(number, prereleases=True):
             unsatisfied[f"{requirement.name}{requirement.specifier}"] = number
     return unsatisfied
+
+
+def extra_requirements(extra: str) -> tuple[str, ...]:
+    """Return what an extra of `cxr` installs on this system, such as "onnxruntime-gpu[cuda]>=1.24"."""
+    return tuple(
+        one.name + (f"[{','.join(sorted(one.extras))}]" if one.extras else "") + str(one.specifier)
+        for one in _requirements(extra)
+    )
 
 
 def distributions_of(module: str) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""`cxr bench`: compare execution providers, precisions and batch sizes on this machine."""
+"""Measure how fast a model runs on this machine with each provider: `cxr bench`."""

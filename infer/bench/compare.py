@@ -1,4 +1,4 @@
-"""`cxr bench`: which provider, batch and number of threads run a model best on this machine."""
+"""Compare providers, batch sizes and numbers of threads for a model on this machine."""
 
 from __future__ import annotations
 
@@ -22,43 +22,42 @@ from ...machine.cores import usable_cores
 from ...machine.files import write_text
 from ...machine.hardware import nvidia_gpus, processor
 from ...models.card import Precision
-from ..items import Item
 from ..listing import list_folder
-from ..runtime.providers import CPU, PROVIDERS, Provider, check_available
-from ..runtime.selection import Best, remember
+from ..records import ImageFile
+from ..runtime.providers import CPU, PROVIDERS, Provider, check_available, unknown_provider_error
+from ..runtime.selection import BestSetting, store_best_setting
 from ..runtime.session import Session
-from .trial import MASKS, OUTCOME, Outcome, Trial
+from .trial import MASKS_FILE, RESULT_FILE, Trial, TrialResult
 
 log = logging.getLogger(__name__)
 
-IMAGES = 24
+IMAGE_COUNT = 24
 SAMPLE_SIZE = 1024
 
 TIMEOUT_S = 600
-"""TensorRT takes some minutes to build an engine; what takes longer than this hangs."""
+"""TensorRT takes minutes to build an engine; a trial that takes longer than this is stuck."""
 
-SAME_MASKS = {Precision.FP32: 0.9999, Precision.FP16: 0.999, Precision.INT8: 0.995}
-"""A provider that agrees with the CPU on a smaller share of pixels is never what `auto` takes.
+MIN_AGREEMENT = {Precision.FP32: 0.9999, Precision.FP16: 0.999, Precision.INT8: 0.995}
+"""`auto` never uses a provider that agrees with the CPU on a smaller fraction of pixels.
 
-Runtimes round a file of lower precision each in its own way, by about as much as the file itself differs from
-fp32.
+Runtimes round a file of lower precision differently, by about as much as the file itself differs from fp32.
 """
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line of the table.
+class BenchResult:
+    """The measurements of one model with one setting.
 
     Attributes
     ----------
     model, hash : str
-        The path as it was given, and sha256 of the file.
+        The path as given, and the file's sha256.
     rate, latency, peak_memory
-        As `Outcome` has them.
+        As in `TrialResult`.
     agreement : float
-        Share of pixels decided as the reference, on the CPU, decides them.
+        Fraction of mask pixels equal to those of the reference model on the CPU.
     same : float
-        Share of pixels decided as this model decides them on the CPU.
+        Fraction of mask pixels equal to those of this model on the CPU.
     """
 
     model: str
@@ -76,19 +75,21 @@ class Line:
 
 @dataclass(frozen=True)
 class BenchReport:
-    """What was measured, and on what.
+    """All measurements, and the machine.
 
     Attributes
     ----------
     reference : str
-        The model with whose masks on the CPU all are compared: the fp32 file, else the first.
-    best : tuple of Line
-        The quickest line of each model among those that use all cores, as `auto` does, and whose masks are
-        those of the CPU.
+        The model to whose masks on the CPU all masks are compared: the fp32 file, else the first one.
+    lines : tuple of BenchResult
+        One per model and setting.
+    best : tuple of BenchResult
+        The fastest of each model among those that use all cores, as `auto` does, and whose masks equal the
+        CPU's.
     remembered : tuple of str
-        Hashes of the models whose best line `auto` will take.
+        Hashes of the models whose best setting was stored for `auto`.
     left_out : dict
-        What could not be tried or read, with its cause.
+        What could not be measured or read, with the reason.
     """
 
     processor: str
@@ -96,14 +97,14 @@ class BenchReport:
     cards: tuple[str, ...]
     images: int
     reference: str
-    lines: tuple[Line, ...]
-    best: tuple[Line, ...]
+    lines: tuple[BenchResult, ...]
+    best: tuple[BenchResult, ...]
     remembered: tuple[str, ...]
     left_out: dict[str, str]
 
 
 @dataclass(frozen=True)
-class _Model:
+class _ModelFile:
     path: str
     hash: str
     precision: Precision
@@ -117,20 +118,20 @@ def bench_models(
     out: Path | str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> BenchReport:
-    """Try every provider that works here with every batch and number of threads, and remember the best.
+    """Measure every available provider with every batch size and number of threads, and store the best.
 
     Parameters
     ----------
     models : sequence of Path or str
         Files of one model in one or more precisions.
     folder : Path or str, optional
-        Radiographs, of which some are taken; by default images of the synthetic sample.
+        A folder of radiographs, some of which are used; by default images of the synthetic sample.
     providers : sequence of str
-        Only these; by default every one of the table.
+        Only these; by default all.
     out : Path or str, optional
-        Where the report is written as JSON; a file that is there is replaced.
+        JSON file for the report; an existing file is replaced.
     progress : callable, optional
-        Called with a line before each trial.
+        Called with a description before each trial.
 
     Returns
     -------
@@ -141,35 +142,27 @@ def bench_models(
     InputError, ModelError
         If there is nothing to measure.
     ProviderError
-        If a provider that was named cannot run here.
+        If one of `providers` cannot be used here.
     """
-    opened = [Session.open(path) for path in models]
-    if not opened:
-        raise InputError("no model to measure; give at least one .onnx file")
-    if len({(one.card.classes, one.card.pixels) for one in opened}) > 1:
-        raise ModelError(
-            "these models differ in classes or input size: bench one model's precisions at a time"
-        )
-    known = [_Model(str(one.path), one.model_hash, one.card.precision) for one in opened]
-    del opened
-    reference = next((model for model in known if model.precision is Precision.FP32), known[0])
-    usable, left_out = _usable(providers)
+    files = _read_models(models)
+    reference = next((file for file in files if file.precision is Precision.FP32), files[0])
+    available, left_out = _available(providers)
     with TemporaryDirectory(prefix="cxr-") as scratch:
-        images = _images(folder, Path(scratch), left_out)
-        work = _Bench(Path(scratch), images, progress or (lambda _line: None), left_out)
-        lines = tuple(work.lines(known, usable, reference))
-    if not lines:
+        images = _choose_images(folder, Path(scratch), left_out)
+        trials = _Trials(Path(scratch), images, progress or (lambda _description: None), left_out)
+        results = tuple(trials.run_all(files, available, reference))
+    if not results:
         raise ProviderError("nothing could be measured: " + "; ".join(left_out.values()))
-    best = tuple(line for model in known if (line := _best(model, lines)))
+    best = tuple(result for file in files if (result := _best(file, results)))
     report = BenchReport(
         processor(),
         usable_cores(),
         nvidia_gpus(),
         len(images),
         reference.path,
-        lines,
+        results,
         best,
-        tuple(line.hash for line in best if _remember(line)),
+        tuple(result.hash for result in best if _store(result)),
         left_out,
     )
     if out is not None:
@@ -179,37 +172,48 @@ def bench_models(
 
 
 def batch_sizes(provider: Provider) -> tuple[int, ...]:
-    """Give the batches that are tried: one image, what a run takes where nobody says, and twice that."""
+    """Return the batch sizes to measure: 1, the default of a run, and twice that."""
     return tuple(sorted({1, provider.batch_size, 2 * provider.batch_size}))
 
 
-def _usable(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Give the providers that work here, and why the others do not."""
-    usable, left_out = [], {}
+def _read_models(paths: Sequence[Path | str]) -> list[_ModelFile]:
+    sessions = [Session.open(path) for path in paths]
+    if not sessions:
+        raise InputError("no model to measure; give at least one .onnx file")
+    if len({(session.card.classes, session.card.pixels) for session in sessions}) > 1:
+        raise ModelError(
+            "these models differ in classes or input size: bench one model's precisions at a time"
+        )
+    return [_ModelFile(str(one.path), one.model_hash, one.card.precision) for one in sessions]
+
+
+def _available(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Return the providers that can be used here, and why the others cannot."""
+    available, left_out = [], {}
     for name in names or PROVIDERS:
         if name not in PROVIDERS:
-            raise ProviderError(f"provider {name!r} is not known; choose from {', '.join(PROVIDERS)}")
+            raise unknown_provider_error(name, tuple(PROVIDERS))
         try:
             check_available(PROVIDERS[name])
-            usable.append(name)
+            available.append(name)
         except ProviderError as error:
             if names:
                 raise
             left_out[name] = str(error)
-    return usable, left_out
+    return available, left_out
 
 
-def _images(folder: Path | str | None, scratch: Path, left_out: dict[str, str]) -> tuple[str, ...]:
-    """Take images that can be read, spread over a folder, or draw some."""
+def _choose_images(folder: Path | str | None, scratch: Path, left_out: dict[str, str]) -> tuple[str, ...]:
+    """Choose readable images, spread evenly over a folder, or draw some."""
     if folder is None:
         from ...data.sample.write import make_sample
 
-        make_sample(scratch / "sample", patients=IMAGES // 2, size=SAMPLE_SIZE)
+        make_sample(scratch / "sample", patients=IMAGE_COUNT // 2, size=SAMPLE_SIZE)
         folder = scratch / "sample"
-    paths = [item.path for item in list_folder(Path(folder)) if isinstance(item, Item)]
-    step = math.ceil(len(paths) / IMAGES)
+    paths = [entry.path for entry in list_folder(Path(folder)) if isinstance(entry, ImageFile)]
+    step = math.ceil(len(paths) / IMAGE_COUNT)
     spread = (path for start in range(step) for path in paths[start::step])
-    readable = tuple(islice((str(path) for path in spread if _is_readable(path, left_out)), IMAGES))
+    readable = tuple(islice((str(path) for path in spread if _is_readable(path, left_out)), IMAGE_COUNT))
     if not readable:
         raise InputError(f"{folder}: no image can be read: {next(reversed(left_out.values()))}")
     return readable
@@ -225,58 +229,62 @@ def _is_readable(path: Path, left_out: dict[str, str]) -> bool:
 
 
 @dataclass(frozen=True)
-class _Bench:
+class _Trials:
     scratch: Path
     images: tuple[str, ...]
     progress: Callable[[str], None]
     left_out: dict[str, str]
 
-    def lines(self, models: Sequence[_Model], providers: Sequence[str], reference: _Model) -> Iterator[Line]:
-        """Measure model by model; what fails is left out, and said."""
+    def run_all(
+        self, files: Sequence[_ModelFile], providers: Sequence[str], reference: _ModelFile
+    ) -> Iterator[BenchResult]:
+        """Measure each model with each setting; record failures in `left_out`."""
         cores = usable_cores()
-        expected = self._masks_on_cpu(reference, cores)
-        for model in models:
-            own = expected if model is reference else self._masks_on_cpu(model, cores)
+        reference_masks = self._masks_on_cpu(reference, cores)
+        for file in files:
+            own_masks = reference_masks if file is reference else self._masks_on_cpu(file, cores)
             for provider in providers:
                 for threads in sorted({1, cores}, reverse=True):
                     for batch_size in batch_sizes(PROVIDERS[provider]):
-                        name = f"{model.path}, {provider}, batch {batch_size}, {threads} threads"
+                        name = f"{file.path}, {provider}, batch {batch_size}, {threads} threads"
                         self.progress(name)
-                        tried = self._try(model, provider, batch_size, threads)
-                        if isinstance(tried, str):
-                            self.left_out[name] = tried
+                        measured = self._run(file, provider, batch_size, threads)
+                        if isinstance(measured, str):
+                            self.left_out[name] = measured
                             continue
-                        outcome, masks = tried
-                        yield Line(
-                            model.path,
-                            model.hash,
-                            model.precision,
+                        result, masks = measured
+                        yield BenchResult(
+                            file.path,
+                            file.hash,
+                            file.precision,
                             provider,
                             batch_size,
                             threads,
-                            outcome.rate,
-                            outcome.latency,
-                            outcome.peak_memory,
-                            _agreement(masks, expected),
-                            _agreement(masks, own),
+                            result.rate,
+                            result.latency,
+                            result.peak_memory,
+                            _agreement(masks, reference_masks),
+                            _agreement(masks, own_masks),
                         )
 
-    def _masks_on_cpu(self, model: _Model, cores: int) -> npt.NDArray[np.uint8]:
-        self.progress(f"{model.path}, masks on the CPU")
-        tried = self._try(model, CPU, 1, cores)
-        if isinstance(tried, str):
-            raise ModelError(f"{model.path}: does not run on the CPU, so nothing can be compared: {tried}")
-        return tried[1]
+    def _masks_on_cpu(self, file: _ModelFile, cores: int) -> npt.NDArray[np.uint8]:
+        self.progress(f"{file.path}, masks on the CPU")
+        measured = self._run(file, CPU, 1, cores)
+        if isinstance(measured, str):
+            raise ModelError(
+                f"{file.path}: cannot run on the CPU, so there is no reference for its masks: {measured}"
+            )
+        return measured[1]
 
-    def _try(
-        self, model: _Model, provider: str, batch_size: int, threads: int
-    ) -> tuple[Outcome, npt.NDArray[np.uint8]] | str:
-        """Run one trial; its outcome and masks, or the last line of what it said when it failed."""
+    def _run(
+        self, file: _ModelFile, provider: str, batch_size: int, threads: int
+    ) -> tuple[TrialResult, npt.NDArray[np.uint8]] | str:
+        """Run one trial; return its result and masks, or the reason for its failure."""
         with TemporaryDirectory(dir=self.scratch) as out:
-            trial = Trial(model.path, provider, batch_size, threads, self.images, out)
+            trial = Trial(file.path, provider, batch_size, threads, self.images, out)
             try:
-                ran = subprocess.run(
-                    # -P: no module of the working directory stands in for one that is installed.
+                process = subprocess.run(
+                    # -P: modules in the working directory do not shadow installed ones.
                     [sys.executable, "-P", "-m", f"{__package__}.trial"],
                     input=msgspec.json.encode(trial),
                     stdout=subprocess.DEVNULL,
@@ -285,35 +293,35 @@ class _Bench:
                     check=False,
                 )
             except subprocess.TimeoutExpired:
-                return f"not done within {TIMEOUT_S} seconds"
-            if ran.returncode:
-                said = ran.stderr.decode(errors="replace").strip().splitlines()
-                return said[-1] if said else f"ended by signal {-ran.returncode}"
-            outcome = msgspec.json.decode((Path(out) / OUTCOME).read_bytes(), type=Outcome)
-            return outcome, np.load(Path(out) / MASKS)
+                return f"not finished within {TIMEOUT_S} seconds"
+            if process.returncode:
+                errors = process.stderr.decode(errors="replace").strip().splitlines()
+                return errors[-1] if errors else f"ended by signal {-process.returncode}"
+            result = msgspec.json.decode((Path(out) / RESULT_FILE).read_bytes(), type=TrialResult)
+            return result, np.load(Path(out) / MASKS_FILE)
 
 
 def _agreement(masks: npt.NDArray[np.uint8], reference: npt.NDArray[np.uint8]) -> float:
-    """Give the share of bits that are equal."""
+    """Return the fraction of equal bits."""
     return 1 - int(np.bitwise_count(masks ^ reference).sum()) / (8 * masks.size)
 
 
-def _best(model: _Model, lines: Sequence[Line]) -> Line | None:
-    """Give the quickest line of a model that `auto` could take; None where there is none.
+def _best(file: _ModelFile, results: Sequence[BenchResult]) -> BenchResult | None:
+    """Return the fastest result of a model that `auto` may use; None if there is none.
 
-    `auto` uses all cores, so a line of fewer threads is no candidate; neither is one whose masks are not the
-    CPU's.
+    `auto` uses all cores, so results with fewer threads are excluded, as are those whose masks differ from
+    the CPU's.
     """
-    own = [line for line in lines if line.hash == model.hash and line.threads == usable_cores()]
-    fit = [line for line in own if line.same >= SAME_MASKS[line.precision]]
-    return max(fit, key=lambda line: line.rate, default=None)
+    own = [result for result in results if result.hash == file.hash and result.threads == usable_cores()]
+    eligible = [result for result in own if result.same >= MIN_AGREEMENT[result.precision]]
+    return max(eligible, key=lambda result: result.rate, default=None)
 
 
-def _remember(best: Line) -> bool:
-    """Keep a line for `auto`; where that fails, what was measured is still worth reporting."""
+def _store(best: BenchResult) -> bool:
+    """Store a setting for `auto`; if that fails, the measurements are still worth reporting."""
     try:
-        remember(best.hash, Best(best.provider, best.batch_size, best.rate))
+        store_best_setting(best.hash, BestSetting(best.provider, best.batch_size, best.rate))
     except (OutputError, OSError) as error:
-        log.warning("%s; not remembered for --provider auto", error)
+        log.warning("%s; --provider auto will not use this result", error)
         return False
     return True

@@ -1,7 +1,7 @@
-"""One setting of `cxr bench`, in a process of its own: its peak memory is its own, and a crash ends only it.
+"""Measure one setting of `cxr bench`, in its own process, so that peak memory and a crash are its own.
 
-Run as `python -m cxr.infer.bench.trial`; it reads a `Trial` as JSON. What it found goes
-to files, since runtimes print on the terminal.
+Run as `python -m cxr.infer.bench.trial`, with a `Trial` as JSON on standard input. The results go to files,
+since runtimes print to the terminal.
 """
 
 from __future__ import annotations
@@ -23,24 +23,23 @@ from ...data.image import Gray
 from ...errors import CxrError, InputError
 from ...machine.files import write_text
 from ...models.preprocess import prepare
-from ..items import Failure, Item
 from ..pipeline import Pipeline
+from ..records import Failure, ImageFile, Settings
 from ..runtime.session import Session
-from ..settings import Settings
 
-ROUNDS = 3
-PASSES = 5
+RATE_REPEATS = 3
+LATENCY_REPEATS = 5
 
-MASKS = "masks.npy"
-OUTCOME = "outcome.json"
+MASKS_FILE = "masks.npy"
+RESULT_FILE = "result.json"
 
-FULL_BATCHES = 8
-"""Passes of each stream in a round: with fewer, filling and emptying the pipeline is most of the time."""
+BATCHES_PER_STREAM = 8
+"""With fewer batches, filling and draining the pipeline would take most of the time."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What to try, and on which images; `out` is the folder to which `MASKS` and `OUTCOME` go."""
+    """A setting and the images; `MASKS_FILE` and `RESULT_FILE` are written to the folder `out`."""
 
     model: str
     provider: str
@@ -51,17 +50,17 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a trial showed.
+class TrialResult:
+    """The measurements of one trial.
 
     Attributes
     ----------
     rate : float
-        Images a second from file to row: the median of some rounds.
+        Images per second from file to row: the median of a few repeats.
     latency : float
-        Median seconds of one pass of the model with nothing else running.
+        Median time in seconds of one batch in the model with nothing else running.
     peak_memory : int or None
-        Bytes that the process held at most; None where the system does not tell.
+        Peak memory of the process in bytes; None if the system does not report it.
     """
 
     rate: float
@@ -69,56 +68,56 @@ class Outcome:
     peak_memory: int | None
 
 
-def measure(trial: Trial) -> Outcome:
+def run_trial(trial: Trial) -> TrialResult:
     """Measure one setting, and write the masks of all images at the model's size, packed to bits.
 
     Raises
     ------
     CxrError
-        If the model cannot run so, or an image cannot be read.
+        If the model cannot run with this setting, or an image cannot be read.
     """
     session = Session.open(trial.model, provider=trial.provider, threads=trial.threads)
-    ready = np.stack([prepare(read_image(path).pixels, session.card.pixels)[0] for path in trial.images])
-    cuts = np.asarray(session.card.thresholds, np.float32)[:, None, None]
-    batches = list(_batches(ready[:, None], trial.batch_size))
-    masks = np.concatenate([session.run(batch) >= cuts for batch in batches])[: len(ready)]
-    np.save(Path(trial.out) / MASKS, np.packbits(masks))
-    latency = statistics.median(_seconds(session, batches[0]) for _ in range(PASSES))
-    return Outcome(_rate(session, trial), latency, _peak_memory())
+    inputs = np.stack([prepare(read_image(path).pixels, session.card.pixels)[0] for path in trial.images])
+    thresholds = np.asarray(session.card.thresholds, np.float32)[:, None, None]
+    batches = _batches(inputs[:, None], trial.batch_size)
+    masks = np.concatenate([session.run(batch) >= thresholds for batch in batches])[: len(inputs)]
+    np.save(Path(trial.out) / MASKS_FILE, np.packbits(masks))
+    latency = statistics.median(_time_batch(session, batches[0]) for _ in range(LATENCY_REPEATS))
+    return TrialResult(_measure_rate(session, trial), latency, _peak_memory())
 
 
 def _batches(images: Gray, size: int) -> list[Gray]:
-    """Cut into batches, the last filled up, as a run does."""
-    filled = np.concatenate([images, np.zeros((-len(images) % size, *images.shape[1:]), np.uint8)])
-    return [filled[start : start + size] for start in range(0, len(filled), size)]
+    """Split images into batches, the last one padded as in a run."""
+    padded = np.concatenate([images, np.zeros((-len(images) % size, *images.shape[1:]), np.uint8)])
+    return [padded[start : start + size] for start in range(0, len(padded), size)]
 
 
-def _seconds(session: Session, batch: Gray) -> float:
+def _time_batch(session: Session, batch: Gray) -> float:
     started = time.perf_counter()
     session.run(batch)
     return time.perf_counter() - started
 
 
-def _rate(session: Session, trial: Trial) -> float:
-    items = round_of(trial.images, trial.batch_size, session.streams)
+def _measure_rate(session: Session, trial: Trial) -> float:
+    files = repeat_images(trial.images, trial.batch_size, session.streams)
     with TemporaryDirectory(dir=trial.out) as scratch:
-        work = Pipeline(session, Settings(Path(scratch)), trial.batch_size)
+        pipeline = Pipeline(session, Settings(Path(scratch)), trial.batch_size)
 
-        def rate(items: Sequence[Item]) -> float:
+        def rate(files: Sequence[ImageFile]) -> float:
             started = time.perf_counter()
-            failed = [outcome for outcome in work.run(items) if isinstance(outcome, Failure)]
-            if failed:
-                raise InputError(f"{failed[0].key}: {failed[0].error}")
-            return len(items) / (time.perf_counter() - started)
+            failures = [outcome for outcome in pipeline.run(files) if isinstance(outcome, Failure)]
+            if failures:
+                raise InputError(f"{failures[0].key}: {failures[0].error}")
+            return len(files) / (time.perf_counter() - started)
 
-        rate(items[: trial.batch_size * session.streams])  # loads kernels, fills caches
-        return statistics.median(rate(items) for _ in range(ROUNDS))
+        rate(files[: trial.batch_size * session.streams])  # warm-up: loads kernels, fills caches
+        return statistics.median(rate(files) for _ in range(RATE_REPEATS))
 
 
-def round_of(images: Sequence[str], batch_size: int, streams: int) -> list[Item]:
-    """Repeat the images until every stream has `FULL_BATCHES` to do; each is there at least once."""
-    items = [Item(Path(path).name, Path(path)) for path in images]
-    return list(islice(cycle(items), max(len(items), FULL_BATCHES * streams * batch_size)))
+def repeat_images(images: Sequence[str], batch_size: int, streams: int) -> list[ImageFile]:
+    """Repeat the images to give each stream `BATCHES_PER_STREAM` batches; each image occurs at least once."""
+    files = [ImageFile(Path(path).name, Path(path)) for path in images]
+    return list(islice(cycle(files), max(len(files), BATCHES_PER_STREAM * streams * batch_size)))
 
 
 def _peak_memory() -> int | None:
@@ -133,6 +132,6 @@ def _peak_memory() -> int | None:
 if __name__ == "__main__":
     try:
         trial = msgspec.json.decode(sys.stdin.buffer.read(), type=Trial)
-        write_text(Path(trial.out) / OUTCOME, msgspec.json.encode(measure(trial)).decode())
+        write_text(Path(trial.out) / RESULT_FILE, msgspec.json.encode(run_trial(trial)).decode())
     except CxrError as error:
         sys.exit(str(error))

@@ -1,1 +1,1 @@
-"""`cxr doctor`: what works on this machine, what does not, and why."""
+"""Check what works on this machine, and explain what does not: `cxr doctor`."""

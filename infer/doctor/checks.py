@@ -1,6 +1,6 @@
-"""The things that `cxr doctor` looks at, one by one.
+"""The checks of `cxr doctor`.
 
-Whatever could crash is tried in a process of its own: a broken library is told and does not end this one.
+Whatever could crash runs in its own process: a broken library is reported and does not end the command.
 """
 
 from __future__ import annotations
@@ -13,47 +13,39 @@ from tempfile import TemporaryFile
 
 from ...errors import OutputError
 from ...machine.cache import cache_folder
+from ...machine.extras import install_command, pip_command
 from ...machine.files import make_folder
 from ...machine.packages import distributions_of, installed_version, missing_requirements
 from ..runtime.providers import PROVIDERS
-from .survey import cuda_libraries
+from .machine import cuda_libraries
 
 MODULES = {"numpy": "numpy", "cv2": "opencv-python-headless", "numba": "numba", "pyarrow": "pyarrow"}
-"""What every run imports of compiled code, with the package that brings it."""
+"""The compiled modules that every run imports, and the packages that install them."""
 
-DECODERS = (
-    "isal",
-    "pydicom",
-    "pylibjpeg",
-    "pylibjpeg-libjpeg",
-    "pylibjpeg-openjpeg",
-    "pylibjpeg-rle",
-    "pyjpegls",
-    "python-gdcm",
-    "pillow",
-)
-"""Packages that decode images: PNG's data, and DICOM with what pydicom can call upon."""
+DECODERS = ("isal", "simplejpeg", "opencv-python-headless", "pydicom", "imagecodecs")
+"""Packages that decode images: PNG data, JPEG, other formats, and DICOM headers and pixels."""
 
-PATIENCE = 300
-"""Seconds that one trial may take: TensorRT builds its engines slowly."""
+TIMEOUT_S = 300
+"""Maximum duration of a check in seconds: TensorRT takes long to build an engine."""
 
 _KERNELS, _CACHE = "compiled code", "benchmarks and engines"
-_WHERE_KERNELS_ARE = (
-    "import sys; from cxr.infer.features.runs import pack_rows as pack; sys.stdout.write(pack.stats.cache_path or '')"
+_PRINT_KERNEL_CACHE = (
+    "import sys; from cxr.infer.features.runs import pack_rows; "
+    "sys.stdout.write(pack_rows.stats.cache_path or '')"
 )
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes
     ----------
     name : str
     works : bool
-        It does what it is for; of a package or a library: it is there.
+        Whether the checked thing works; for packages and libraries, whether it is installed.
     detail : str
-        Where it does not work: the cause and what to do. Else what is worth telling, or nothing.
+        If it does not work, the cause and what to do; otherwise empty or a note.
     """
 
     name: str
@@ -62,92 +54,103 @@ class CheckResult:
 
 
 def check_provider(name: str) -> CheckResult:
-    """Run a small model by a provider of the table."""
-    _, cause = _run("-P", "-m", f"{__package__}.probe", name)
+    """Run a small model with a provider."""
+    _, cause = _run_python("-m", f"{__package__}.probe", name)
     if cause is None:
         return CheckResult(name, True)
     detail = cause.removeprefix(f"{name}: ")
     packages = distributions_of("onnxruntime" if PROVIDERS[name].ort_name else "openvino")
-    if "; run: " not in detail and len(packages) == 1:  # no refusal with its advice: the runtime is broken
+    # A `ProviderError` says what to run; any other error means that the runtime is broken.
+    if "; run: " not in detail and len(packages) == 1:
         detail += _reinstall(packages[0])
     return CheckResult(name, False, detail)
 
 
 def check_module(name: str) -> CheckResult:
     """Import one of `MODULES`."""
-    _, cause = _run("-c", f"import {name}")
+    _, cause = _run_python("-c", f"import {name}")
     if cause is None:
         return CheckResult(name, True)
     return CheckResult(name, False, cause + _reinstall(MODULES[name]))
 
 
 def check_kernels() -> CheckResult:
-    """Ask a compiled function where its machine code is kept: numba looks for a folder that it can write."""
-    folder, cause = _run("-c", _WHERE_KERNELS_ARE)
+    """Find the folder in which numba caches the compiled kernels."""
+    folder, cause = _run_python("-c", _PRINT_KERNEL_CACHE)
     if folder:
         return CheckResult(_KERNELS, True, folder)
-    advice = "no folder for it can be written, so each run compiles anew; set NUMBA_CACHE_DIR to one that can"
+    advice = (
+        "no cache folder is writable, so each run compiles again; set NUMBA_CACHE_DIR to a writable folder"
+    )
     return CheckResult(_KERNELS, False, cause or advice)
 
 
 def check_cache() -> CheckResult:
-    """Write to the folder of what is remembered between runs."""
+    """Write to the cache folder."""
     folder = cache_folder("best").parent
     try:
         make_folder(folder)
         TemporaryFile(dir=folder).close()
     except (OutputError, OSError) as error:
-        return CheckResult(_CACHE, False, f"{error}; set XDG_CACHE_HOME to a folder that can be written")
+        return CheckResult(_CACHE, False, f"{error}; set XDG_CACHE_HOME to a writable folder")
     return CheckResult(_CACHE, True, str(folder))
 
 
 def check_extra(name: str) -> CheckResult:
-    """Compare what an extra of `cxr` needs with what is installed."""
+    """Compare the requirements of an extra of `cxr` with the installed packages."""
     needed = missing_requirements(name)
     if not needed:
         return CheckResult(name, True)
-    # A second wheel of onnxruntime beside the first would break both.
-    rivals = distributions_of("onnxruntime") if any(one.startswith("onnxruntime") for one in needed) else ()
-    first = f"pip uninstall -y {' '.join(rivals)} && " if rivals else ""
-    return CheckResult(name, False, f'needs {listed(needed)}; run: {first}pip install "cxr[{name}]"')
+    # A second wheel of onnxruntime would break both.
+    needs_wheel = any(requirement.startswith("onnxruntime") for requirement in needed)
+    installed = distributions_of("onnxruntime") if needs_wheel else ()
+    uninstall = f"{pip_command()} uninstall -y {' '.join(installed)} && " if installed else ""
+    cause = f"needs {format_requirements(needed)}"
+    return CheckResult(name, False, f"{cause}; run: {uninstall}{install_command(name)}")
 
 
 def check_decoder(name: str) -> CheckResult:
     """Look for one of `DECODERS`."""
-    number = installed_version(name)
-    return CheckResult(name, number is not None, number or "not installed")
+    version = installed_version(name)
+    return CheckResult(name, version is not None, version or "not installed")
 
 
 def check_libraries() -> tuple[CheckResult, ...]:
     """Look for the CUDA libraries."""
     return tuple(
-        CheckResult(name, bool(places), ", ".join(places) or "not found")
-        for name, places in cuda_libraries().items()
+        CheckResult(name, bool(locations), ", ".join(locations) or "not found")
+        for name, locations in cuda_libraries().items()
     )
 
 
-def listed(needed: dict[str, str | None]) -> str:
-    """Write requirements as one text, each with the version that it is not content with."""
-    return ", ".join(f"{one} (not {number})" if number else one for one, number in needed.items())
+def format_requirements(needed: dict[str, str | None]) -> str:
+    """Join requirements, each with the installed version that does not satisfy it."""
+    return ", ".join(
+        f"{requirement} (not {version})" if version else requirement
+        for requirement, version in needed.items()
+    )
 
 
 def _reinstall(package: str) -> str:
-    return f"; run: pip install --force-reinstall --no-deps {package}"
+    return f"; run: {pip_command()} install --force-reinstall --no-deps {package}"
 
 
-def _run(*arguments: str) -> tuple[str, str | None]:
-    """Run Python in a process of its own; give what it printed, and why it failed or None."""
-    # -P: a file of the working folder is not taken for a module.
-    line = [sys.executable, "-P", *arguments]
+def _run_python(*arguments: str) -> tuple[str, str | None]:
+    """Run Python in a new process; return its output, and the cause of a failure or None."""
     try:
-        ran = subprocess.run(
-            line, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=PATIENCE
+        process = subprocess.run(
+            # -P: modules in the working directory do not shadow installed ones.
+            [sys.executable, "-P", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
-        return "", f"it gave no answer in {PATIENCE} s"
-    if ran.returncode == 0:
-        return ran.stdout.decode(errors="replace"), None
-    if ran.returncode < 0:
-        return "", f"it crashes ({signal.Signals(-ran.returncode).name})"
-    said = ran.stderr.decode(errors="replace").strip().splitlines()
-    return "", said[-1] if said else f"it ends with exit status {ran.returncode}"
+        return "", f"it did not finish within {TIMEOUT_S} s"
+    if process.returncode == 0:
+        return process.stdout.decode(errors="replace"), None
+    if process.returncode < 0:
+        return "", f"it crashes ({signal.Signals(-process.returncode).name})"
+    errors = process.stderr.decode(errors="replace").strip().splitlines()
+    return "", errors[-1] if errors else f"it ends with exit status {process.returncode}"

@@ -1,4 +1,4 @@
-"""`cxr doctor`: what works on this machine, what does not, and why."""
+"""The command `cxr doctor`: report what works on this machine and what does not."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MAX_WIDTH = 100
 
 if TYPE_CHECKING:
     from .checks import CheckResult
-    from .examine import Report
-    from .survey import Machine
+    from .diagnosis import Diagnosis
+    from .machine import Machine
 
 
 @cxr_command("doctor")
@@ -28,73 +28,73 @@ if TYPE_CHECKING:
     "providers",
     type=click.Choice(tuple(PROVIDERS)),
     multiple=True,
-    help="A provider that has to work (may be repeated).",
+    help="A provider that must work (may be repeated).",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print all as one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON document.")
 def command(providers: tuple[str, ...], as_json: bool) -> ExitCode:
-    """Tell what works here and what does not: providers, CUDA, packages, cores, memory, folders.
+    """Report what works here and what does not: providers, CUDA, packages, cores, memory, folders.
 
-    Every provider runs a small model. The exit status is 1 where cxr-infer, or a provider that was asked for,
+    Every provider runs a small model. The exit status is 1 if cxr-infer, or a provider given by --provider,
     cannot work.
     """
     import msgspec
 
-    from .examine import examine
+    from .diagnosis import diagnose
 
-    report = examine(providers)
+    diagnosis = diagnose(providers)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
+        click.echo(msgspec.json.format(msgspec.json.encode(diagnosis), indent=2))
     else:
         width = min(shutil.get_terminal_size().columns, MAX_WIDTH)
-        for line in _lines(report):
+        for line in _diagnosis_lines(diagnosis):
             click.echo(_wrap(line, width))
-    return ExitCode.ERROR if report.faults else ExitCode.DONE
+    return ExitCode.ERROR if diagnosis.faults else ExitCode.DONE
 
 
-def _lines(report: Report) -> Iterator[str]:
-    yield f"cxr {report.versions['cxr']}, Python {report.python}, {report.platform}"
-    yield from _machine(report.machine)
-    for title, findings in (
-        ("providers", report.providers),
-        ("CUDA libraries", report.libraries),
-        ("modules", report.modules),
-        ("extras", report.extras),
-        ("decoders", report.decoders),
-        ("kept between runs", report.folders),
+def _diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
+    yield f"cxr {diagnosis.versions['cxr']}, Python {diagnosis.python}, {diagnosis.platform}"
+    yield from _machine_lines(diagnosis.machine)
+    for title, results in (
+        ("providers", diagnosis.providers),
+        ("CUDA libraries", diagnosis.libraries),
+        ("modules", diagnosis.modules),
+        ("extras", diagnosis.extras),
+        ("decoders", diagnosis.decoders),
+        ("cache folders", diagnosis.folders),
     ):
-        yield from ("", title, *_told(findings))
+        yield from ("", title, *_result_lines(results))
     yield from ("", "versions")
-    yield "      " + ", ".join(f"{name} {number}" for name, number in report.versions.items())
+    yield "      " + ", ".join(f"{name} {number}" for name, number in diagnosis.versions.items())
     yield ""
-    yield from (f"  no  {fault}" for fault in report.faults)
-    yield from (f"  !   {warning}" for warning in report.warnings)
-    if not report.faults:
+    yield from (f"  no  {fault}" for fault in diagnosis.faults)
+    yield from (f"  !   {warning}" for warning in diagnosis.warnings)
+    if not diagnosis.faults:
         yield "cxr-infer can run here"
 
 
-def _machine(machine: Machine) -> Iterator[str]:
-    words = f"{machine.cores} of {machine.all_cores} cores of {machine.processor or 'this machine'}"
+def _machine_lines(machine: Machine) -> Iterator[str]:
+    text = f"{machine.cores} of {machine.all_cores} cores of {machine.processor or 'this machine'}"
     if machine.memory and machine.all_memory:
-        words += f"; {_gigabytes(machine.memory)} of {_gigabytes(machine.all_memory)} GiB of memory"
+        text += f"; {_gibibytes(machine.memory)} of {_gibibytes(machine.all_memory)} GiB of memory"
     if machine.free_memory:
-        words += f", {_gigabytes(machine.free_memory)} GiB free"
-    yield words
-    yield from machine.cards or ("no NVIDIA card",)
+        text += f", {_gibibytes(machine.free_memory)} GiB free"
+    yield text
+    yield from machine.cards or ("no NVIDIA GPU",)
 
 
-def _gigabytes(size: int) -> str:
+def _gibibytes(size: int) -> str:
     return f"{size / 2**30:.1f}"
 
 
-def _told(findings: Iterable[CheckResult]) -> Iterator[str]:
-    """Write a line for each, but one for neighbors of which the same is to be told."""
-    for (works, detail), alike in groupby(findings, lambda one: (one.works, one.detail)):
-        names = ", ".join(finding.name for finding in alike)
+def _result_lines(results: Iterable[CheckResult]) -> Iterator[str]:
+    """Format one line per result; consecutive results with the same text share a line."""
+    for (works, detail), equal in groupby(results, lambda result: (result.works, result.detail)):
+        names = ", ".join(result.name for result in equal)
         yield f"  {'ok' if works else 'no'}  {names}{': ' * bool(detail)}{detail}"
 
 
 def _wrap(line: str, width: int) -> str:
-    """Break a line between words; those that follow begin below the text behind the mark."""
+    """Break a line between words; continuation lines are indented to the text after the mark."""
     return textwrap.fill(
         line, width, subsequent_indent=" " * 6, break_long_words=False, break_on_hyphens=False
     )

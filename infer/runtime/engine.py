@@ -1,4 +1,4 @@
-"""What runs a model: the few things that a session needs of a runtime."""
+"""The interface between a session and a runtime."""
 
 from __future__ import annotations
 
@@ -15,31 +15,27 @@ INPUT, OUTPUT = "image", "probability"
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output as the model declares it: "uint8" or "float32" or another, None for an open axis."""
+    """An input or output as the model declares it; dtype by numpy's name, None for a dynamic axis."""
 
     name: str
     dtype: str
     shape: tuple[int | None, ...]
 
 
-class EngineError(Exception):
-    """A runtime cannot run this model, or not where it was asked to; the text is the cause."""
-
-
 class Engine(Protocol):
-    """A loaded model in one runtime."""
+    """A model loaded in a runtime."""
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """What it takes."""
+        """The model's inputs."""
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
-        """What it gives."""
+        """The model's outputs."""
 
     @property
     def streams(self) -> int:
-        """How many passes may run at once: threads that may be inside `run` together."""
+        """The number of threads that may call `run` concurrently."""
 
     def run(self, batch: Gray) -> npt.NDArray[np.float32]:
-        """Give `probability` for `image`, as an array of its own that no later pass changes."""
+        """Compute `probability` from `image`, in a new array that later calls do not modify."""

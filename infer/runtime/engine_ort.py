@@ -1,4 +1,4 @@
-"""ONNX Runtime on a processor or on a device beside it."""
+"""ONNX Runtime on the CPU or on another device."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from ...data.image import Gray
+from ...errors import EngineError
 from ...machine.extras import require
 from ...models.onnx_file import OnnxFile
-from .engine import INPUT, OUTPUT, EngineError, Tensor
+from .engine import INPUT, OUTPUT, Tensor
 
 ProviderOptions = tuple[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
 class OrtEngine:
-    """A session on the processor: every pass on the one thread that asks for it, as many at once as threads.
+    """A session whose passes each run on the calling thread, as many concurrently as `streams`.
 
-    A pass that is cut over all cores waits at every layer for its slowest thread, and for whatever else the
-    cores are decoding just then; passes side by side never wait. Besides, what a pass computes then cannot
+    A pass that is divided among all cores waits at every layer for its slowest thread, and for whatever else
+    the cores are decoding; concurrent single-threaded passes never wait for each other. Nor can their results
     depend on the number of threads.
     """
 
@@ -32,16 +33,16 @@ class OrtEngine:
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """What the model takes."""
+        """The model's inputs."""
         return _tensors(self.runtime.get_inputs())
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
-        """What it gives."""
+        """The model's outputs."""
         return _tensors(self.runtime.get_outputs())
 
     def run(self, batch: Gray) -> npt.NDArray[np.float32]:
-        """Run one pass."""
+        """Run the model on a batch."""
         (output,) = self.runtime.run([OUTPUT], {INPUT: batch})
         return np.asarray(output, np.float32)
 
@@ -50,18 +51,18 @@ class OrtEngine:
 class BoundEngine(OrtEngine):
     """A session on a device, one pass at a time, with input and output kept in the device's memory.
 
-    They are made once for a shape of batch, so no pass waits for memory on the device.
+    They are allocated once per batch shape, so no pass waits for an allocation on the device.
     """
 
     device: str
-    _bound: dict[tuple[int, ...], Any] = field(default_factory=dict)
+    _bindings: dict[tuple[int, ...], Any] = field(default_factory=dict)
 
     def run(self, batch: Gray) -> npt.NDArray[np.float32]:
-        """Copy the batch there, run, and copy the answer back."""
-        if batch.shape not in self._bound:
-            self._bound.clear()  # one shape is in use at a time
-            self._bound[batch.shape] = self._bind(batch.shape)
-        binding, image, probability = self._bound[batch.shape]
+        """Copy the batch to the device, run the model, and copy the output back."""
+        if batch.shape not in self._bindings:
+            self._bindings.clear()  # only one shape is in use at a time
+            self._bindings[batch.shape] = self._bind(batch.shape)
+        binding, image, probability = self._bindings[batch.shape]
         image.update_inplace(np.ascontiguousarray(batch))
         self.runtime.run_with_iobinding(binding)
         return np.array(probability.numpy(), np.float32)
@@ -82,58 +83,63 @@ class BoundEngine(OrtEngine):
 def open_ort(
     file: OnnxFile, providers: Sequence[ProviderOptions], *, device: str | None, threads: int
 ) -> OrtEngine:
-    """Build a session, and make sure that it runs where it shall.
+    """Create a session, and check that it runs on the provider asked for.
 
     Parameters
     ----------
     file : OnnxFile
     providers : sequence of (name, options)
-        ONNX Runtime's own; the first is the one asked for, later ones take what that one cannot run.
+        By ONNX Runtime's names: the one asked for, then those that run the operators it cannot run.
     device : str or None
-        The memory in which inputs and outputs are kept; None for the processor's own, without streams.
+        Where inputs and outputs are kept; None: in the CPU's memory.
     threads : int
-        Of the processor.
+        Number of streams on the CPU.
 
     Raises
     ------
     EngineError
-        If the runtime refuses the model, or has put another provider in the place of the first.
+        If ONNX Runtime cannot load the model, or uses another provider instead of the first.
     """
     ort = require("onnxruntime", extra="cpu")
-    # From bytes no other file can be reached; a path is given once external data was allowed and checked.
+    # Loaded from bytes, a model can reach no other file; a path is passed only if external data was allowed
+    # and checked.
     source = str(file.path) if file.external else file.content
     try:
         runtime = ort.InferenceSession(
-            source, _options(ort), providers=[(name, dict(had)) for name, had in providers], enable_fallback=0
+            source,
+            _session_options(ort),
+            providers=[(name, dict(options)) for name, options in providers],
+            enable_fallback=0,
         )
     except Exception as error:
-        raise EngineError(f"no session could be built ({error})") from error
-    if (first := runtime.get_providers()[0]) != providers[0][0]:
-        raise EngineError(f"ONNX Runtime could not start it and chose {first}")
-    if providers[0][0] == "CPUExecutionProvider":
+        raise EngineError(f"no session could be created ({error})") from error
+    requested, used = providers[0][0], runtime.get_providers()[0]
+    if used != requested:
+        raise EngineError(f"ONNX Runtime could not start it and chose {used}")
+    if requested == "CPUExecutionProvider":
         return OrtEngine(runtime, streams=threads)
     return OrtEngine(runtime, streams=1) if device is None else BoundEngine(runtime, 1, device)
 
 
-def _options(ort: ModuleType) -> Any:
+def _session_options(ort: ModuleType) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    # Threads that wait by spinning would take the cores from decoding.
+    # Threads that spin while they wait would take the cores from decoding.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4  # what goes wrong is raised or checked here, not printed
+    options.log_severity_level = 4  # errors are raised or checked here, not printed
     return options
 
 
 def _tensors(declared: Sequence[Any]) -> tuple[Tensor, ...]:
     return tuple(
         Tensor(
-            one.name,
-            _DTYPES.get(one.type, one.type),
-            tuple(axis if isinstance(axis, int) else None for axis in one.shape),
+            tensor.name,
+            _DTYPES.get(tensor.type, tensor.type),
+            tuple(axis if isinstance(axis, int) else None for axis in tensor.shape),
         )
-        for one in declared
+        for tensor in declared
     )
 
 

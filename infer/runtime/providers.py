@@ -1,4 +1,4 @@
-"""The one table of execution providers, and the choice among them: never a silent fall back to the CPU."""
+"""The table of execution providers, and the choice among them, which never silently falls back to the CPU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from ...errors import ProviderError
 from ...machine.cache import cache_folder, machine_key
-from ...machine.extras import require
+from ...machine.extras import install_command, pip_command, require
 from ...models.card import Precision
 
 log = logging.getLogger(__name__)
@@ -25,57 +25,58 @@ T = TypeVar("T")
 AUTO = "auto"
 CPU = "cpu"
 
-Options = Callable[[str, Precision], dict[str, str]]
-"""The options of a provider in ONNX Runtime, for a model's hash and its precision."""
+ProviderOptions = Callable[[str, Precision], dict[str, str]]
+"""Returns a provider's options in ONNX Runtime for a model, given by its hash and precision."""
 
 
-def _always(**options: str) -> Options:
+def _fixed_options(**options: str) -> ProviderOptions:
     return lambda _hash, _precision: options
 
 
-_NO_OPTIONS = _always()
+_NO_OPTIONS = _fixed_options()
 
 
 @dataclass(frozen=True)
 class Provider:
-    """One row of the table.
+    """An execution provider.
 
     Attributes
     ----------
     name : str
-        What `--provider` takes.
+        The value of `--provider`.
     ort_name : str or None
-        What ONNX Runtime calls it; None for OpenVINO, whose own runtime is used.
-    install : str
-        The pip line that brings it.
+        ONNX Runtime's name for it; None for OpenVINO, whose own runtime is used.
+    install : callable
+        Returns the command that installs it.
     options : callable
         Its options in ONNX Runtime.
     batch_size : int
-        Images of one pass, where the user does not say.
-    then : str or None
-        The row whose provider runs what this one cannot.
+        Images per batch where the user does not specify it.
+    operator_fallback : str or None
+        The provider that runs the operators that this one cannot run.
     device : str or None
-        Where inputs and outputs are kept between passes; None for the processor's memory.
-    load : callable or None
-        Called with the onnxruntime module once it lists the provider: brings its libraries within reach and
-        returns why they cannot be loaded, or None. ONNX Runtime itself only logs that, and uses the CPU.
+        Where inputs and outputs are kept between passes; None: in the CPU's memory.
+    load_libraries : callable or None
+        Called with the onnxruntime module if it lists the provider: loads the provider's shared libraries and
+        returns the reason if they cannot be loaded, else None. ONNX Runtime itself only logs that and uses
+        the CPU.
     """
 
     name: str
     ort_name: str | None
-    install: str
-    options: Options = _NO_OPTIONS
+    install: Callable[[], str]
+    options: ProviderOptions = _NO_OPTIONS
     batch_size: int = 4
-    then: str | None = None
+    operator_fallback: str | None = None
     device: str | None = None
-    load: Callable[[ModuleType], str | None] | None = None
+    load_libraries: Callable[[ModuleType], str | None] | None = None
 
 
 def _load_cuda(ort: ModuleType) -> str | None:
-    words = StringIO()
-    with redirect_stdout(words):  # it prints what it does not find
+    printed = StringIO()
+    with redirect_stdout(printed):  # preload_dlls prints the libraries that it does not find
         ort.preload_dlls()
-    log.debug("%s", words.getvalue())
+    log.debug("%s", printed.getvalue())
     return _load_library(ort, "libonnxruntime_providers_cuda.so")
 
 
@@ -83,7 +84,7 @@ def _load_tensorrt(ort: ModuleType) -> str | None:
     cause = _load_cuda(ort)
     if cause is not None:
         return cause
-    package = find_spec("tensorrt_libs")  # the wheel that holds them puts them on no path
+    package = find_spec("tensorrt_libs")  # its wheel installs the libraries outside the loader's search path
     for folder in (package and package.submodule_search_locations) or ():
         for library in sorted(Path(folder).glob("libnvinfer*.so*")):
             try:
@@ -96,7 +97,7 @@ def _load_tensorrt(ort: ModuleType) -> str | None:
 def _load_library(ort: ModuleType, name: str) -> str | None:
     library = Path(ort.__file__ or "").parent / "capi" / name
     if not library.exists():
-        return None  # another system's naming: the session's own check decides
+        return None  # other systems name it differently; `open_ort` checks the provider in use
     try:
         ctypes.CDLL(str(library.with_name("libonnxruntime_providers_shared.so")), ctypes.RTLD_GLOBAL)
         ctypes.CDLL(str(library))
@@ -106,14 +107,14 @@ def _load_library(ort: ModuleType, name: str) -> str | None:
 
 
 def _tensorrt_options(model_hash: str, precision: Precision) -> dict[str, str]:
-    """Keep engines, which take minutes to build, apart by model, versions and card: none fits another."""
+    """Cache engines, which take minutes to build, per model, versions and GPU: they fit no other."""
     folder = str(cache_folder("tensorrt") / f"{model_hash[:16]}-{machine_key()}")
     return {
         "trt_engine_cache_enable": "1",
         "trt_engine_cache_path": folder,
         "trt_timing_cache_enable": "1",
         "trt_timing_cache_path": folder,
-        # TensorRT lowers precision only where the file itself did.
+        # TensorRT may lower the precision only as far as the file does.
         "trt_fp16_enable": "1" if precision is Precision.FP16 else "0",
         "trt_int8_enable": "1" if precision is Precision.INT8 else "0",
     }
@@ -127,128 +128,148 @@ def _coreml_options(model_hash: str, _precision: Precision) -> dict[str, str]:
     }
 
 
-_GPU = 'pip uninstall -y onnxruntime onnxruntime-gpu && pip install "cxr[gpu]"'
+def _install_gpu(*packages: str) -> str:
+    """Return the command for NVIDIA's providers, without the wheels that overwrite each other's files."""
+    return f"{pip_command()} uninstall -y onnxruntime onnxruntime-gpu && {install_command('gpu', *packages)}"
+
+
+def _install_directml() -> str:
+    pip = pip_command()
+    return f"{pip} uninstall -y onnxruntime && {pip} install onnxruntime-directml (on Windows)"
+
 
 PROVIDERS: dict[str, Provider] = {
-    row.name: row
-    for row in (
-        Provider(CPU, "CPUExecutionProvider", 'pip install "cxr[cpu]"'),
-        Provider("openvino", None, 'pip install "cxr[openvino]"'),
+    provider.name: provider
+    for provider in (
+        Provider(CPU, "CPUExecutionProvider", lambda: install_command("cpu")),
+        Provider("openvino", None, lambda: install_command("openvino")),
         Provider(
             "cuda",
             "CUDAExecutionProvider",
-            _GPU,
-            # TF32 would cut masks elsewhere than the CPU does.
-            _always(use_tf32="0", arena_extend_strategy="kSameAsRequested"),
+            _install_gpu,
+            # With TF32 the masks would differ from the CPU's.
+            _fixed_options(use_tf32="0", arena_extend_strategy="kSameAsRequested"),
             batch_size=16,
             device="cuda",
-            load=_load_cuda,
+            load_libraries=_load_cuda,
         ),
         Provider(
             "tensorrt",
             "TensorrtExecutionProvider",
-            f"{_GPU} tensorrt",
+            lambda: _install_gpu("tensorrt"),
             _tensorrt_options,
             batch_size=16,
-            then="cuda",
+            operator_fallback="cuda",
             device="cuda",
-            load=_load_tensorrt,
+            load_libraries=_load_tensorrt,
         ),
         Provider(
-            "coreml", "CoreMLExecutionProvider", 'pip install "cxr[cpu]" (on macOS)', _coreml_options, 8
+            "coreml",
+            "CoreMLExecutionProvider",
+            lambda: f"{install_command('cpu')} (on macOS)",
+            _coreml_options,
+            batch_size=8,
         ),
         Provider(
             "directml",
             "DmlExecutionProvider",
-            "pip uninstall -y onnxruntime && pip install onnxruntime-directml (on Windows)",
-            _always(device_id="0"),
+            _install_directml,
+            _fixed_options(device_id="0"),
             batch_size=8,
         ),
     )
 }
 
-# What `auto` tries, in this order, where no benchmark has said which is the quickest.
-AUTOMATIC = ("cuda", CPU)
+# The order in which `auto` tries providers if no benchmark has been run.
+AUTO_ORDER = ("cuda", CPU)
 
-NAMES: tuple[str, ...] = (AUTO, *PROVIDERS)
+PROVIDER_NAMES: tuple[str, ...] = (AUTO, *PROVIDERS)
 
 
 def check_available(provider: Provider) -> None:
-    """Check that what the provider needs is installed and that its libraries load.
+    """Check that a provider's package is installed and that its libraries can be loaded.
 
     Raises
     ------
     ProviderError
-        With the cause and the pip line.
+        With the cause and the pip command.
     """
     if provider.ort_name is None:
         if find_spec("openvino") is None:
-            raise refusal(provider, "the package openvino is not installed")
+            raise provider_error(provider, "the package openvino is not installed")
         return
     ort = require("onnxruntime", extra="cpu")
     names = ort.get_available_providers()
     if provider.ort_name not in names:
-        raise refusal(provider, f"this onnxruntime has no {provider.ort_name} (it has {', '.join(names)})")
-    if provider.load is not None and (cause := provider.load(ort)):
-        raise refusal(provider, f"its libraries do not load: {cause}")
+        cause = f"this onnxruntime has no {provider.ort_name} (it has {', '.join(names)})"
+        raise provider_error(provider, cause)
+    if provider.load_libraries is not None and (cause := provider.load_libraries(ort)):
+        raise provider_error(provider, f"its libraries cannot be loaded: {cause}")
 
 
 def ort_providers(
     provider: Provider, model_hash: str, precision: Precision
 ) -> list[tuple[str, dict[str, str]]]:
-    """Give what ONNX Runtime takes for a row: its provider, and the one that helps it out."""
-    rows = [provider] + ([PROVIDERS[provider.then]] if provider.then else [])
-    return [(row.ort_name, row.options(model_hash, precision)) for row in rows if row.ort_name]
+    """Return ONNX Runtime's names and options of a provider and of its operator fallback."""
+    used = [provider]
+    if provider.operator_fallback:
+        used.append(PROVIDERS[provider.operator_fallback])
+    return [(one.ort_name, one.options(model_hash, precision)) for one in used if one.ort_name]
 
 
-def refusal(provider: Provider, cause: str) -> ProviderError:
-    """Say why a provider cannot be used, and what to do."""
-    advice = f"run: {provider.install}"
+def provider_error(provider: Provider, cause: str) -> ProviderError:
+    """Create the error for a provider that cannot be used: the cause, and what to do."""
+    advice = f"run: {provider.install()}"
     if provider.name != CPU:
         advice += ", or use --provider cpu"
     return ProviderError(f"{provider.name}: {cause}; {advice}")
 
 
-def choose(
+def unknown_provider_error(name: str, known: Sequence[str]) -> ProviderError:
+    """Create the error for a provider name that is not one of `known`."""
+    return ProviderError(f"provider {name!r} is not known; choose from {', '.join(known)}")
+
+
+def choose_provider(
     name: str,
-    attempt: Callable[[Provider], T],
+    open_with: Callable[[Provider], T],
     *,
     allow_fallback: bool = False,
     best: str | None = None,
 ) -> tuple[Provider, T]:
-    """Give the provider in use for `name` and what `attempt` made with it.
+    """Return the first provider that works, and what `open_with` returned for it.
 
     Parameters
     ----------
     name : str
-        A provider's name, or `auto`: the first that works of `best` and `AUTOMATIC`.
-    attempt : callable
-        Makes something with one provider; `ProviderError` where that cannot run here.
+        A provider's name, or `auto`: the first of `best` and `AUTO_ORDER` that works.
+    open_with : callable
+        Opens something with a provider; raises `ProviderError` if that provider cannot be used here.
     allow_fallback : bool
-        Use the CPU, and say so, where the provider asked for cannot run.
+        If the provider asked for cannot be used, use the CPU, with a warning.
     best : str, optional
-        What a benchmark found the quickest.
+        The fastest provider in a benchmark.
 
     Raises
     ------
     ProviderError
-        If no provider that `name` permits works, or the table has none of that name.
+        If no provider that `name` permits works, or there is none of that name.
     """
-    if name != AUTO and name not in PROVIDERS:
-        raise ProviderError(f"provider {name!r} is not known; choose from {', '.join(NAMES)}")
+    if name not in PROVIDER_NAMES:
+        raise unknown_provider_error(name, PROVIDER_NAMES)
     if name == AUTO:
-        names = _without_repeats((best, *AUTOMATIC) if best else AUTOMATIC)
+        names = _without_repeats((best, *AUTO_ORDER) if best else AUTO_ORDER)
     else:
         names = _without_repeats((name, CPU) if allow_fallback else (name,))
     for candidate in names[:-1]:
         try:
-            return PROVIDERS[candidate], attempt(PROVIDERS[candidate])
+            return PROVIDERS[candidate], open_with(PROVIDERS[candidate])
         except ProviderError as error:
-            # `auto` on a machine without that hardware is the usual case, and no news.
+            # With `auto`, missing hardware is the usual case and deserves no warning.
             usual = name == AUTO and candidate != best
             log.log(logging.DEBUG if usual else logging.WARNING, "falling back from %s", error)
     last = PROVIDERS[names[-1]]
-    return last, attempt(last)
+    return last, open_with(last)
 
 
 def _without_repeats(names: Sequence[str]) -> tuple[str, ...]:

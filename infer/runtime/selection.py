@@ -1,4 +1,4 @@
-"""What `cxr bench` found best for a model on this machine, so that `--provider auto` can take it."""
+"""The best setting that `cxr bench` measured for a model on this machine, for `--provider auto`."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Best:
-    """The quickest way to run a model: a provider of the table, images of one pass, images a second."""
+class BestSetting:
+    """The fastest setting for a model: a provider, images per batch, and the measured images per second."""
 
     provider: str
     batch_size: int
     rate: float
 
     def __post_init__(self) -> None:
-        """Refuse what no run could use.
+        """Validate the setting.
 
         Raises
         ------
         ValueError
+            If no run could use it.
         """
         if self.provider not in PROVIDERS:
             raise ValueError(f"provider {self.provider!r} is not known")
@@ -36,26 +37,26 @@ class Best:
             raise ValueError(f"batch size {self.batch_size} is below 1")
 
 
-def remember(model_hash: str, best: Best) -> Path:
-    """Keep what is best for a model on this machine; give the file that holds it."""
+def store_best_setting(model_hash: str, best: BestSetting) -> Path:
+    """Store the best setting for a model on this machine; return the file's path."""
     path = _folder() / f"{_stem(model_hash)}{machine_key()}.json"
     make_folder(path.parent)
     write_text(path, msgspec.json.encode(best).decode())
     return path
 
 
-def recall(model_hash: str) -> Best | None:
-    """Give what was found best for a model on this machine, or None where nothing was measured."""
-    # Telling which machine this is may take a second or more of nvidia-smi.
+def load_best_setting(model_hash: str) -> BestSetting | None:
+    """Return the stored best setting for a model on this machine; None if there is none."""
+    # The machine's key needs nvidia-smi, which can take more than a second.
     if not any(_folder().glob(f"{_stem(model_hash)}*.json")):
         return None
     path = _folder() / f"{_stem(model_hash)}{machine_key()}.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Best)
+        return msgspec.json.decode(path.read_bytes(), type=BestSetting)
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
-        log.warning("%s: cannot be used and is left aside (%s); run cxr bench again", path, error)
+        log.warning("%s: ignored, since it cannot be read (%s); run cxr bench again", path, error)
         return None
 
 

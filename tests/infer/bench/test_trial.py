@@ -10,33 +10,40 @@ import msgspec
 import numpy as np
 import pytest
 
-from cxr.infer.bench.trial import FULL_BATCHES, MASKS, OUTCOME, Trial, measure, round_of
+from cxr.infer.bench.trial import (
+    BATCHES_PER_STREAM,
+    MASKS_FILE,
+    RESULT_FILE,
+    Trial,
+    repeat_images,
+    run_trial,
+)
 
 IMAGES = [f"{number}.png" for number in range(24)]
 
 
 @pytest.mark.parametrize(("batch_size", "streams"), [(32, 1), (8, 2), (5, 3)])
-def test_a_round_keeps_every_stream_busy_for_some_full_batches(batch_size: int, streams: int) -> None:
-    items = round_of(IMAGES, batch_size, streams)
-    assert len(items) == FULL_BATCHES * batch_size * streams
-    assert [item.key for item in items[:25]] == [*IMAGES, IMAGES[0]]
+def test_images_are_repeated_to_give_each_stream_enough_batches(batch_size: int, streams: int) -> None:
+    files = repeat_images(IMAGES, batch_size, streams)
+    assert len(files) == BATCHES_PER_STREAM * batch_size * streams
+    assert [file.key for file in files[:25]] == [*IMAGES, IMAGES[0]]
 
 
-def test_a_round_holds_every_image_at_least_once() -> None:
-    assert [item.key for item in round_of(IMAGES, 1, 1)] == IMAGES
+def test_every_image_occurs_at_least_once() -> None:
+    assert [file.key for file in repeat_images(IMAGES, 1, 1)] == IMAGES
 
 
-def test_masks_are_those_of_each_image_once(model: Path, tmp_path: Path, draw: Callable[..., Path]) -> None:
+def test_masks_contain_each_image_once(model: Path, tmp_path: Path, draw: Callable[..., Path]) -> None:
     white, black = draw(tmp_path / "white.png", level=255), draw(tmp_path / "black.png", level=0)
-    outcome = measure(Trial(str(model), "cpu", 3, 1, (str(white), str(black)), str(tmp_path)))
-    masks = np.unpackbits(np.load(tmp_path / MASKS)).reshape(2, -1)
+    result = run_trial(Trial(str(model), "cpu", 3, 1, (str(white), str(black)), str(tmp_path)))
+    masks = np.unpackbits(np.load(tmp_path / MASKS_FILE)).reshape(2, -1)
     assert masks[0].all()
     assert not masks[1].any()
-    assert outcome.rate > 0
-    assert outcome.latency > 0
+    assert result.rate > 0
+    assert result.latency > 0
 
 
-def test_what_a_runtime_prints_does_not_spoil_the_outcome(
+def test_output_of_the_trial_process_is_separate_from_its_result(
     model: Path, tmp_path: Path, draw: Callable[..., Path]
 ) -> None:
     trial = Trial(str(model), "cpu", 1, 1, (str(draw(tmp_path / "x.png")),), str(tmp_path))
@@ -47,4 +54,4 @@ def test_what_a_runtime_prints_does_not_spoil_the_outcome(
         check=True,
     )
     assert ran.stdout == b""
-    assert json.loads((tmp_path / OUTCOME).read_text())["rate"] > 0
+    assert json.loads((tmp_path / RESULT_FILE).read_text())["rate"] > 0

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cxr.errors import ProviderError
-from cxr.infer.runtime.providers import PROVIDERS, Provider, choose
-from cxr.infer.runtime.selection import Best, recall, remember
+from cxr.infer.runtime.providers import PROVIDERS, Provider, choose_provider
+from cxr.infer.runtime.selection import BestSetting, load_best_setting, store_best_setting
 from cxr.infer.runtime.session import Session
 from cxr.models.card import ModelCard
 
@@ -21,11 +21,11 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def test_what_was_remembered_is_recalled() -> None:
-    best = Best("openvino", 8, 12.5)
-    remember(HASH, best)
-    assert recall(HASH) == best
-    assert recall("ef" * 32) is None
+def test_stored_setting_is_loaded() -> None:
+    best = BestSetting("openvino", 8, 12.5)
+    store_best_setting(HASH, best)
+    assert load_best_setting(HASH) == best
+    assert load_best_setting("ef" * 32) is None
 
 
 @pytest.mark.parametrize(
@@ -39,46 +39,46 @@ def test_what_was_remembered_is_recalled() -> None:
         b"",
     ],
 )
-def test_an_entry_that_no_run_could_use_is_left_aside_and_said(
+def test_unusable_stored_setting_is_ignored_with_a_warning(
     text: bytes, model: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     model_hash = Session.open(model).model_hash
-    remember(model_hash, Best("cpu", 1, 1.0)).write_bytes(text)
-    assert recall(model_hash) is None
+    store_best_setting(model_hash, BestSetting("cpu", 1, 1.0)).write_bytes(text)
+    assert load_best_setting(model_hash) is None
     assert "run cxr bench again" in caplog.text
     session = Session.open(model, provider="auto")
     assert (session.provider, session.batch_size) == ("cpu", PROVIDERS["cpu"].batch_size)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for nvidia-smi is a shell script")
-def test_cards_are_asked_for_only_where_something_was_remembered(
+def test_gpus_are_queried_only_if_a_setting_is_stored_for_the_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tool, asked = tmp_path / "nvidia-smi", tmp_path / "asked"
-    tool.write_text(f"#!/bin/sh\necho > '{asked}'\necho a card, 1.0\n")
+    tool, queried = tmp_path / "nvidia-smi", tmp_path / "queried"
+    tool.write_text(f"#!/bin/sh\necho > '{queried}'\necho a GPU, 1.0\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    assert recall(HASH) is None
-    assert not asked.exists()
-    remember("ef" * 32, Best("cpu", 1, 1.0))
-    asked.unlink()
-    assert recall(HASH) is None
-    assert not asked.exists()
-    assert recall("ef" * 32) == Best("cpu", 1, 1.0)
-    assert asked.exists()
+    assert load_best_setting(HASH) is None
+    assert not queried.exists()
+    store_best_setting("ef" * 32, BestSetting("cpu", 1, 1.0))
+    queried.unlink()
+    assert load_best_setting(HASH) is None
+    assert not queried.exists()
+    assert load_best_setting("ef" * 32) == BestSetting("cpu", 1, 1.0)
+    assert queried.exists()
 
 
-def test_another_machine_s_best_is_not_this_one_s() -> None:
-    path = remember(HASH, Best("cpu", 1, 1.0))
+def test_setting_of_another_machine_is_not_used() -> None:
+    path = store_best_setting(HASH, BestSetting("cpu", 1, 1.0))
     path.rename(path.with_name(f"{HASH[:32]}-{'0' * 16}.json"))
-    assert recall(HASH) is None
+    assert load_best_setting(HASH) is None
 
 
-def test_a_remembered_provider_that_fails_is_said(
+def test_stored_provider_that_fails_is_skipped_with_a_warning(
     make_model: Callable[..., Path], card_of: Callable[..., ModelCard], caplog: pytest.LogCaptureFixture
 ) -> None:
-    model = make_model(card=card_of(name="benched on a card"))
-    remember(Session.open(model).model_hash, Best("cuda", 32, 900.0))
+    model = make_model(card=card_of(name="measured on a GPU"))
+    store_best_setting(Session.open(model).model_hash, BestSetting("cuda", 32, 900.0))
     session = Session.open(model, provider="auto")
     assert (session.provider, session.batch_size) == ("cpu", PROVIDERS["cpu"].batch_size)
     (record,) = caplog.records
@@ -86,7 +86,7 @@ def test_a_remembered_provider_that_fails_is_said(
     assert record.getMessage().startswith("falling back from cuda: ")
 
 
-def test_after_a_remembered_provider_come_the_usual_ones_without_repeats() -> None:
+def test_auto_tries_the_stored_provider_and_then_the_usual_ones_once_each() -> None:
     tried: list[str] = []
 
     def fail(provider: Provider) -> None:
@@ -95,5 +95,5 @@ def test_after_a_remembered_provider_come_the_usual_ones_without_repeats() -> No
 
     for best in ("openvino", "cuda"):
         with pytest.raises(ProviderError, match="cpu"):
-            choose("auto", fail, best=best)
+            choose_provider("auto", fail, best=best)
     assert tried == ["openvino", "cuda", "cpu", "cuda", "cpu"]

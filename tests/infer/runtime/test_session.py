@@ -18,7 +18,7 @@ from cxr.models.onnx_file import read_card
 MakeModel = Callable[..., Path]
 
 
-def test_a_session_gives_the_probability_that_the_graph_defines(model: Path) -> None:
+def test_session_returns_the_probability_that_the_graph_defines(model: Path) -> None:
     session = Session.open(model)
     batch = np.arange(2 * 64 * 64, dtype=np.uint32).reshape(2, 1, 64, 64).astype(np.uint8)
     output = session.run(batch)
@@ -28,40 +28,41 @@ def test_a_session_gives_the_probability_that_the_graph_defines(model: Path) -> 
     np.testing.assert_allclose(output, expected, atol=1e-5)
 
 
-def test_the_card_is_read_from_the_file(model: Path, card_of: Callable[..., ModelCard]) -> None:
+def test_card_is_read_from_the_model_file(model: Path, card_of: Callable[..., ModelCard]) -> None:
     assert read_card(model) == card_of()
     assert Session.open(model).card == card_of()
 
 
-def test_a_session_says_what_it_runs_on(model: Path) -> None:
+def test_session_reports_its_provider_threads_and_model_hash(model: Path) -> None:
     session = Session.open(model, provider="auto", threads=1)
     assert session.provider == "cpu"
     assert session.threads == 1
     assert len(session.model_hash) == 64
 
 
-def test_a_model_without_a_card_names_the_option(make_model: MakeModel) -> None:
+def test_model_without_a_card_is_rejected_with_the_option_that_gives_one(make_model: MakeModel) -> None:
     with pytest.raises(ModelError, match=r"no model card.*--card"):
         Session.open(make_model(card=""))
 
 
-def test_a_foreign_model_runs_with_a_card_beside_it(
-    make_model: MakeModel, card_of: Callable[..., ModelCard], tmp_path: Path
+@pytest.mark.parametrize("kind", [str, Path])
+def test_model_without_a_card_runs_with_a_card_file(
+    make_model: MakeModel, card_of: Callable[..., ModelCard], tmp_path: Path, kind: type
 ) -> None:
-    beside = tmp_path / "card.json"
-    beside.write_text(card_of().to_json())
-    session = Session.open(make_model(card=""), card=beside)
+    card_file = tmp_path / "card.json"
+    card_file.write_text(card_of().to_json())
+    session = Session.open(kind(make_model(card="")), card=kind(card_file))
     assert session.run(np.zeros((1, 1, 64, 64), np.uint8)).shape == (1, 2, 64, 64)
 
 
 @pytest.mark.parametrize("card", ["{", "[]", '{"name": "x"}'])
-def test_an_invalid_card_is_named_with_its_file(make_model: MakeModel, card: str) -> None:
+def test_invalid_card_is_rejected_with_the_name_of_its_file(make_model: MakeModel, card: str) -> None:
     with pytest.raises(ModelError, match=r"model\.onnx: not a valid model card"):
         Session.open(make_model(card=card))
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "a\nb"])
-def test_a_class_that_would_be_a_path_is_refused(make_model: MakeModel, card_of: Any, name: str) -> None:
+def test_class_name_that_would_be_a_path_is_rejected(make_model: MakeModel, card_of: Any, name: str) -> None:
     with pytest.raises(ModelError, match="in its card is not plain"):
         Session.open(make_model(card=card_of(classes=("lesion", name))))
 
@@ -80,27 +81,27 @@ def rename_input(model: onnx.ModelProto) -> None:
         ({"axes": (4, 1, 64, 64)}, "fixed batch of 4"),
     ],
 )
-def test_a_model_that_does_not_fit_its_card_is_refused(
+def test_model_that_contradicts_its_card_is_rejected(
     make_model: MakeModel, settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ModelError, match=message):
         Session.open(make_model(**settings))
 
 
-def test_a_card_of_another_number_of_classes_is_refused(make_model: MakeModel, card_of: Any) -> None:
+def test_card_with_another_number_of_classes_is_rejected(make_model: MakeModel, card_of: Any) -> None:
     with pytest.raises(ModelError, match=r"probability is .* but its card needs \['N', 1, 64, 64\]"):
         Session.open(make_model(("lesion", "lung"), card=card_of(("lesion",))))
 
 
-def test_a_graph_that_the_runtime_cannot_load_is_said_in_one_line(make_model: MakeModel) -> None:
-    def spoil(model: onnx.ModelProto) -> None:
+def test_graph_that_the_runtime_cannot_load_is_one_error(make_model: MakeModel) -> None:
+    def break_model(model: onnx.ModelProto) -> None:
         model.graph.node[3].op_type = "NoSuchOperator"
 
     with pytest.raises(ModelError, match=r"model\.onnx: ONNX Runtime cannot load this model"):
-        Session.open(make_model(change=spoil))
+        Session.open(make_model(change=break_model))
 
 
-def test_what_fails_while_running_is_a_model_error(make_model: MakeModel, card_of: Any) -> None:
+def test_failure_of_the_runtime_is_a_model_error(make_model: MakeModel, card_of: Any) -> None:
     path = make_model(axes=("N", 1, "H", "W"), card=card_of(pixels=PixelSpec(64, 64)))
     with pytest.raises(ModelError, match="failed on a batch of 2"):
         Session.open(path).run(np.zeros((2, 3, 64, 64), np.uint8))
@@ -115,7 +116,7 @@ def move_weight(model: onnx.ModelProto, folder: Path) -> None:
     entry.key, entry.value = "location", "w.bin"
 
 
-def test_external_data_is_refused_until_it_is_allowed(make_model: MakeModel, tmp_path: Path) -> None:
+def test_external_data_is_rejected_unless_allowed(make_model: MakeModel, tmp_path: Path) -> None:
     path = make_model(change=lambda model: move_weight(model, tmp_path))
     (path.parent / "w.bin").write_bytes((tmp_path / "w.bin").read_bytes())
     with pytest.raises(ModelError, match="--allow-external-data"):
@@ -124,15 +125,15 @@ def test_external_data_is_refused_until_it_is_allowed(make_model: MakeModel, tmp
     assert session.run(np.full((1, 1, 64, 64), 255, np.uint8)).min() > 0.99
 
 
-def test_custom_operators_are_refused(make_model: MakeModel) -> None:
-    def spoil(model: onnx.ModelProto) -> None:
+def test_custom_operators_are_rejected(make_model: MakeModel) -> None:
+    def break_model(model: onnx.ModelProto) -> None:
         model.graph.node[3].domain = "my.company"
 
-    with pytest.raises(ModelError, match=r"operators of 'my\.company', which would run code"):
-        Session.open(make_model(change=spoil))
+    with pytest.raises(ModelError, match=r"operators of 'my\.company', which need code"):
+        Session.open(make_model(change=break_model))
 
 
-def test_operators_that_the_file_itself_defines_are_taken(make_model: MakeModel) -> None:
+def test_operators_defined_in_the_file_are_accepted(make_model: MakeModel) -> None:
     def define(model: onnx.ModelProto) -> None:
         squash = onnx.helper.make_node("Sigmoid", ["x"], ["y"])
         opset = [onnx.helper.make_opsetid("", 17)]
@@ -144,11 +145,11 @@ def test_operators_that_the_file_itself_defines_are_taken(make_model: MakeModel)
     assert session.run(np.full((1, 1, 64, 64), 255, np.uint8)).min() > 0.99
 
 
-def test_a_session_takes_as_many_passes_at_once_as_threads(model: Path) -> None:
+def test_session_on_the_cpu_has_one_stream_per_thread(model: Path) -> None:
     assert Session.open(model, threads=3).streams == 3
 
 
-def test_passes_at_once_do_not_disturb_each_other(model: Path) -> None:
+def test_concurrent_calls_give_the_same_results(model: Path) -> None:
     session = Session.open(model, threads=4)
     batches = [np.full((2, 1, 64, 64), value, np.uint8) for value in range(0, 256, 8)]
     with ThreadPoolExecutor(4) as pool:

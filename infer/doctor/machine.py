@@ -1,4 +1,4 @@
-"""What the machine grants to this process (cores, memory, NVIDIA's cards), and the CUDA libraries on it."""
+"""Describe the machine as this process may use it: cores, memory, NVIDIA GPUs and CUDA libraries."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 from ...machine.cores import cgroup_folders, usable_cores
 from ...machine.hardware import nvidia_gpus, processor
 
-_MEMORY = Path("/proc/meminfo")
+_MEMINFO = Path("/proc/meminfo")
 
 CUDA_LIBRARIES = ("cuda", "cudart", "cublas", "cublasLt", "cudnn", "cufft", "curand", "nvrtc", "nvinfer")
-"""The driver's, those that ONNX Runtime's CUDA provider needs, and TensorRT's."""
+"""The driver's library, those that ONNX Runtime's CUDA provider needs, and TensorRT's."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Machine:
     Attributes
     ----------
     processor : str
-        As its maker names it.
+        The model name.
     cores, all_cores : int
-        Those granted by scheduler and container, and those that the machine has.
+        The cores that affinity and container allow, and those of the machine.
     memory, all_memory, free_memory : int or None
-        Bytes granted by the container, those that the machine has, and those of them that nothing uses; None
-        where the system does not tell.
+        Bytes that the container allows, those of the machine, and those of the machine that are free; None if
+        the system does not report them.
     cards : tuple of str
-        NVIDIA's cards with their drivers.
+        NVIDIA GPUs with their driver versions.
     """
 
     processor: str
@@ -44,35 +44,35 @@ class Machine:
     cards: tuple[str, ...]
 
 
-def examine_machine() -> Machine:
-    """Look at the machine."""
-    told = _memory()
-    total = told.get("MemTotal")
-    granted = min((size for size in (total, _cgroup_limit()) if size is not None), default=None)
+def describe_machine() -> Machine:
+    """Collect the machine's description."""
+    meminfo = _read_meminfo()
+    total = meminfo.get("MemTotal")
+    limits = [size for size in (total, _cgroup_limit()) if size is not None]
     return Machine(
-        processor(),
-        usable_cores(),
-        os.cpu_count() or 1,
-        granted,
-        total,
-        told.get("MemAvailable"),
-        nvidia_gpus(),
+        processor=processor(),
+        cores=usable_cores(),
+        all_cores=os.cpu_count() or 1,
+        memory=min(limits, default=None),
+        all_memory=total,
+        free_memory=meminfo.get("MemAvailable"),
+        cards=nvidia_gpus(),
     )
 
 
 def cuda_libraries() -> dict[str, tuple[str, ...]]:
-    """Find the CUDA libraries that the system's loader knows and those that wheels brought.
+    """Find the CUDA libraries that the system's loader knows and those that wheels installed.
 
     Returns
     -------
     dict of str to tuple of str
-        For each library where it was found: the system's by file name, a wheel's by path; empty for none.
+        Where each library was found: the system's by file name, a wheel's by path; empty if not found.
     """
     folders = list(_wheel_folders())
-    return {f"lib{name}": tuple(_places(name, folders)) for name in CUDA_LIBRARIES}
+    return {f"lib{name}": tuple(_locations(name, folders)) for name in CUDA_LIBRARIES}
 
 
-def _places(name: str, folders: list[Path]) -> Iterator[str]:
+def _locations(name: str, folders: list[Path]) -> Iterator[str]:
     if found := find_library(name):
         yield found
     for folder in folders:
@@ -89,23 +89,23 @@ def _wheel_folders() -> Iterator[Path]:
                 yield from sorted(Path(folder).glob(pattern))
 
 
-def _memory() -> dict[str, int]:
-    """Read Linux's figures, in bytes."""
+def _read_meminfo() -> dict[str, int]:
+    """Read Linux's memory figures, in bytes; empty on other systems."""
     try:
-        lines = _MEMORY.read_text(encoding="utf-8").splitlines()
+        lines = _MEMINFO.read_text(encoding="utf-8").splitlines()
     except OSError:
-        return {}  # not Linux
+        return {}
     fields = (line.replace(":", " ").split() for line in lines)
     return {field[0]: int(field[1]) * 1024 for field in fields if field[2:] == ["kB"]}
 
 
 def _cgroup_limit() -> int | None:
-    """Give the smallest `memory.max` that holds for this process, in bytes."""
-    limits = [_limit(folder / "memory.max") for folder in cgroup_folders()]
+    """Return the smallest `memory.max` that applies to this process, in bytes; None if there is no limit."""
+    limits = [_read_limit(folder / "memory.max") for folder in cgroup_folders()]
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _limit(path: Path) -> int | None:
+def _read_limit(path: Path) -> int | None:
     try:
         return int(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

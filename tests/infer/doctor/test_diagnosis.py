@@ -1,4 +1,4 @@
-"""What `cxr doctor` says of this machine, and of one where much is broken."""
+"""`cxr doctor` on this machine, and on one where much is broken."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from click.testing import CliRunner
 from cxr.cli import main
 from cxr.errors import ProviderError
 from cxr.infer.doctor.checks import CheckResult, check_cache, check_extra, check_kernels, check_provider
-from cxr.infer.doctor.command import _told
-from cxr.infer.doctor.examine import Report, examine
+from cxr.infer.doctor.command import _result_lines
+from cxr.infer.doctor.diagnosis import Diagnosis, diagnose
 from cxr.infer.runtime.providers import PROVIDERS
+from cxr.machine.extras import install_command
 from cxr.machine.packages import distributions_of
 
 HAS_CUDA = "CUDAExecutionProvider" in import_module("onnxruntime").get_available_providers()
@@ -27,7 +28,7 @@ Install = Callable[..., None]
 
 @pytest.fixture
 def broken_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Give a function that puts a module before the real one, in processes started from here."""
+    """Return a function that shadows a module in processes started by the test."""
     folder = tmp_path / "broken"
     folder.mkdir()
     monkeypatch.setenv("PYTHONPATH", str(folder))
@@ -38,7 +39,7 @@ def broken_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
     return write
 
 
-def test_a_machine_that_works_is_told_on_80_columns_with_exit_0(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_working_machine_is_reported_within_80_columns_with_exit_0(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     ran = CliRunner().invoke(main, ["doctor"])
     assert ran.exit_code == 0, ran.output
@@ -51,7 +52,7 @@ def test_a_machine_that_works_is_told_on_80_columns_with_exit_0(monkeypatch: pyt
 
 
 @pytest.mark.skipif(HAS_CUDA, reason="CUDA works here")
-def test_a_provider_that_was_asked_for_and_cannot_work_is_exit_1_with_one_json_document() -> None:
+def test_required_provider_that_does_not_work_is_exit_1_with_one_json_document() -> None:
     code = (
         "import sys\n"
         "from cxr.cli import main\n"
@@ -63,11 +64,11 @@ def test_a_provider_that_was_asked_for_and_cannot_work_is_exit_1_with_one_json_d
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "LOADED []\n", "what may be broken is imported in other processes only"
+    assert done.stderr == "LOADED []\n", "what may be broken is imported only in other processes"
     report = json.loads(done.stdout)
     (fault,) = report["faults"]
     assert fault.startswith("cuda: ")
-    assert 'pip install "cxr[gpu]"' in fault
+    assert install_command("gpu") in fault
     works = {row["name"]: row["works"] for row in report["providers"]}
     assert list(works) == list(PROVIDERS)
     assert (works["cpu"], works["cuda"]) == (True, False)
@@ -82,8 +83,8 @@ def broken(
     broken_module: Callable[[str, str], None],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Report:
-    """Examine a machine with two wheels of two packages, a crash, a lost library, a card and a full disk."""
+) -> Diagnosis:
+    """Diagnose a machine with overlapping wheels, a crash, a missing library, a GPU and an unusable cache."""
     install("onnxruntime-gpu", "1.24.0", module="onnxruntime")
     install("opencv-python", "5.0", module="cv2")
     install("numpy", "1.26.4")
@@ -96,35 +97,37 @@ def broken(
     monkeypatch.setenv("PATH", str(smi.parent), prepend=":")
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    return examine(["openvino"])
+    return diagnose(["openvino"])
 
 
-def test_every_fault_of_a_broken_machine_is_found_with_what_to_do(broken: Report) -> None:
+def test_every_fault_of_a_broken_machine_is_reported_with_what_to_do(broken: Diagnosis) -> None:
     wheels, old, opencv, cpu, *_ = broken.faults
-    assert "onnxruntime and onnxruntime-gpu are installed together" in wheels
-    assert "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install" in wheels
+    assert wheels == (
+        "onnxruntime and onnxruntime-gpu are installed together and have overwritten each other's files; "
+        'run: pip uninstall -y onnxruntime onnxruntime-gpu && pip install "onnxruntime-gpu[cuda,cudnn]"'
+    )
     assert 'cxr needs numpy>=2.2 (not 1.26.4); run: pip install "numpy>=2.2"' in old
     assert opencv == (
         "cv2 cannot be imported: ImportError: libGL.so.1: cannot open shared object file; "
         "run: pip install --force-reinstall --no-deps opencv-python-headless"
     )
     assert cpu == "cpu: it crashes (SIGKILL)"
-    doubled, card, cache = broken.warnings
-    assert "opencv-python and opencv-python-headless are installed together" in doubled
+    overlap, card, cache = broken.warnings
+    assert "opencv-python and opencv-python-headless are installed together" in overlap
     assert card == "NVIDIA L4, 580.1 is not used: cuda: it crashes (SIGKILL)"
     assert "set XDG_CACHE_HOME" in cache
     assert broken.machine.cards == ("NVIDIA L4, 580.1",)
 
 
-def test_a_name_that_is_no_provider_lists_those_that_are() -> None:
+def test_unknown_provider_is_rejected_with_the_known_names() -> None:
     with pytest.raises(ProviderError, match="choose from cpu, openvino, cuda"):
-        examine(["tpu"])
+        diagnose(["tpu"])
 
 
-def test_a_runtime_whose_files_are_gone_is_told_with_the_line_that_brings_them_back(
+def test_runtime_whose_files_are_missing_is_reported_with_the_command_that_reinstalls_them(
     broken_module: Callable[[str, str], None],
 ) -> None:
-    """As after the removal of one of two wheels: the other's metadata is there and its files are not."""
+    """Removing one of two overlapping wheels leaves the metadata of the other without its files."""
     (wheel,) = distributions_of("onnxruntime")
     broken_module("onnxruntime", "")
     found = check_provider("cpu")
@@ -133,9 +136,7 @@ def test_a_runtime_whose_files_are_gone_is_told_with_the_line_that_brings_them_b
     assert found.detail.endswith(f"; run: pip install --force-reinstall --no-deps {wheel}")
 
 
-def test_machine_code_that_can_be_kept_nowhere_is_told(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_unwritable_kernel_cache_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert check_kernels().works
     (tmp_path / "file").touch()
     monkeypatch.setenv("NUMBA_CACHE_LOCATOR_CLASSES", "UserProvidedCacheLocator")
@@ -145,12 +146,14 @@ def test_machine_code_that_can_be_kept_nowhere_is_told(
     assert "set NUMBA_CACHE_DIR" in found.detail
 
 
-def test_the_cache_that_can_be_written_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_writable_cache_is_reported_with_its_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert check_cache() == CheckResult("benchmarks and engines", True, str(tmp_path / "cxr"))
 
 
-def test_an_extra_that_would_bring_a_second_runtime_says_to_remove_the_first(install: Install) -> None:
+def test_extra_that_would_install_a_second_runtime_is_reported_with_the_removal_of_the_first(
+    install: Install,
+) -> None:
     install("onnxruntime", "1.24.0", module="onnxruntime")
     install(
         "cxr",
@@ -161,15 +164,15 @@ def test_an_extra_that_would_bring_a_second_runtime_says_to_remove_the_first(ins
     assert check_extra("fast") == CheckResult(
         "fast",
         False,
-        'needs onnxruntime-fast>=1; run: pip uninstall -y onnxruntime && pip install "cxr[fast]"',
+        f"needs onnxruntime-fast>=1; run: pip uninstall -y onnxruntime && {install_command('fast')}",
     )
 
 
-def test_neighbors_of_which_the_same_is_told_share_a_line() -> None:
-    found = [
+def test_consecutive_equal_results_share_a_line() -> None:
+    results = [
         CheckResult("a", True),
         CheckResult("b", True),
-        CheckResult("c", False, "gone"),
+        CheckResult("c", False, "missing"),
         CheckResult("d", True, "2.0"),
     ]
-    assert list(_told(found)) == ["  ok  a, b", "  no  c: gone", "  ok  d: 2.0"]
+    assert list(_result_lines(results)) == ["  ok  a, b", "  no  c: missing", "  ok  d: 2.0"]

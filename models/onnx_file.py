@@ -200,7 +200,7 @@ def find_card(file: OnnxFile, separate: Path | None = None) -> ModelCard:
     elif METADATA_KEY in file.metadata:
         card = ModelCard.from_json(file.metadata[METADATA_KEY], source=str(file.path))
     else:
-        raise ModelError(f"{file.path}: this model has no card; give one with --card card.json")
+        raise ModelError(f"{file.path}: this file has no model card; give one with --card card.json")
     for name in card.classes:
         if not _CLASS_NAME.fullmatch(name):
             raise ModelError(

@@ -1,1 +1,1 @@
-"""The training sidecar: torch data set, augmentation, Lightning module, fitting, `cxr-train`."""
+"""Training: the torch data set, augmentation, the Lightning module, run folders and `cxr-train`."""

@@ -1,4 +1,4 @@
-"""Random changes of an image in training; what moves the image moves its masks too."""
+"""Augmentation: random changes of a training image; geometric changes apply to its masks too."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ..models.card import PixelSpec
 
 
 class RandomGamma(nn.Module):
-    """Bend the gray scale of the image, as another image or detector would; the masks stay."""
+    """Apply a random gamma to the image, as another detector would; the masks are unchanged."""
 
     def __init__(self, low: float, high: float) -> None:
         super().__init__()
         self.low, self.high = low, high
 
     def forward(self, image: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        """Apply an exponent that is drawn anew."""
+        """Draw an exponent and apply it."""
         gamma = float(torch.empty(1).uniform_(self.low, self.high))
         return functional.adjust_gamma(image, gamma), masks
 
 
 def augmentation(spec: PixelSpec) -> Callable[..., Any]:
-    """Give the transform of training: mirror, small affine move, exposure, contrast, gamma, slight noise.
+    """Return the training transform: mirroring, affine motion, brightness, contrast, gamma and noise.
 
     It takes and returns (`tv_tensors.Image` uint8 [1,H,W], `tv_tensors.Mask` uint8 [C,H,W]).
     """

@@ -1,4 +1,4 @@
-"""What a training run is told: one record, kept in the run's folder as `training.json`."""
+"""The settings of a training run, stored in its folder as `training.json`."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ _STRIDE = 32
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The settings of a run.
+    """The settings of a training run.
 
     Attributes
     ----------
     dataset : Path
         Folder in the NIH layout or the index.csv layout.
     classes, findings : tuple of str or None
-        What to learn; None: all that the data set has.
+        What to segment; None: everything that the data set has.
     encoder_weights : str
         "imagenet", "none" or a path.
     decoder_channels : tuple of int or None
-        Widths of the decoder; None: the default of the architecture.
+        Widths of the decoder; None: the defaults for the architecture.
     size : int
         Side of the model's square input in pixels, a multiple of 32.
     lr : float
         Highest learning rate of the one-cycle schedule.
     workers : int or None
-        Processes that load images; None: as suits the machine.
+        Processes that load images; None: chosen for the machine.
     fold : int or None
-        Which of the data set's own folds validates; None: as the split decides by `validation_fraction`.
+        Fold of the data set used for validation; None: its first fold, or without folds a random fraction
+        of the patients (`validation_fraction`).
     name : str or None
-        Of the model and of the run's folder; None: the data set's.
+        Name of the model and of the run folder; None: the name of the data set.
     """
 
     dataset: Path = Path("NIH-Chest-X-ray-dataset")
@@ -61,12 +62,12 @@ class TrainConfig:
     runs: Path = Path("runs")
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot work.
+        """Check the settings.
 
         Raises
         ------
         InputError
-            Naming the setting and the value.
+            If one is invalid; it names the setting and the value.
         """
         if self.size < _STRIDE or self.size % _STRIDE:
             raise InputError(f"size must be a multiple of {_STRIDE}, got {self.size}")
@@ -76,21 +77,21 @@ class TrainConfig:
         if self.lr <= 0:
             raise InputError(f"lr must be positive, got {self.lr}")
         if self.name is not None and (not self.name or Path(self.name).name != self.name):
-            raise InputError(f"name must be usable as a folder's name, got {self.name!r}")
+            raise InputError(f"name must be valid as the name of a folder, got {self.name!r}")
 
     def write(self, folder: Path, *, dataset_name: str) -> None:
-        """Keep the settings in a run's folder."""
+        """Write the settings to a run folder."""
         settings = msgspec.to_builtins(self, enc_hook=str)
         write_json(folder / FILE, {"dataset_name": dataset_name, "root": settings.pop("dataset"), **settings})
 
     @classmethod
     def read(cls, folder: Path) -> TrainConfig:
-        """Read the settings of a run.
+        """Read the settings of a run from its folder.
 
         Raises
         ------
         ModelError
-            If the folder is not that of a run.
+            If it is not the folder of a run.
         """
         path = folder / FILE
         try:
@@ -105,4 +106,4 @@ class TrainConfig:
 def _decode(kind: type, value: Any) -> Any:
     if kind is Path:
         return Path(value)
-    raise NotImplementedError(f"no rule to read {kind}")
+    raise NotImplementedError(f"cannot decode {kind}")

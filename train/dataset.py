@@ -1,4 +1,4 @@
-"""Images and masks at the model's size, decoded once and kept in memory where they fit."""
+"""The torch data set: images and masks at the model's size, kept in memory if they fit."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from ..models.card import PixelSpec
 from ..models.preprocess import prepare, prepare_mask
 
 IGNORE = 255
-"""In a mask: it is not known whether the class is here; the loss passes over it."""
+"""Value of mask pixels whose class is unknown; the loss ignores them."""
 
-CACHE_BYTES = 2 << 30
+MAX_CACHE_BYTES = 2 << 30
 
 log = logging.getLogger(__name__)
 
 
 def load_example(record: Record, classes: Sequence[str], spec: PixelSpec) -> tuple[Gray, Gray]:
-    """Read an image and its masks at the model's size.
+    """Read an image and its masks, resized to the model's size.
 
     Returns
     -------
     ndarray of uint8, shape (1, spec.height, spec.width)
     ndarray of uint8, shape (classes, spec.height, spec.width)
-        1 where the class is, 0 where it is not, `IGNORE` all over where that is not known.
+        1 inside the class, 0 outside; `IGNORE` everywhere if the ground truth of a class is unknown.
     """
     image = read_image(record.path)
     masks, known = load_masks(record, classes, (image.height, image.width))
@@ -50,7 +50,7 @@ def load_example(record: Record, classes: Sequence[str], spec: PixelSpec) -> tup
 
 
 class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
-    """The images of one side of a split, as (uint8 [1,H,W], uint8 [C,H,W]) tensors."""
+    """The images of one subset of a split and their masks, as uint8 tensors [1,H,W] and [C,H,W]."""
 
     def __init__(
         self,
@@ -62,47 +62,47 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
     ) -> None:
         self._records, self._classes, self._spec = tuple(records), tuple(classes), spec
         self._augment = augment
-        self._kept: list[tuple[Gray, Gray]] = []
+        self._cache: list[tuple[Gray, Gray]] = []
 
     def __len__(self) -> int:
-        """Count the images."""
+        """Return the number of images."""
         return len(self._records)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Give one image and its masks, changed at random where the set augments."""
+        """Return one image and its masks, augmented if the data set augments."""
         pixels, masks = map(torch.from_numpy, self.arrays(index))
         if self._augment is None:
             return pixels, masks
         moved, moved_masks = self._augment(tv_tensors.Image(pixels), tv_tensors.Mask(masks))
-        # What an affine move brings in from outside is 0, also where nothing is known.
+        # Affine motion fills in zeros, which would make pixels of an unknown class known.
         unknown = masks[:, :1, :1] == IGNORE
         return moved.as_subclass(Tensor), moved_masks.as_subclass(Tensor).masked_fill(unknown, IGNORE)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all images and masks at the model's size."""
+        """Size in bytes of all images and masks at the model's size."""
         return len(self) * self._spec.height * self._spec.width * (1 + len(self._classes))
 
     def arrays(self, index: int) -> tuple[Gray, Gray]:
-        """Give one image and its masks as they are; see `load_example`."""
-        if self._kept:
-            return self._kept[index]
+        """Return one image and its masks without augmentation; see `load_example`."""
+        if self._cache:
+            return self._cache[index]
         return load_example(self._records[index], self._classes, self._spec)
 
-    def keep(self) -> None:
-        """Read everything now and keep it."""
+    def load_all(self) -> None:
+        """Read all images and masks into memory."""
         with ThreadPoolExecutor(usable_cores()) as pool:
-            kept = pool.map(lambda record: load_example(record, self._classes, self._spec), self._records)
-            self._kept = list(kept)
+            pairs = pool.map(lambda record: load_example(record, self._classes, self._spec), self._records)
+            self._cache = list(pairs)
 
 
-def check_classes(images: SegmentationDataset, classes: Sequence[str], part: str) -> None:
-    """Make sure that every class is seen at least once.
+def check_classes(images: SegmentationDataset, classes: Sequence[str], subset: str) -> None:
+    """Check that every class is present in at least one image of a subset.
 
     Raises
     ------
     InputError
-        Naming the class that no image of this part shows.
+        If one is not; it names the class.
     """
     missing = set(range(len(classes)))
     for index in range(len(images)):
@@ -111,4 +111,4 @@ def check_classes(images: SegmentationDataset, classes: Sequence[str], part: str
         if not missing:
             return
     names = ", ".join(classes[number] for number in sorted(missing))
-    raise InputError(f"no {part} image shows {names}; choose other --classes, another --fold or --seed")
+    raise InputError(f"no {subset} image shows {names}; choose other --classes, another --fold or --seed")

@@ -1,4 +1,4 @@
-"""The end of a run: judge the best epoch, write scores, plots and the card."""
+"""The end of a training run: evaluate the best epoch and write its scores, plots and card."""
 
 from __future__ import annotations
 
@@ -16,48 +16,50 @@ from ..models.card import ModelCard, TrainingData
 from ..models.evaluate import evaluate, predictions
 from ..models.network import GRAY_NORMALIZATION
 from ..models.segmenter import predictor
-from .plan import Plan
 from .plots import choose_examples, plot_history, plot_overlays
+from .preparation import PreparedRun
 from .recorder import read_history
 from .run_folder import CARD, SCORES, WEIGHTS, mark_latest
 
 THRESHOLD = 0.5
 
 
-def finish(plan: Plan, folder: Path, device: torch.device) -> dict[str, ClassMetrics]:
-    """Judge the best epoch on the validation images at their own size and write what is left to write.
+def evaluate_run(run: PreparedRun, folder: Path, device: torch.device) -> dict[str, ClassMetrics]:
+    """Evaluate the best epoch on the validation images at their own size; write scores, plots and the card.
 
-    The card comes last: it says that the run is whole.
+    The card is written last: its presence marks a finished run.
     """
-    classes, thresholds = plan.dataset.classes, (THRESHOLD,) * len(plan.dataset.classes)
+    classes, thresholds = run.dataset.classes, (THRESHOLD,) * len(run.dataset.classes)
     state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
-    plan.segmenter.network.load_state_dict(state)
-    predict, batch_size = predictor(plan.segmenter, device), plan.config.batch_size
-    scores = evaluate(predict, plan.validation, plan.spec, classes, thresholds, batch_size=batch_size)
+    run.segmenter.network.load_state_dict(state)
+    predict, batch_size = predictor(run.segmenter, device), run.config.batch_size
+    scores = evaluate(predict, run.validation, run.spec, classes, thresholds, batch_size=batch_size)
     by_class = {
-        name: class_metrics([item for item in scores if item.class_name == name], seed=plan.config.seed)
+        name: class_metrics([item for item in scores if item.class_name == name], seed=run.config.seed)
         for name in classes
     }
     write_scores(folder / SCORES, scores)
     plot_history(folder / "learning_curve.png", read_history(folder))
-    by_key = {record.key: record for record in plan.validation}
+    by_key = {record.key: record for record in run.validation}
     examples = [by_key[key] for key in choose_examples(scores)]
-    shown = list(predictions(predict, examples, plan.spec, batch_size=batch_size))
-    plot_overlays(folder / "val_overlays.png", shown, scores, classes, thresholds)
-    write_text(folder / CARD, _card(plan, by_class, thresholds).to_json() + "\n")
+    predicted = list(predictions(predict, examples, run.spec, batch_size=batch_size))
+    plot_overlays(folder / "val_overlays.png", predicted, scores, classes, thresholds)
+    write_text(folder / CARD, _build_card(run, by_class, thresholds).to_json() + "\n")
     mark_latest(folder)
     return by_class
 
 
-def _card(plan: Plan, metrics: dict[str, ClassMetrics], thresholds: tuple[float, ...]) -> ModelCard:
-    config, dataset = plan.config, plan.dataset
+def _build_card(
+    run: PreparedRun, metrics: dict[str, ClassMetrics], thresholds: tuple[float, ...]
+) -> ModelCard:
+    config, dataset = run.config, run.dataset
     training = TrainingData(
         name=dataset.name,
-        images=len(plan.training),
-        patients=len({record.patient_id for record in plan.training}),
-        validation_images=len(plan.validation),
-        validation_patients=len({record.patient_id for record in plan.validation}),
-        split_hash=plan.split.hash,
+        images=len(run.training),
+        patients=len({record.patient_id for record in run.training}),
+        validation_images=len(run.validation),
+        validation_patients=len({record.patient_id for record in run.validation}),
+        split_hash=run.split.hash,
         license=dataset.license,
     )
     packages = ("cxr", "torch", "segmentation-models-pytorch", "lightning")
@@ -67,7 +69,7 @@ def _card(plan: Plan, metrics: dict[str, ClassMetrics], thresholds: tuple[float,
         architecture=config.architecture.lower(),
         encoder=config.encoder,
         decoder_channels=config.decoder_channels or (),
-        pixels=plan.spec,
+        pixels=run.spec,
         normalization=GRAY_NORMALIZATION,
         thresholds=thresholds,
         license=dataset.license,
@@ -81,7 +83,7 @@ _COLUMNS = ("image", "patient_id", "class", "truth_area", "predicted_area", "int
 
 
 def write_scores(path: Path, scores: Sequence[ImageScore]) -> None:
-    """Write one row an image and class; Dice and IoU are empty where the class is not there."""
+    """Write one row per image and class; Dice and IoU are empty where the class is absent."""
     rows = []
     for item in scores:
         overlap = (f"{item.dice:.6f}", f"{item.iou:.6f}") if item.truth_area else ("", "")

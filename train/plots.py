@@ -1,4 +1,4 @@
-"""The images of a run: its learning curve, and truth beside prediction."""
+"""The plots of a run: its learning curve, and predictions next to the ground truth."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COLUMNS = 4
 
 
 def plot_history(path: Path, history: Sequence[Epoch]) -> None:
-    """Draw losses and validation scores over the epochs."""
+    """Plot losses and validation scores against epochs."""
     epochs = [epoch.epoch for epoch in history]
     figure = Figure(figsize=(10, 4), layout="constrained")
     losses, scores = figure.subplots(1, 2)
@@ -38,22 +38,22 @@ def plot_history(path: Path, history: Sequence[Epoch]) -> None:
         axes.grid(alpha=0.3)
         axes.legend()
         axes.xaxis.get_major_locator().set_params(integer=True)
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=120)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)
 
 
 def choose_examples(scores: Sequence[ImageScore], count: int = 8) -> tuple[str, ...]:
-    """Choose images from the worst to the best, evenly, by key.
+    """Choose images at even ranks from the worst to the best; return their keys.
 
-    An image counts by its mean Dice; one without any class is good where nothing was found on it.
+    Images are ranked by their mean Dice; one without the class scores 1 if nothing is predicted, else 0.
     """
     by_key: dict[str, list[float]] = {}
     for item in scores:
-        figure = item.dice if item.truth_area else float(item.predicted_area == 0)
-        by_key.setdefault(item.key, []).append(figure)
+        value = item.dice if item.truth_area else float(item.predicted_area == 0)
+        by_key.setdefault(item.key, []).append(value)
     ordered = sorted(by_key, key=lambda key: (sum(by_key[key]) / len(by_key[key]), key))
-    picks = np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int)
-    return tuple(ordered[pick] for pick in picks)
+    ranks = np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int)
+    return tuple(ordered[rank] for rank in ranks)
 
 
 def plot_overlays(
@@ -63,7 +63,7 @@ def plot_overlays(
     classes: Sequence[str],
     thresholds: Sequence[float],
 ) -> None:
-    """Draw each image twice, side by side: with the outline of the truth, and of what was found."""
+    """Plot each image twice, side by side: with the outlines of the ground truth and of the prediction."""
     rows = -(-len(predictions) // _COLUMNS)
     columns = min(_COLUMNS, len(predictions))
     figure = Figure(figsize=(4 * columns, 2.5 * rows + 0.4), layout="constrained")
@@ -73,25 +73,26 @@ def plot_overlays(
         axes.set_axis_off()
     for axes, prediction in zip(cells, predictions, strict=False):
         truth, _ = load_masks(prediction.record, classes, prediction.pixels.shape)
-        cuts = np.asarray(thresholds, np.float32)[:, None, None]
-        found = (prediction.probability >= cuts).astype(np.uint8)
-        axes.imshow(np.hstack([_outlined(prediction.pixels, truth), _outlined(prediction.pixels, found)]))
+        by_class = np.asarray(thresholds, np.float32)[:, None, None]
+        predicted = (prediction.probability >= by_class).astype(np.uint8)
+        pair = [_outlined(prediction.pixels, masks) for masks in (truth, predicted)]
+        axes.imshow(np.hstack(pair))
         axes.set_title(_title(prediction.record.key, scores), fontsize=8)
     handles = [Line2D([], [], color=hex_color(outline_color(i)), label=c) for i, c in enumerate(classes)]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(classes), frameon=False)
     figure.suptitle("Validation images from worst to best: truth (left), prediction (right)", fontsize=10)
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=110)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110)
 
 
 def _outlined(pixels: Gray, masks: Gray) -> Gray:
-    """Draw the outline of every class on the image, padded to a square of fixed size."""
+    """Draw the outline of every class on the image, and pad it to a square of fixed size."""
     scale = _SIDE / max(pixels.shape)
     size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
     drawn = cv2.cvtColor(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2RGB)
     for number, mask in enumerate(masks):
-        small = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
-        outlines, _ = cv2.findContours(small, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        resized = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
+        outlines, _ = cv2.findContours(resized, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(drawn, outlines, -1, outline_color(number), 2, cv2.LINE_AA)
     canvas = np.zeros((_SIDE, _SIDE, 3), np.uint8)
     top, left = (_SIDE - size[1]) // 2, (_SIDE - size[0]) // 2
@@ -100,9 +101,9 @@ def _outlined(pixels: Gray, masks: Gray) -> Gray:
 
 
 def _title(key: str, scores: Sequence[ImageScore]) -> str:
-    figures = [
+    values = [
         f"{item.class_name} {item.dice:.2f}" if item.truth_area else f"no {item.class_name}"
         for item in scores
         if item.key == key
     ]
-    return f"{Path(key).stem}: {', '.join(figures)}"
+    return f"{Path(key).stem}: {', '.join(values)}"

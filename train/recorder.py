@@ -1,4 +1,4 @@
-"""What a run writes while it fits: its history, the best weights, and where to go on from."""
+"""What a run writes after every epoch: its history, the best weights and the checkpoint to resume from."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Epoch:
 
 
 def read_history(folder: Path) -> list[Epoch]:
-    """Read the epochs that a run has behind it; none where it has none."""
+    """Read the finished epochs of a run; empty if there are none."""
     path = folder / HISTORY
     if not path.is_file():
         return []
@@ -43,19 +43,19 @@ def read_history(folder: Path) -> list[Epoch]:
 
 
 def write_history(folder: Path, history: list[Epoch]) -> None:
-    """Write all epochs so far."""
+    """Write the finished epochs of a run."""
     write_csv(folder / HISTORY, [field.name for field in fields(Epoch)], map(astuple, history))
 
 
 class Recorder(lightning.Callback):
-    """Keeps a run's folder up to date after every epoch, and seeds every epoch by its number.
+    """Updates the run folder after every epoch, and seeds every epoch by its number.
 
     Parameters
     ----------
     open_folder : callable
-        Gives the run's folder; called by the first process only, once all have started.
+        Returns the run folder; called only by the first process, once all have started.
     seed : int
-        With it and the epoch's number, a run that was resumed draws what it would have drawn.
+        Each epoch is seeded with it and the epoch's number, so that a resumed run draws the same numbers.
     """
 
     def __init__(self, open_folder: Callable[[], Path], seed: int) -> None:
@@ -65,13 +65,13 @@ class Recorder(lightning.Callback):
         self.folder = Path()
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        """Agree on the folder."""
+        """Share the run folder among all processes."""
         folder = str(self._open_folder()) if trainer.is_global_zero else ""
         self.folder = Path(trainer.strategy.broadcast(folder))
         self._history = read_history(self.folder)
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Forget epochs that the checkpoint does not know of."""
+        """Drop epochs that are not in the checkpoint."""
         self._history = self._history[: trainer.current_epoch]
 
     def on_train_epoch_start(
@@ -79,12 +79,12 @@ class Recorder(lightning.Callback):
         trainer: lightning.Trainer,
         pl_module: lightning.LightningModule,
     ) -> None:
-        """Start the clock and the epoch's own random numbers."""
+        """Start the timer and seed the epoch."""
         torch.manual_seed((self._seed * 10_007 + trainer.current_epoch) * 10_007 + trainer.global_rank)
         self._started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Write the epoch."""
+        """Write the history, the checkpoint and, if they are the best so far, the weights."""
         assert isinstance(pl_module, SegmentationTask)
         best = max((epoch.val_dice for epoch in self._history), default=-1.0)
         epoch = self._epoch(trainer)
@@ -104,11 +104,11 @@ class Recorder(lightning.Callback):
                     epoch.seconds,
                 ),
             )
-        # Every process has to take part; only the first one writes.
-        beside = self.folder / f".{LAST}.part"
-        trainer.save_checkpoint(beside)
+        # All processes must call this; only the first one writes.
+        temporary = self.folder / f".{LAST}.part"
+        trainer.save_checkpoint(temporary)
         if trainer.is_global_zero:
-            beside.replace(self.folder / LAST)
+            temporary.replace(self.folder / LAST)
 
     def on_exception(
         self,
@@ -116,24 +116,24 @@ class Recorder(lightning.Callback):
         pl_module: lightning.LightningModule,
         exception: BaseException,
     ) -> None:
-        """Say how to go on."""
+        """Log how to resume."""
         if trainer.is_global_zero and (self.folder / LAST).is_file():
-            log.info("stopped; go on with: cxr-train --resume %s", self.folder)
+            log.info("stopped; resume with: cxr-train --resume %s", self.folder)
 
     def _epoch(self, trainer: lightning.Trainer) -> Epoch:
-        figures: dict[str, Any] = trainer.callback_metrics
+        metrics: dict[str, Any] = trainer.callback_metrics
         return Epoch(
             epoch=trainer.current_epoch + 1,
-            train_loss=float(figures["train_loss"]),
-            val_loss=float(figures["val_loss"]),
-            val_dice=float(figures["val_dice"]),
-            val_iou=float(figures["val_iou"]),
-            lr=float(figures["lr"]),
+            train_loss=float(metrics["train_loss"]),
+            val_loss=float(metrics["val_loss"]),
+            val_dice=float(metrics["val_dice"]),
+            val_iou=float(metrics["val_iou"]),
+            lr=float(metrics["lr"]),
             seconds=round(time.perf_counter() - self._started, 1),
         )
 
 
 def _save_weights(task: SegmentationTask, path: Path) -> None:
     state = {name: tensor.cpu().contiguous() for name, tensor in task.segmenter.network.state_dict().items()}
-    with replacing(path) as beside:
-        torch.save(state, beside)
+    with replacing(path) as temporary:
+        torch.save(state, temporary)

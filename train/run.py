@@ -1,4 +1,4 @@
-"""Fit a network on a data set, judge it, and leave a run folder that says everything: `train_model`."""
+"""Train a segmentation network, or resume an interrupted run."""
 
 from __future__ import annotations
 
@@ -24,45 +24,47 @@ def train_model(config: TrainConfig, *, progress: bool = False) -> TrainResult:
     Returns
     -------
     TrainResult
-        Its folder, `<runs>/<stamp>-<name>`, holds the weights, the card, the split, the history and the
-        plots; `<runs>/latest` points to it.
+        Its folder, `<runs>/<time>-<name>`, holds the weights, the card, the split, the history and the plots;
+        `<runs>/latest` points to it.
 
     Raises
     ------
     InputError
-        If the data set cannot be used.
+        If the data set cannot be read or is too small.
     ModelError
         If the network cannot be built.
     """
     _check_installed()
     from .fit import fit
-    from .plan import make_plan
+    from .preparation import prepare_run
 
-    return fit(make_plan(config), progress=progress)
+    return fit(prepare_run(config), progress=progress)
 
 
 def resume_training(run: Path, *, progress: bool = False) -> TrainResult:
-    """Go on with a run that was stopped, from its last whole epoch and with its own settings.
+    """Resume an interrupted run from its last finished epoch, with its own settings.
 
-    On the CPU, and with no worker processes, the result is the same as had it not been stopped.
+    On the CPU and without worker processes, the result equals that of an uninterrupted run.
 
     Raises
     ------
     InputError
         If the run is finished or has no checkpoint.
     ModelError
-        If `run` is not a run's folder.
+        If `run` is not the folder of a run.
     """
     _check_installed()
     config = TrainConfig.read(run)
     if is_finished(run):
-        raise InputError(f"{run}: this run is finished; start another with cxr-train")
+        raise InputError(f"{run}: this run is finished; start a new one with cxr-train")
     if not (run / LAST).is_file():
-        raise InputError(f"{run}: no epoch was finished, so there is no {LAST} to go on from; start again")
+        raise InputError(
+            f"{run}: no epoch was finished, so there is no {LAST} to resume from; start a new run"
+        )
     from .fit import fit
-    from .plan import make_plan
+    from .preparation import prepare_run
 
-    return fit(make_plan(config, resume=run), resume=run, progress=progress)
+    return fit(prepare_run(config, resume=run), resume=run, progress=progress)
 
 
 def _check_installed() -> None:

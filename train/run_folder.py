@@ -1,4 +1,4 @@
-"""Run folders: how they are named, which is the newest, and what is in one."""
+"""Run folders: their names and files, and the latest finished run."""
 
 from __future__ import annotations
 
@@ -33,52 +33,52 @@ class Run:
 
     @property
     def weights(self) -> Path:
-        """The best epoch's weights, a plain state dict."""
+        """The weights of the best epoch, a plain state dict."""
         return self.path / WEIGHTS
 
 
 def new_run_folder(runs: Path, name: str) -> Path:
-    """Make `runs/<stamp>-<name>`, a folder that was not there; the name is made fit for a shell."""
+    """Create the new folder `runs/<time>-<name>`; characters that a shell would interpret become dashes."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-.")
     stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{plain}"
-    taken = 1
+    number = 1
     folder = runs / stem
     while folder.exists():
-        taken += 1
-        folder = runs / f"{stem}-{taken}"
+        number += 1
+        folder = runs / f"{stem}-{number}"
     return make_folder(folder)
 
 
 def is_finished(folder: Path) -> bool:
-    """Say whether a run went to its end: its card is written last."""
+    """Return whether a run is finished; its card is written last."""
     return (folder / CARD).is_file()
 
 
 def mark_latest(folder: Path) -> None:
-    """Let `runs/latest` point to a finished run; where links are not possible it is a file with its name."""
+    """Point `runs/latest` to a finished run; where links are not supported, it is a file with its name."""
     latest = folder.parent / LATEST
-    beside = latest.with_name(f".{LATEST}.part")
+    temporary = latest.with_name(f".{LATEST}.part")
     try:
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(folder.name, target_is_directory=True)
-        beside.replace(latest)
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(folder.name, target_is_directory=True)
+        temporary.replace(latest)
     except (OSError, NotImplementedError):
         write_text(latest, folder.name + "\n")
 
 
 def find_run(path: Path | None = None) -> Path:
-    """Find a finished run: the folder that is given, else the newest under `./runs`.
+    """Return the folder of a finished run: `path` if given, else the latest under `./runs`.
 
     Raises
     ------
     ModelError
-        If there is none or it did not finish, with what to do.
+        If there is none, or it is not finished.
     """
     folder = path if path is not None else _latest(Path("runs"))
     if not folder.is_dir():
-        raise ModelError(f"{folder}: no such training run; make one with cxr-train")
+        raise ModelError(f"{folder}: this training run does not exist; make one with cxr-train")
     if not is_finished(folder):
-        raise ModelError(f"{folder}: this run is not finished; go on with cxr-train --resume {folder}")
+        raise ModelError(f"{folder}: this run is not finished; resume it with cxr-train --resume {folder}")
     return folder
 
 
@@ -99,15 +99,15 @@ def _latest(runs: Path) -> Path:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run made.
+    """The result of a training run.
 
     Attributes
     ----------
     run : Path
-        The run's folder.
+        The run folder.
     metrics : mapping of str to ClassMetrics
-        For each class, on the validation split at the images' own resolution; empty in every process but
-        the first of a distributed run.
+        For each class, on the validation images at their own resolution; in a distributed run, empty in all
+        processes but the first.
     """
 
     run: Path

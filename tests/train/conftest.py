@@ -18,7 +18,7 @@ IMAGES, PATIENTS = 16, 8
 
 
 def draw_images(root: Path, *, images: int = IMAGES, folds: bool = True) -> Path:
-    """Images of 48 x 40 with a bright rectangle, two of each patient; every fourth is empty."""
+    """Write images of 48 x 40 with a bright rectangle, two per patient; every fourth has none."""
     (root / "images").mkdir(parents=True)
     rng = np.random.default_rng(0)
     with (root / "index.csv").open("w", encoding="utf-8", newline="") as handle:
@@ -36,7 +36,7 @@ def draw_images(root: Path, *, images: int = IMAGES, folds: bool = True) -> Path
             names = [f"images/{number}{kind}.png" for kind in ("", "-lesion", "-lung")]
             for name, image in zip(names, (pixels, lesion, lung), strict=True):
                 cv2.imwrite(str(root / name), image)
-            # The lung of every other image is not known.
+            # The lung mask of every other image is unknown.
             names[2] = names[2] if number % 2 else ""
             patient = number // 2
             table.writerow([*names, f"p{patient}", *([patient % 4] if folds else [])])
@@ -45,7 +45,7 @@ def draw_images(root: Path, *, images: int = IMAGES, folds: bool = True) -> Path
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Let no test of tiny networks pay for handing work to threads."""
+    """Use one thread: tiny networks are slower with several."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -59,17 +59,17 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def config(images: Path, tmp_path: Path) -> TrainConfig:
-    return tiny(images, tmp_path / "runs")
+    return small_config(images, tmp_path / "runs")
 
 
 @pytest.fixture(scope="session")
 def trained(images: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
-    """One finished run of two classes, looked at by many tests."""
-    config = tiny(images, tmp_path_factory.mktemp("trained") / "runs")
+    """One finished run of two classes, shared by many tests."""
+    config = small_config(images, tmp_path_factory.mktemp("trained") / "runs")
     return train_model(replace(config, classes=("lesion", "lung"), name="images"))
 
 
-def tiny(images: Path, runs: Path) -> TrainConfig:
+def small_config(images: Path, runs: Path) -> TrainConfig:
     return TrainConfig(
         dataset=images,
         classes=("lesion",),
@@ -86,7 +86,7 @@ def tiny(images: Path, runs: Path) -> TrainConfig:
 
 @pytest.fixture
 def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, BaseException], None]:
-    """Let training stop at the start of an epoch, as by a power cut or Ctrl-C."""
+    """Return a function that interrupts training at the start of an epoch, as a power cut or Ctrl-C would."""
     from cxr.train.recorder import Recorder
 
     def at(epoch: int, error: BaseException) -> None:

@@ -22,14 +22,14 @@ def dataset(images: object) -> Dataset:
     return open_dataset(str(images), classes=CLASSES)
 
 
-def blob(channels: int = 1) -> tuple[Tensor, Tensor]:
-    """An image that is its own mask."""
+def square(channels: int = 1) -> tuple[Tensor, Tensor]:
+    """A bright square and its mask."""
     mask = torch.zeros(channels, 64, 64, dtype=torch.uint8)
     mask[:, 10:40, 20:50] = 1
     return mask[:1] * 200, mask
 
 
-def test_an_example_is_the_pixel_path_of_image_and_masks(dataset: Dataset) -> None:
+def test_image_and_masks_are_preprocessed_alike(dataset: Dataset) -> None:
     import cv2
 
     record = dataset.records[1]
@@ -40,29 +40,29 @@ def test_an_example_is_the_pixel_path_of_image_and_masks(dataset: Dataset) -> No
     np.testing.assert_array_equal(masks[0], prepare_mask(lesion, SPEC))
 
 
-def test_a_class_that_is_not_known_is_marked_all_over(dataset: Dataset) -> None:
+def test_unknown_class_is_marked_in_every_pixel(dataset: Dataset) -> None:
     _, masks = load_example(dataset.records[0], CLASSES, SPEC)
     assert (masks[0] == 0).all()
     assert (masks[1] == IGNORE).all()
 
 
-def test_kept_images_are_those_that_are_read(dataset: Dataset) -> None:
-    kept, read = (SegmentationDataset(dataset.records, CLASSES, SPEC) for _ in range(2))
-    kept.keep()
-    assert kept.nbytes == len(kept) * 3 * 64 * 64
-    for index in range(len(read)):
-        for one, other in zip(kept.arrays(index), read.arrays(index), strict=True):
+def test_images_in_memory_equal_those_read_from_disk(dataset: Dataset) -> None:
+    in_memory, from_disk = (SegmentationDataset(dataset.records, CLASSES, SPEC) for _ in range(2))
+    in_memory.load_all()
+    assert in_memory.nbytes == len(in_memory) * 3 * 64 * 64
+    for index in range(len(from_disk)):
+        for one, other in zip(in_memory.arrays(index), from_disk.arrays(index), strict=True):
             np.testing.assert_array_equal(one, other)
 
 
-def test_without_augmentation_a_image_is_always_the_same(dataset: Dataset) -> None:
+def test_without_augmentation_an_image_is_always_the_same(dataset: Dataset) -> None:
     images = SegmentationDataset(dataset.records, CLASSES, SPEC)
     one, other = images[3], images[3]
     assert torch.equal(one[0], other[0])
     assert torch.equal(one[1], other[1])
 
 
-def test_what_is_not_known_stays_so_when_the_image_moves(dataset: Dataset) -> None:
+def test_unknown_class_stays_unknown_under_augmentation(dataset: Dataset) -> None:
     images = SegmentationDataset(dataset.records, CLASSES, SPEC, augment=augmentation(SPEC))
     for _ in range(8):
         _, masks = images[0]
@@ -70,32 +70,32 @@ def test_what_is_not_known_stays_so_when_the_image_moves(dataset: Dataset) -> No
         assert set(masks[0].unique().tolist()) <= {0, 1}
 
 
-def test_image_and_masks_move_together() -> None:
+def test_augmentation_moves_image_and_masks_together() -> None:
     torch.manual_seed(0)
     augment = augmentation(SPEC)
-    image, mask = blob(2)
+    image, mask = square(2)
     positions = set()
     for _ in range(20):
         moved, moved_mask = augment(tv_tensors.Image(image), tv_tensors.Mask(mask))
         bright = moved[0] > 0.5 * moved.max()
-        common = int((bright & (moved_mask[0] == 1)).sum())
-        assert 2 * common / int(bright.sum() + moved_mask[0].sum()) > 0.96
+        intersection = int((bright & (moved_mask[0] == 1)).sum())
+        assert 2 * intersection / int(bright.sum() + moved_mask[0].sum()) > 0.96
         assert torch.equal(moved_mask[0], moved_mask[1])
         positions.add(tuple(moved_mask[0].nonzero().float().mean(0).round().tolist()))
     assert len(positions) > 10
 
 
-def test_augmentation_keeps_the_kind_of_the_numbers() -> None:
-    image, mask = blob(2)
+def test_augmentation_keeps_shapes_and_dtypes() -> None:
+    image, mask = square(2)
     moved, moved_mask = augmentation(SPEC)(tv_tensors.Image(image), tv_tensors.Mask(mask))
     assert (moved.dtype, moved.shape) == (torch.uint8, (1, 64, 64))
     assert (moved_mask.dtype, moved_mask.shape) == (torch.uint8, (2, 64, 64))
     assert set(moved_mask.unique().tolist()) == {0, 1}
 
 
-def test_exposure_changes_the_image_only() -> None:
+def test_augmentation_varies_the_brightness() -> None:
     torch.manual_seed(1)
-    image, mask = blob()
+    image, mask = square()
     levels = {
         int(augmentation(SPEC)(tv_tensors.Image(image), tv_tensors.Mask(mask))[0].max()) for _ in range(10)
     }

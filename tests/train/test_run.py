@@ -13,11 +13,11 @@ import pytest
 import torch
 from torch import nn
 
-from cxr.data.datasets.splits import Subset, Split
+from cxr.data.datasets.splits import Split, Subset
 from cxr.errors import InputError, ModelError
 from cxr.models.card import ModelCard, Normalization, PixelSpec
 from cxr.models.network import build_network
-from cxr.train import plan
+from cxr.train import preparation
 from cxr.train.run import TrainConfig, resume_training, train_model
 from cxr.train.run_folder import TrainResult
 
@@ -48,16 +48,16 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return state
 
 
-def test_a_run_folder_holds_everything_and_nothing_half_written(trained: TrainResult) -> None:
+def test_run_folder_holds_all_outputs_and_no_temporary_file(trained: TrainResult) -> None:
     assert {path.name for path in trained.run.iterdir()} == OUTPUTS
 
 
-def test_the_newest_finished_run_is_the_latest(trained: TrainResult) -> None:
+def test_latest_points_to_the_newest_finished_run(trained: TrainResult) -> None:
     assert trained.run.name.endswith("-images")
     assert (trained.run.parent / "latest").resolve() == trained.run
 
 
-def test_the_weights_are_a_plain_state_dict_of_the_network_that_the_card_names(trained: TrainResult) -> None:
+def test_weights_are_a_plain_state_dict_of_the_network_named_in_the_card(trained: TrainResult) -> None:
     card = ModelCard.read(trained.run / "model_card.json")
     network = build_network(
         card.architecture, card.encoder, len(card.classes), decoder_channels=card.decoder_channels
@@ -66,7 +66,7 @@ def test_the_weights_are_a_plain_state_dict_of_the_network_that_the_card_names(t
     assert isinstance(network, nn.Module)
 
 
-def test_the_card_says_what_the_model_is(trained: TrainResult) -> None:
+def test_card_describes_the_model(trained: TrainResult) -> None:
     card = ModelCard.read(trained.run / "model_card.json")
     assert card.name == "images"
     assert card.classes == ("lesion", "lung")
@@ -80,7 +80,7 @@ def test_the_card_says_what_the_model_is(trained: TrainResult) -> None:
     assert card.training.split_hash == Split.read(trained.run / "splits.csv").hash
 
 
-def test_the_history_has_a_row_an_epoch(trained: TrainResult) -> None:
+def test_history_has_one_row_per_epoch(trained: TrainResult) -> None:
     history = rows(trained.run / "training_history.csv")
     assert [row["epoch"] for row in history] == ["1", "2", "3"]
     assert list(history[0]) == ["epoch", "train_loss", "val_loss", "val_dice", "val_iou", "lr", "seconds"]
@@ -89,25 +89,25 @@ def test_the_history_has_a_row_an_epoch(trained: TrainResult) -> None:
     assert float(history[-1]["lr"]) < float(history[0]["lr"])
 
 
-def test_the_settings_are_kept_with_the_choices_made(trained: TrainResult, images: Path) -> None:
+def test_stored_settings_include_the_automatic_choices(trained: TrainResult, images: Path) -> None:
     settings = json.loads((trained.run / "training.json").read_text())
     assert settings["root"] == str(images.resolve())
     assert settings["dataset_name"] == "images"
     assert settings["classes"] == ["lesion", "lung"]
     assert settings["fold"] == 0
-    kept = TrainConfig.read(trained.run)
-    assert kept.dataset == images.resolve()
-    assert kept.runs == trained.run.parent
+    stored = TrainConfig.read(trained.run)
+    assert stored.dataset == images.resolve()
+    assert stored.runs == trained.run.parent
 
 
-def test_the_first_fold_of_the_data_set_validates_and_no_patient_is_on_both_sides(
+def test_first_fold_of_the_data_set_is_used_for_validation(
     trained: TrainResult,
 ) -> None:
     split = Split.read(trained.run / "splits.csv")
     assert {split.patients[key] for key in split.keys(Subset.VALIDATION)} == {"p0", "p4"}
 
 
-def test_scores_are_of_the_images_own_size_and_only_where_the_truth_is_known(trained: TrainResult) -> None:
+def test_scores_are_at_the_images_own_size_and_only_for_known_ground_truth(trained: TrainResult) -> None:
     scores = rows(trained.run / "validation_scores.csv")
     known = [(row["image"], row["class"]) for row in scores]
     assert known == [
@@ -128,50 +128,50 @@ def test_scores_are_of_the_images_own_size_and_only_where_the_truth_is_known(tra
 
 
 @pytest.mark.parametrize("name", ["learning_curve.png", "val_overlays.png"])
-def test_the_plots_are_images(trained: TrainResult, name: str) -> None:
-    drawn = cv2.imread(str(trained.run / name))
-    assert drawn is not None
-    assert drawn.std() > 5
+def test_plots_are_not_blank(trained: TrainResult, name: str) -> None:
+    plot = cv2.imread(str(trained.run / name))
+    assert plot is not None
+    assert plot.std() > 5
 
 
-def test_training_learns(config: TrainConfig) -> None:
+def test_trained_network_segments(config: TrainConfig) -> None:
     result = train_model(replace(config, epochs=7))
     assert result.metrics["lesion"].dice is not None
     assert result.metrics["lesion"].dice.value > 0.5
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_one_others(config: TrainConfig) -> None:
+def test_weights_depend_on_the_seed_alone(config: TrainConfig) -> None:
     config = replace(config, epochs=1)
     one, same, other = (weights(train_model(replace(config, seed=seed)).run) for seed in (1, 1, 2))
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert not all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
+def test_resumed_run_equals_an_uninterrupted_one(
     config: TrainConfig, interrupt: Callable[[int, BaseException], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train_model(config).run
+    uninterrupted = train_model(config).run
     with monkeypatch.context():
         interrupt(2, RuntimeError("power cut"))
         with pytest.raises(RuntimeError, match="power cut"):
             train_model(replace(config, name="stopped"))
         monkeypatch.undo()
     (stopped,) = config.runs.glob("*-stopped")
-    assert (config.runs / "latest").resolve() == whole
+    assert (config.runs / "latest").resolve() == uninterrupted
     assert not (stopped / "model_card.json").exists()
     assert len(rows(stopped / "training_history.csv")) == 2
 
     result = resume_training(stopped)
 
     assert result.run == stopped
-    assert without_seconds(stopped) == without_seconds(whole)
-    before, after = weights(whole), weights(stopped)
+    assert without_seconds(stopped) == without_seconds(uninterrupted)
+    before, after = weights(uninterrupted), weights(stopped)
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert (stopped / "splits.csv").read_text() == (whole / "splits.csv").read_text()
+    assert (stopped / "splits.csv").read_text() == (uninterrupted / "splits.csv").read_text()
     assert (config.runs / "latest").resolve() == stopped
 
 
-def test_an_interrupt_reaches_the_caller_and_its_signal_still_works(
+def test_interrupt_reaches_the_caller_and_the_signal_handler_is_restored(
     config: TrainConfig, interrupt: Callable[[int, BaseException], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -180,10 +180,10 @@ def test_an_interrupt_reaches_the_caller_and_its_signal_still_works(
     with pytest.raises(KeyboardInterrupt):
         train_model(config)
     assert signal.getsignal(signal.SIGINT) is handler
-    assert "go on with: cxr-train --resume" in caplog.text
+    assert "resume with: cxr-train --resume" in caplog.text
 
 
-def test_a_run_that_is_terminated_does_not_leave_as_if_it_were_done(
+def test_terminated_run_exits_with_the_code_of_its_signal(
     config: TrainConfig, interrupt: Callable[[int, BaseException], None]
 ) -> None:
     from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -194,45 +194,45 @@ def test_a_run_that_is_terminated_does_not_leave_as_if_it_were_done(
     assert caught.value.code == 128 + signal.SIGTERM
 
 
-def test_a_finished_run_is_not_resumed(trained: TrainResult) -> None:
+def test_finished_run_is_not_resumed(trained: TrainResult) -> None:
     with pytest.raises(InputError, match="this run is finished"):
         resume_training(trained.run)
 
 
-def test_a_folder_that_is_no_run_is_not_resumed(tmp_path: Path) -> None:
+def test_other_folder_is_not_resumed(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a training run"):
         resume_training(tmp_path)
 
 
-def test_a_run_without_an_epoch_is_not_resumed(config: TrainConfig, tmp_path: Path) -> None:
+def test_run_without_a_finished_epoch_is_not_resumed(config: TrainConfig, tmp_path: Path) -> None:
     config.write(tmp_path, dataset_name="images")
-    with pytest.raises(InputError, match=r"no last\.ckpt to go on from"):
+    with pytest.raises(InputError, match=r"no last\.ckpt to resume from"):
         resume_training(tmp_path)
 
 
-def test_images_that_do_not_fit_in_memory_are_read_each_time(
+def test_result_is_the_same_when_images_do_not_fit_in_memory(
     config: TrainConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = replace(config, epochs=1)
-    kept = weights(train_model(config).run)
-    monkeypatch.setattr(plan, "CACHE_BYTES", 0)
-    read = weights(train_model(replace(config, workers=0)).run)
-    assert all(torch.equal(kept[name], read[name]) for name in kept)
+    in_memory = weights(train_model(config).run)
+    monkeypatch.setattr(preparation, "MAX_CACHE_BYTES", 0)
+    from_disk = weights(train_model(replace(config, workers=0)).run)
+    assert all(torch.equal(in_memory[name], from_disk[name]) for name in in_memory)
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "said"),
+    ("change", "error", "message"),
     [
-        ({"encoder": "resnet19"}, ModelError, "encoder 'resnet19' is not known"),
+        ({"encoder": "resnet19"}, ModelError, "unknown encoder 'resnet19'"),
         ({"fold": 7}, InputError, "fold 7"),
         ({"classes": ("heart",)}, InputError, "heart"),
         ({"dataset": Path("gone")}, InputError, "gone"),
     ],
 )
-def test_what_cannot_be_trained_is_said_before_a_run_is_made(
-    config: TrainConfig, change: dict[str, object], error: type[Exception], said: str
+def test_invalid_request_is_rejected_before_a_run_folder_is_made(
+    config: TrainConfig, change: dict[str, object], error: type[Exception], message: str
 ) -> None:
-    with pytest.raises(error, match=said) as caught:
+    with pytest.raises(error, match=message) as caught:
         train_model(replace(config, **change))  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
     assert not config.runs.exists()

@@ -15,7 +15,7 @@ def finished(runs: Path, name: str) -> Path:
     return folder
 
 
-def test_two_runs_in_one_second_have_two_folders(tmp_path: Path) -> None:
+def test_runs_of_the_same_second_have_different_folders(tmp_path: Path) -> None:
     folders = {new_run_folder(tmp_path / "runs", "a") for _ in range(4)}
     assert len(folders) == 4
     assert all(folder.is_dir() for folder in folders)
@@ -30,49 +30,49 @@ def test_two_runs_in_one_second_have_two_folders(tmp_path: Path) -> None:
         ("Röntgen", "Röntgen"),
     ],
 )
-def test_a_folder_has_a_name_that_needs_no_quotes(tmp_path: Path, name: str, ending: str) -> None:
+def test_folder_name_needs_no_quotes_in_a_shell(tmp_path: Path, name: str, ending: str) -> None:
     folder = new_run_folder(tmp_path / "runs", name)
     assert folder.parent == tmp_path / "runs"
     assert re.fullmatch(rf"\d{{8}}-\d{{6}}-{ending}", folder.name)
 
 
-def test_the_latest_run_is_found_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_latest_run_is_found_without_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("one", "two"):
         mark_latest(finished(tmp_path / "runs", name))
     assert find_run().name.endswith("-two")
 
 
-def test_where_links_are_not_possible_latest_is_a_file(
+def test_latest_is_a_file_where_links_are_not_supported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_args: object, **_settings: object) -> None:
-        raise OSError("no links here")
+    def unsupported(*_args: object, **_settings: object) -> None:
+        raise OSError("links are not supported")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Path, "symlink_to", refuse)
+    monkeypatch.setattr(Path, "symlink_to", unsupported)
     folder = finished(tmp_path / "runs", "one")
     mark_latest(folder)
     assert (tmp_path / "runs" / "latest").read_text() == folder.name + "\n"
     assert find_run().resolve() == folder
 
 
-def test_no_run_at_all_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_without_any_run_names_cxr_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError, match="make one with cxr-train"):
         find_run()
-    with pytest.raises(ModelError, match="no such training run"):
+    with pytest.raises(ModelError, match="this training run does not exist"):
         find_run(tmp_path / "gone")
 
 
-def test_a_run_that_is_not_finished_is_said_with_how_to_go_on(tmp_path: Path) -> None:
+def test_error_for_an_unfinished_run_says_how_to_resume(tmp_path: Path) -> None:
     folder = new_run_folder(tmp_path, "half")
     assert not is_finished(folder)
     with pytest.raises(ModelError, match=f"cxr-train --resume {folder}"):
         find_run(folder)
 
 
-def test_a_run_is_read_with_its_settings_and_card(trained: TrainResult) -> None:
+def test_run_is_read_with_its_settings_and_card(trained: TrainResult) -> None:
     run = read_run(trained.run)
     assert run.weights.is_file()
     assert run.config.classes == run.card.classes == ("lesion", "lung")

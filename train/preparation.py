@@ -1,4 +1,4 @@
-"""What a run needs before it can fit: its data set, split and network, and the early refusals."""
+"""Prepare a training run: its data set, split, network and images, with all checks before the first epoch."""
 
 from __future__ import annotations
 
@@ -18,17 +18,21 @@ from ..models.network import GRAY_NORMALIZATION, build_network, default_decoder
 from ..models.segmenter import Segmenter
 from .augment import augmentation
 from .config import TrainConfig
-from .dataset import CACHE_BYTES, SegmentationDataset, check_classes
+from .dataset import MAX_CACHE_BYTES, SegmentationDataset, check_classes
 from .run_folder import SPLITS
 
 log = logging.getLogger(__name__)
 
-_FEWEST = 2
+_MIN_TRAINING_IMAGES = 2
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A run before it starts; `config` has every choice that was left open made."""
+class PreparedRun:
+    """A run before its first epoch; every setting that was left open in `config` has been chosen.
+
+    `training` and `validation` are the records behind `training_set` and `validation_set`; `in_memory` says
+    whether both sets hold all their images in memory.
+    """
 
     config: TrainConfig
     dataset: Dataset
@@ -39,51 +43,50 @@ class Plan:
     validation: tuple[Record, ...]
     training_set: SegmentationDataset
     validation_set: SegmentationDataset
-    kept: bool
-    """All images are in memory."""
+    in_memory: bool
 
 
-def make_plan(config: TrainConfig, *, resume: Path | None = None) -> Plan:
+def prepare_run(config: TrainConfig, *, resume: Path | None = None) -> PreparedRun:
     """Open the data set, split it, build the network and read the images.
 
     Parameters
     ----------
     config : TrainConfig
     resume : Path, optional
-        The run to go on with: its split is kept, and its weights come from its checkpoint.
+        The run to resume: its split is reused, and its weights come from its checkpoint.
 
     Raises
     ------
     InputError
-        If the data set cannot be read, or has too little to learn from or to judge on.
+        If the data set cannot be read, or is too small to train or validate on.
     ModelError
         If the network cannot be built.
     """
     dataset = open_dataset(config.dataset, classes=config.classes, findings=config.findings)
     for note in dataset.notes:
         log.info("%s", note)
-    config = _decided(config, dataset)
+    config = _complete(config, dataset)
     split = Split.read(resume / SPLITS) if resume else _split(config, dataset)
-    training, validation = (_known(split.select(dataset, part), dataset.classes) for part in Subset)
+    training, validation = (_with_truth(split.select(dataset, subset), dataset.classes) for subset in Subset)
     _check_counts(dataset, training, validation)
-    segmenter = _build(config, len(dataset.classes), pretrained=resume is None)
+    segmenter = _build_segmenter(config, len(dataset.classes), pretrained=resume is None)
     spec = PixelSpec(config.size, config.size)
     training_set = SegmentationDataset(training, dataset.classes, spec, augment=augmentation(spec))
     validation_set = SegmentationDataset(validation, dataset.classes, spec)
-    kept = training_set.nbytes + validation_set.nbytes <= CACHE_BYTES
-    if kept:
+    in_memory = training_set.nbytes + validation_set.nbytes <= MAX_CACHE_BYTES
+    if in_memory:
         log.info("reading %d images", len(training) + len(validation))
-        training_set.keep()
-        validation_set.keep()
+        training_set.load_all()
+        validation_set.load_all()
     check_classes(training_set, dataset.classes, "training")
     check_classes(validation_set, dataset.classes, "validation")
-    return Plan(
-        config, dataset, split, spec, segmenter, training, validation, training_set, validation_set, kept
+    return PreparedRun(
+        config, dataset, split, spec, segmenter, training, validation, training_set, validation_set, in_memory
     )
 
 
-def _decided(config: TrainConfig, dataset: Dataset) -> TrainConfig:
-    """Make the choices that were left open; a data set's own folds come before a split by chance."""
+def _complete(config: TrainConfig, dataset: Dataset) -> TrainConfig:
+    """Choose the settings that were left open; folds in the data set take precedence over a random split."""
     decoder = config.decoder_channels
     has_folds = all(record.fold is not None for record in dataset.records)
     first_fold = min((record.fold for record in dataset.records if record.fold is not None), default=None)
@@ -104,21 +107,23 @@ def _split(config: TrainConfig, dataset: Dataset) -> Split:
     )
 
 
-def _known(records: Sequence[Record], classes: Sequence[str]) -> tuple[Record, ...]:
-    """Leave out images of which nothing is known."""
+def _with_truth(records: Sequence[Record], classes: Sequence[str]) -> tuple[Record, ...]:
+    """Return the records with known ground truth of at least one class."""
     return tuple(record for record in records if record.has_truth(classes))
 
 
 def _check_counts(dataset: Dataset, training: Sequence[Record], validation: Sequence[Record]) -> None:
-    if len(training) < _FEWEST:
-        raise InputError(f"{dataset.root}: {len(training)} images to train on; at least {_FEWEST} are needed")
+    if len(training) < _MIN_TRAINING_IMAGES:
+        raise InputError(
+            f"{dataset.root}: {len(training)} images to train on; at least {_MIN_TRAINING_IMAGES} are needed"
+        )
     if not validation:
         raise InputError(
             f"{dataset.root}: no images to validate on; choose another --fold or a larger --val-fraction"
         )
 
 
-def _build(config: TrainConfig, classes: int, *, pretrained: bool) -> Segmenter:
+def _build_segmenter(config: TrainConfig, classes: int, *, pretrained: bool) -> Segmenter:
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     network = build_network(
         config.architecture,

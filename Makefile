@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-all lint format bench soak clean
+.PHONY: demo test test-all lint format wheel bench soak clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py demo
@@ -32,7 +32,13 @@ bench: $(READY)
 
 # Damages files of every format for about an hour; whatever it finds becomes a test.
 soak: $(READY)
-	$(BIN)/python -m pytest tests/data/test_fuzz.py --hypothesis-profile=soak
+	$(BIN)/python -m pytest tests/data/decode/test_fuzz.py --hypothesis-profile=soak
+
+# For machines without the clone; build/ is removed first, since it would add modules that no longer exist.
+wheel: $(READY)
+	rm -rf build dist/cxr-*.whl
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@for wheel in dist/cxr-*.whl; do echo "pip install \"$$wheel[cpu]\""; done
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from .cores import usable_cores
 from .hardware import nvidia_gpus, processor
-from .packages import RUNTIMES, versions
 
 
 def cache_folder(name: str) -> Path:
@@ -23,6 +22,8 @@ def cache_folder(name: str) -> Path:
 
 def machine_key() -> str:
     """Return 16 hex digits that change with the processor, the usable cores, the GPUs and the runtimes."""
+    from .packages import RUNTIMES, versions  # loads importlib.metadata, which `--help` does not need
+
     runtimes = [f"{name} {number}" for name, number in versions(RUNTIMES).items()]
     description = (platform.machine(), processor(), str(usable_cores()), *nvidia_gpus(), *runtimes)
     return hashlib.sha256("\n".join(description).encode()).hexdigest()[:16]

@@ -72,4 +72,6 @@ def test_cpu_extra_is_enough_for_inference_and_installs_no_torch(
         check=False,
     )
     assert train.returncode == 1
-    assert f'pip install "{wheel}[train]"' in train.stderr
+    command = train.stderr.rpartition("run: ")[2].strip()
+    assert command.endswith(f'pip install "{wheel}[train]"')
+    subprocess.run(f"{command} --dry-run --no-deps", shell=True, cwd=tmp_path, check=True)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cxr.errors import MissingExtraError, OutputError
-from cxr.machine.extras import require
-from cxr.machine.files import make_folder, replacing, write_json
+from cxr.errors import OutputError
+from cxr.machine.files import make_folder, replacing, write_json, write_text
 
 
 def test_a_file_is_replaced_only_on_success(tmp_path: Path) -> None:
@@ -52,6 +51,6 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         write_json(tmp_path / "file" / "deep" / "a.json", {})
 
 
-def test_missing_package_names_the_pip_line() -> None:
-    with pytest.raises(MissingExtraError, match=r'pip install "cxr\[train\]"'):
-        require("no_such_package_at_all", extra="train")
+def test_line_ends_of_text_are_not_translated(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.csv", "a\nb\r\nc\rd")
+    assert (tmp_path / "a.csv").read_bytes() == b"a\nb\r\nc\rd"

@@ -115,9 +115,10 @@ def _run_lengths(stream: bytes, form: PixelFormat) -> Samples:
     planes = np.empty((count, size), np.uint8)
     # Segments may be followed by zeros, or overrun the image; as much as another image is a second frame.
     segment = np.empty(2 * count, np.uint8)
+    decode = _imagecodecs().packbits_decode
     for plane, packed in enumerate(_segments(stream, size)):
         try:
-            filled = _imagecodecs().packbits_decode(packed, out=segment[:-1])
+            filled = decode(packed, out=segment[:-1])
         except (RuntimeError, ValueError) as error:
             raise _damaged("RLE", error) from error
         if len(filled) < count:

@@ -35,6 +35,6 @@ def test_provider_with_a_wrong_result_is_reported(monkeypatch: pytest.MonkeyPatc
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.zeros((1, 1, 3, 3), np.float32), "ones"))
     monkeypatch.setattr(probe, "MODEL", model.SerializeToString())
     with pytest.raises(
-        ProviderError, match="cpu: its result for a small convolution is wrong; run: .*pip install"
+        ProviderError, match=r"cpu: its result for a small convolution is wrong; run: .*pip install"
     ):
         run_probe("cpu")

@@ -1,4 +1,4 @@
-"""One root for every error that `cxr` raises on purpose, and the exit codes of its commands."""
+"""The errors that `cxr` raises on purpose, all derived from `CxrError`, and the exit codes of its commands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What every command's exit status means."""
+    """The exit codes of every command."""
 
     DONE = 0
     ERROR = 1
@@ -15,7 +15,7 @@ class ExitCode(IntEnum):
 
 
 class CxrError(Exception):
-    """Root of the errors whose message is written for a user: what was wrong, where, and what to do."""
+    """Base of all errors whose message is written for users: the file, what was wrong, and what to do."""
 
 
 class InputError(CxrError, ValueError):
@@ -23,7 +23,7 @@ class InputError(CxrError, ValueError):
 
 
 class DecodeError(InputError):
-    """A file is not an image that can be read as a radiograph; in a run over a folder it is set aside."""
+    """A file cannot be read as a radiograph; a run over a folder records it in failures.csv and continues."""
 
 
 class ModelError(CxrError):
@@ -31,7 +31,7 @@ class ModelError(CxrError):
 
 
 class ProviderError(CxrError):
-    """An execution provider was asked for that cannot run here."""
+    """A requested execution provider cannot be used on this machine."""
 
 
 class EngineError(CxrError):
@@ -39,11 +39,11 @@ class EngineError(CxrError):
 
 
 class OutputError(CxrError):
-    """A result cannot be written, or would mix with that of another run."""
+    """A result cannot be written, or would be mixed with that of another run."""
 
 
 class MachineError(CxrError):
-    """The machine cannot go on, for want of memory or files or processes; no image is to blame for it."""
+    """The machine is out of memory, file handles or processes; this is not the failure of an image."""
 
 
 class MissingExtraError(CxrError, ImportError):

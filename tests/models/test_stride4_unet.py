@@ -14,15 +14,15 @@ from torch import nn
 
 from cxr.export.graph import write_onnx
 from cxr.models.card import ModelCard, Normalization, PixelSpec
-from cxr.models.fast_decoder import DECODER_CHANNELS, FastDecoder, FastUnet
+from cxr.models.stride4_unet import ARCHITECTURE, DECODER_CHANNELS, Stride4Decoder, Stride4Unet
 from cxr.models.segmenter import Segmenter, predictor
 
 ENCODERS = ["timm-tf_efficientnet_lite0", "resnet18"]
 
 
-def build(encoder: str, classes: int = 2) -> FastUnet:
+def build(encoder: str, classes: int = 2) -> Stride4Unet:
     torch.manual_seed(0)
-    return FastUnet(get_encoder(encoder), classes).eval()
+    return Stride4Unet(get_encoder(encoder), classes).eval()
 
 
 def get_encoder(name: str) -> Any:
@@ -41,7 +41,7 @@ def test_network_returns_one_logit_map_per_class_at_the_size_of_the_input(encode
 def test_decoder_stops_at_a_quarter_of_the_input() -> None:
     widths = (1, 8, 12, 16, 24, 32)
     features = [torch.randn(1, width, 64 >> level, 96 >> level) for level, width in enumerate(widths)]
-    decoder = FastDecoder(widths, (20, 12, 8)).eval()
+    decoder = Stride4Decoder(widths, (20, 12, 8)).eval()
     assert decoder(features).shape == (1, 8, 16, 24)
 
 
@@ -51,7 +51,7 @@ def test_decoder_has_one_convolution_per_level_each_with_normalization_and_relu(
 
 
 def test_decoder_channels_set_the_widths() -> None:
-    convolutions = [block[0] for block in FastUnet(get_encoder("resnet18"), 1, (32, 16, 8)).decoder.blocks]
+    convolutions = [block[0] for block in Stride4Unet(get_encoder("resnet18"), 1, (32, 16, 8)).decoder.blocks]
     assert [layer.out_channels for layer in convolutions] == [32, 16, 8]
 
 
@@ -62,16 +62,16 @@ def exported(
     normalization = Normalization(0.449, 0.226)
     segmenter = Segmenter(build(request.param), normalization).eval()
     card = ModelCard(
-        name="fast",
+        name="stride4",
         classes=("lung", "lesion"),
-        architecture="fast",
+        architecture=ARCHITECTURE,
         encoder=request.param,
         pixels=PixelSpec(64, 96),
         normalization=normalization,
         thresholds=(0.5, 0.5),
         license="Apache-2.0",
     )
-    path = tmp_path_factory.mktemp("fast") / "model.onnx"
+    path = tmp_path_factory.mktemp("unet-s4") / "model.onnx"
     write_onnx(segmenter, card, path)
     return segmenter, path
 

@@ -18,6 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+ARCHITECTURE = "unet-s4"
+"""The name that `--architecture` and the model card have for it."""
+
 DECODER_CHANNELS = (96, 64, 48)
 """Widths at strides 16, 8 and 4."""
 
@@ -35,7 +38,7 @@ class ConvBlock(nn.Sequential):
         )
 
 
-class FastDecoder(nn.Module):
+class Stride4Decoder(nn.Module):
     """Merge the encoder's maps from stride 32 up to stride 4.
 
     Parameters
@@ -64,8 +67,8 @@ class FastDecoder(nn.Module):
         return merged
 
 
-class FastUnet(nn.Module):
-    """An encoder, the fast decoder and a 1 x 1 head whose logits are enlarged to the size of the input.
+class Stride4Unet(nn.Module):
+    """An encoder, a decoder that stops at stride 4, and a 1 x 1 head whose logits are enlarged to the size of the input.
 
     Parameters
     ----------
@@ -83,7 +86,7 @@ class FastUnet(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.decoder = FastDecoder(encoder.out_channels, decoder_channels)
+        self.decoder = Stride4Decoder(encoder.out_channels, decoder_channels)
         self.segmentation_head = nn.Conv2d(decoder_channels[-1], classes, 1)
         _initialize(self.decoder)
 

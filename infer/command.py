@@ -13,7 +13,7 @@ from ..cli import PathType, cxr_command
 from ..data.decode.options import MAX_PIXELS
 from ..errors import CxrError, ExitCode
 from ..machine.progress import Progress
-from .records import MaskFormat
+from .outputs.masks import MaskFormat
 from .runtime.providers import PROVIDER_NAMES
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield f"{summary.rows} images measured, {summary.failed} failed"
     for cause, count in summary.causes:
         yield f"  {count} x {cause}"
-    if summary.treated:
+    if summary.processed:
         yield f"{summary.rate:.1f} images per second on {summary.provider}, in {summary.seconds:.1f} s"
     else:
         yield "nothing to do: this run was complete"

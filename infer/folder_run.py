@@ -13,12 +13,13 @@ from typing import Any
 
 from ..data.columns import COMPONENT_COLUMNS
 from ..errors import InputError, OutputError
-from ..machine.files import write_json, write_text
+from ..machine.files import remove_temporary_files, write_json, write_text
 from ..machine.progress import Progress
 from .image_features import feature_columns
-from .outputs.images import overlay_path, remove_images, remove_temporary_files
 from .outputs.journal import Journal
 from .outputs.manifest import MANIFEST, REPORT, Identity, describe, earlier_run
+from .outputs.masks import MASKS, all_mask_sinks
+from .outputs.overlays import OVERLAYS, overlay_path, remove_overlays
 from .outputs.parquet import parquet_path, write_parquet
 from .outputs.report import render
 from .outputs.summary import RunSummary, summarize
@@ -27,13 +28,11 @@ from .outputs.tables import (
     FAILURE_COLUMNS,
     FAILURES,
     FEATURES,
-    MASK_COLUMNS,
-    MASK_TABLE,
     failure_line,
     read_rows,
 )
 from .pipeline import Pipeline
-from .records import Failure, ImageFile, MaskFormat, Outcome
+from .records import Failure, ImageFile, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +75,7 @@ class FolderRun:
             If the output folder cannot be written, or holds another run's results.
         """
         session, settings = self.pipeline.session, self.pipeline.settings
-        identity = Identity.of(self.root, session, settings)
+        identity = Identity.of(self.root, session, settings, self.pipeline.masks.format)
         earlier_run(self._out, identity, overwrite=self.overwrite)  # raises before anything is written
         started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
         with Journal(self._out, self._headers()) as journal:
@@ -88,7 +87,7 @@ class FolderRun:
             if earlier is not None and finished and not remaining and earlier["status"] == "done":
                 log.info("%s: nothing to do, this run is complete", self._out)
                 self._write_parquet()
-                return summarize(session, settings, 0, 0.0)
+                return summarize(session, settings, self.pipeline.masks, 0, 0.0)
             write_json(self._out / MANIFEST, manifest)
             total = len(finished) + len(remaining)
             self._measure(remaining, journal, lambda done: progress(len(finished) + done, total))
@@ -96,21 +95,24 @@ class FolderRun:
 
     def _headers(self) -> dict[str, Sequence[str]]:
         """Return the columns of each table of the run, by its file name."""
-        headers: dict[str, Sequence[str]] = {
+        return {
             FEATURES: feature_columns(self.pipeline.session.card),
             COMPONENT_TABLE: COMPONENT_COLUMNS,
             FAILURES: FAILURE_COLUMNS,
+            **self.pipeline.masks.tables,
         }
-        if self.pipeline.settings.masks is MaskFormat.RLE:
-            headers[MASK_TABLE] = MASK_COLUMNS
-        return headers
 
     def _resume_or_begin(
         self, journal: Journal, earlier: dict[str, Any] | None, manifest: dict[str, Any], keys: set[str]
     ) -> set[str]:
         """Open or create the tables, and return the keys of the finished images."""
-        parquet = [parquet_path(self._out / name).name for name in (*self._headers(), MASK_TABLE)]
-        remove_temporary_files(self._out, (MANIFEST, REPORT, *parquet))
+        session = self.pipeline.session
+        sinks = all_mask_sinks(session.card, session.model_hash)
+        tables = {*self._headers(), *(name for sink in sinks for name in sink.tables)}
+        parquet = [parquet_path(self._out / name) for name in tables]
+        report = self._out / REPORT
+        for path in (self._out / MANIFEST, report, *parquet, self._out / MASKS, self._out / OVERLAYS):
+            remove_temporary_files(path)
         if earlier is not None and not self.overwrite and journal.resume():
             finished = self._finished_keys()
             log.info("%s: resuming after %d finished images", self._out, len(finished))
@@ -119,9 +121,12 @@ class FolderRun:
         journal.clear()
         if earlier is not None:
             # A killed run may have written the masks of an image but not its row: `keys` covers those.
-            remove_images(self._out, earlier["model"]["classes"], self._finished_keys() | keys)
-            for name in (MASK_TABLE, REPORT, *parquet):
-                (self._out / name).unlink(missing_ok=True)
+            keys |= self._finished_keys()
+            for sink in sinks:
+                sink.remove(self._out, keys, earlier["model"]["classes"])
+            remove_overlays(self._out, keys)
+            for path in (report, *parquet):
+                path.unlink(missing_ok=True)
         write_json(self._out / MANIFEST, manifest)
         journal.begin()
         return set()
@@ -167,15 +172,17 @@ class FolderRun:
         for table, text in outcome.text.items():
             journal.append(table, text)
 
-    def _finish(self, manifest: dict[str, Any], treated: int, seconds: float) -> RunSummary:
+    def _finish(self, manifest: dict[str, Any], processed: int, seconds: float) -> RunSummary:
         """Write the Parquet tables, the report and the final manifest."""
         self._write_parquet()
         stages = {str(stage): value for stage, value in self.pipeline.timer.seconds.items()}
-        summary = summarize(self.pipeline.session, self.pipeline.settings, treated, seconds)
+        summary = summarize(
+            self.pipeline.session, self.pipeline.settings, self.pipeline.masks, processed, seconds
+        )
         done = manifest | {
             "status": "done",
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "counts": {"rows": summary.rows, "failures": summary.failed, "treated": treated},
+            "counts": {"rows": summary.rows, "failures": summary.failed, "processed": processed},
             "seconds": {name: round(value, 3) for name, value in (stages | {"total": seconds}).items()},
         }
         rows = list(read_rows(self._out / FEATURES))

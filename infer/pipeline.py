@@ -23,16 +23,10 @@ from ..models.preprocess import Placement, Probability, prepare
 from .concurrency import ordered_map, single_threaded_opencv, thread_pool
 from .failure_causes import describe_error, exhausted_resource, is_disk_error
 from .image_features import ImageMeasurement, measure_image, patient_of
-from .outputs.images import mask_path, overlay_path, segmentation_path, write_mask, write_overlay
-from .outputs.tables import (
-    COMPONENT_TABLE,
-    FEATURES,
-    MASK_TABLE,
-    component_lines,
-    feature_line,
-    mask_lines,
-)
-from .records import Failure, ImageFile, ImageRows, MaskFormat, Outcome, Settings, Stage
+from .outputs.masks import MaskSink, NoMasks
+from .outputs.overlays import overlay_path, write_overlay
+from .outputs.tables import COMPONENT_TABLE, FEATURES, component_lines, feature_line
+from .records import Failure, ImageFile, ImageRows, Outcome, Settings, Stage
 from .runtime.session import Session
 from .timing import StageTimer
 
@@ -70,11 +64,12 @@ class _ImageFailedError(Exception):
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The stages of a run, with their model and settings, and the time that each stage took."""
+    """The stages of a run, with their model, settings and masks, and the time that each stage took."""
 
     session: Session
     settings: Settings
     batch_size: int
+    masks: MaskSink = field(default_factory=NoMasks)
     timer: StageTimer = field(default_factory=StageTimer)
 
     def run(self, entries: Iterable[ImageFile | Failure]) -> Generator[Outcome, None, None]:
@@ -159,17 +154,10 @@ class Pipeline:
         )
 
     def _write(self, image: _PreparedImage, measured: ImageMeasurement) -> None:
-        out, file, mask_format = self.settings.out, image.file, self.settings.masks
-        if mask_format is MaskFormat.PNG:
-            for name, mask in measured.masks.items():
-                write_mask(mask_path(out, name, file.key), mask)
-        elif mask_format is MaskFormat.DICOM_SEG:
-            from .outputs.dicom_seg import write_segmentation
-
-            session, path = self.session, segmentation_path(out, file.key)
-            write_segmentation(path, file.path, measured.masks, session.card, model_hash=session.model_hash)
+        out = self.settings.out
+        self.masks.write(out, image.file, measured.masks)
         if image.pixels is not None:
-            write_overlay(overlay_path(out, file.key), image.pixels, measured.masks)
+            write_overlay(overlay_path(out, image.file.key), image.pixels, measured.masks)
 
     def _rows(self, image: _PreparedImage, measured: ImageMeasurement) -> ImageRows:
         key, placement = image.file.key, image.placement
@@ -178,9 +166,8 @@ class Pipeline:
         text = {
             FEATURES: feature_line(key, patient, size, image.spacing_mm, measured.features),
             COMPONENT_TABLE: component_lines(key, measured),
+            **self.masks.rows(key, measured.masks),
         }
-        if self.settings.masks is MaskFormat.RLE:
-            text[MASK_TABLE] = mask_lines(key, measured.masks)
         return ImageRows(key, text)
 
     def _run_stage(

@@ -10,20 +10,9 @@ from pathlib import Path
 from ..data.decode.options import DecodeOptions
 
 
-class MaskFormat(StrEnum):
-    """The formats in which masks can be written."""
-
-    PNG = "png"
-    """One file per image and class, one bit per pixel."""
-    RLE = "rle"
-    """One row per image and class in `masks.csv`."""
-    DICOM_SEG = "dicom-seg"
-    """One DICOM Segmentation object per image, which belongs to the image's study."""
-
-
 @dataclass(frozen=True)
 class Settings:
-    """How a run measures each image, and what it writes; the model is not part of it.
+    """How a run measures each image; neither its model nor the format of its masks is part of it.
 
     Attributes
     ----------
@@ -33,8 +22,6 @@ class Settings:
         For every class, in place of the card's thresholds.
     min_area : int
         Components of fewer pixels are dropped.
-    masks : MaskFormat or None
-        The format of the masks; None: masks are not written.
     overlays : bool
         Whether the images are written with the outlines of the masks.
     decoding : DecodeOptions
@@ -44,7 +31,6 @@ class Settings:
     out: Path
     threshold: float | None = None
     min_area: int = 0
-    masks: MaskFormat | None = None
     overlays: bool = False
     decoding: DecodeOptions = field(default_factory=DecodeOptions)
 

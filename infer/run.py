@@ -13,12 +13,14 @@ from ..machine.progress import Progress, no_progress
 from ..models.shipped import find_model
 from .folder_run import FolderRun
 from .listing import list_folder
-from .outputs.images import MASKS, OVERLAYS, check_distinct_names
 from .outputs.manifest import earlier_provider
+from .outputs.masks import MASKS, MaskFormat, mask_sink
+from .outputs.overlays import OVERLAYS
+from .outputs.png_files import check_distinct_names
 from .outputs.summary import RunSummary
 from .pipeline import Pipeline
 from .preload import preloading_kernels
-from .records import MaskFormat, Settings
+from .records import Settings
 from .runtime.providers import AUTO, PROVIDERS
 from .runtime.session import Session
 
@@ -109,7 +111,7 @@ def infer_folder(
     mask_format = _mask_format(masks)
     root, out = Path(folder), Path(out)
     entries = list_folder(root, skip=(out / MASKS, out / OVERLAYS))
-    if mask_format is MaskFormat.PNG or overlays:
+    if overlays:
         check_distinct_names(entry.key for entry in entries)
     with preloading_kernels():
         session = Session.open(
@@ -121,13 +123,11 @@ def infer_folder(
             allow_external_data=allow_external_data,
         )
     log.info("model: %s (%s); provider: %s", session.path, session.card.name, session.provider)
-    if mask_format is MaskFormat.DICOM_SEG:
-        from .outputs.dicom_seg import check_card
-
-        check_card(session.card)
+    sink = mask_sink(mask_format, session.card, session.model_hash)
+    sink.check(entry.key for entry in entries)
     decoding = DecodeOptions(max_pixels, salt=salt_key(salt))
-    settings = Settings(out, threshold, min_area, mask_format, overlays, decoding)
-    pipeline = Pipeline(session, settings, batch_size or session.batch_size)
+    settings = Settings(out, threshold, min_area, overlays, decoding)
+    pipeline = Pipeline(session, settings, batch_size or session.batch_size, sink)
     run = FolderRun(root, pipeline, _as_json(arguments), overwrite, strict, parquet)
     return run.execute(entries, progress or no_progress)
 

@@ -38,6 +38,16 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_temporary_files(path: Path) -> None:
+    """Remove the temporary files that killed processes left for a file, or for all files of a folder."""
+    if path.is_dir():
+        found = list(path.rglob(".*.part-*"))
+    else:
+        found = list(path.parent.glob(f".{path.stem}.part-*{path.suffix}"))
+    for temporary in found:
+        temporary.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as UTF-8, atomically; line ends are the same on every system."""
     with replacing(path) as temporary:

@@ -15,8 +15,9 @@ import msgspec
 from ...data.pseudonym import pseudonym
 from ...errors import OutputError
 from ...machine.packages import versions
-from ..records import MaskFormat, Settings
+from ..records import Settings
 from ..runtime.session import Session
+from .masks import MaskFormat
 from .tables import COMPONENT_TABLE, FAILURES, FEATURES, MASK_TABLE
 
 MANIFEST, REPORT = "run.json", "report.html"
@@ -41,7 +42,9 @@ class Identity:
     salt: str | None
 
     @classmethod
-    def of(cls, folder: Path, session: Session, settings: Settings) -> Identity:
+    def of(
+        cls, folder: Path, session: Session, settings: Settings, mask_format: MaskFormat | None
+    ) -> Identity:
         """Identify a run; model and card by their sha256, the salt by the pseudonym of an empty name."""
         decoding = settings.decoding
         return cls(
@@ -52,7 +55,7 @@ class Identity:
             provider=session.provider,
             threshold=settings.threshold,
             min_area=settings.min_area,
-            masks=settings.masks,
+            masks=mask_format,
             overlays=settings.overlays,
             max_pixels=decoding.max_pixels,
             salt=None if decoding.salt is None else pseudonym(decoding.salt),

@@ -70,7 +70,7 @@ def _facts(manifest: dict[str, Any]) -> list[tuple[str, str]]:
         ("Provider", manifest["provider"]),
         ("Rows", str(counts["rows"])),
         ("Failures", str(counts["failures"])),
-        ("Images per second", f"{counts['treated'] / max(seconds['total'], 1e-9):.1f}"),
+        ("Images per second", f"{counts['processed'] / max(seconds['total'], 1e-9):.1f}"),
         ("Seconds per stage, summed over threads", stages),
         ("Finished", manifest["finished"]),
     ]

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..records import MaskFormat, Settings
+from ..records import Settings
 from ..runtime.session import Session
-from .images import MASKS, OVERLAYS
 from .manifest import MANIFEST, REPORT
-from .tables import COMPONENT_TABLE, FAILURES, FEATURES, MASK_TABLE, read_rows
+from .masks import MaskSink
+from .overlays import OVERLAYS
+from .tables import COMPONENT_TABLE, FAILURES, FEATURES, read_rows
 
 _CAUSES_SHOWN = 3
 
@@ -25,7 +26,7 @@ class RunSummary:
     ----------
     rows, failed : int
         Rows of `features.csv` and of `failures.csv`, including those of earlier, interrupted runs.
-    treated : int
+    processed : int
         Images that this call measured or failed on; 0 if the run was complete before.
     causes : tuple of (str, int)
         The three most common causes of failure and their counts.
@@ -38,7 +39,7 @@ class RunSummary:
     provider: str
     rows: int
     failed: int
-    treated: int
+    processed: int
     seconds: float
     causes: tuple[tuple[str, int], ...]
     files: tuple[str, ...]
@@ -46,15 +47,15 @@ class RunSummary:
     @property
     def rate(self) -> float:
         """Images per second in this call."""
-        return self.treated / self.seconds if self.seconds else 0.0
+        return self.processed / self.seconds if self.seconds else 0.0
 
 
-def summarize(session: Session, settings: Settings, treated: int, seconds: float) -> RunSummary:
+def summarize(
+    session: Session, settings: Settings, masks: MaskSink, processed: int, seconds: float
+) -> RunSummary:
     """Count the rows and files in the output folder."""
     failures = list(read_rows(settings.out / FAILURES))
-    files = [FEATURES, COMPONENT_TABLE, FAILURES]
-    if settings.masks is not None:
-        files.append(MASK_TABLE if settings.masks is MaskFormat.RLE else f"{MASKS}/")
+    files = [FEATURES, COMPONENT_TABLE, FAILURES, *masks.outputs]
     files += sorted(path.name for path in settings.out.glob("*.parquet"))
     files += [f"{OVERLAYS}/"] * settings.overlays + [MANIFEST, REPORT]
     return RunSummary(
@@ -63,7 +64,7 @@ def summarize(session: Session, settings: Settings, treated: int, seconds: float
         provider=session.provider,
         rows=sum(1 for _ in read_rows(settings.out / FEATURES)),
         failed=len(failures),
-        treated=treated,
+        processed=processed,
         seconds=seconds,
         causes=_most_common_causes(failures),
         files=tuple(files),

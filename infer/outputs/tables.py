@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ...data.columns import COMPONENT_FIELDS
 from ...data.csv_files import csv_line, read_csv_rows
-from ...data.image import Gray
 from ..image_features import ImageMeasurement
 from ..records import Failure
 
@@ -41,13 +40,6 @@ def component_lines(key: str, measured: ImageMeasurement) -> str:
         numbers = (_COMPONENT_FORMAT % tuple(values)).replace("nan", "").replace("-0.000000", "0.000000")
         lines.append(f"{csv_line((key, label, class_name))[:-1]},{numbers}\n")
     return "".join(lines)
-
-
-def mask_lines(key: str, masks: Mapping[str, Gray]) -> str:
-    """Write an image's lines of `masks.csv`, one per class."""
-    from .rle import encode
-
-    return "".join(csv_line((key, name, *mask.shape, encode(mask))) for name, mask in masks.items())
 
 
 def failure_line(failure: Failure) -> str:

@@ -81,7 +81,7 @@ def test_run_killed_at_any_moment_resumes_to_the_same_bytes(
     assert run.returncode in (-signal.SIGKILL, 0)  # 0 if this run was much faster than the timed one
     summary = infer_folder(folder, model=model, out=tmp_path, masks="png")
     assert contents(tmp_path) == expected
-    assert summary.treated < IMAGES
+    assert summary.processed < IMAGES
 
 
 def test_run_interrupted_repeatedly_still_finishes(
@@ -119,5 +119,5 @@ def test_full_disk_ends_the_run_which_resumes_once_there_is_space(
         infer_folder(folder, model=model, out=out, masks="png")
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     summary = infer_folder(folder, model=model, out=out, masks="png")
-    assert 0 < summary.treated < IMAGES
+    assert 0 < summary.processed < IMAGES
     assert contents(out) == expected

@@ -65,7 +65,7 @@ def test_strict_run_stops_at_the_first_failure_and_resumes_after_the_repair(
     assert [row["image"] for row in read_table(out / "features.csv")] == ["a.png"]
     assert read_table(out / "failures.csv") == []
     draw(tmp_path / "in" / "b.png")
-    assert infer_folder(tmp_path / "in", model=model, out=out, strict=True).treated == 2
+    assert infer_folder(tmp_path / "in", model=model, out=out, strict=True).processed == 2
     assert [row["image"] for row in read_table(out / "features.csv")] == ["a.png", "b.png", "c.png"]
 
 

@@ -16,8 +16,11 @@ from cxr.data.decode.reader import read_image
 from cxr.data.image import Radiograph
 from cxr.errors import ModelError, OutputError
 from cxr.infer import pipeline
+from cxr.infer.outputs import masks_png
+from cxr.infer.outputs.masks import MaskSink, NoMasks
+from cxr.infer.outputs.masks_png import PngMasks
 from cxr.infer.pipeline import Pipeline
-from cxr.infer.records import Failure, ImageFile, ImageRows, MaskFormat, Settings, Stage
+from cxr.infer.records import Failure, ImageFile, ImageRows, Settings, Stage
 from cxr.infer.runtime.session import Session
 
 
@@ -28,9 +31,16 @@ def files(draw_many: Callable[[Path, int], Path], tmp_path: Path) -> list[ImageF
 
 
 def open_pipeline(
-    model: Path, out: Path, *, threads: int = 4, batch_size: int = 4, **settings: Any
+    model: Path,
+    out: Path,
+    *,
+    threads: int = 4,
+    batch_size: int = 4,
+    masks: MaskSink | None = None,
+    overlays: bool = False,
 ) -> Pipeline:
-    return Pipeline(Session.open(model, threads=threads), Settings(out, **settings), batch_size)
+    session = Session.open(model, threads=threads)
+    return Pipeline(session, Settings(out, overlays=overlays), batch_size, masks or NoMasks())
 
 
 def test_rows_keep_the_order_of_the_files_whichever_is_ready_first(
@@ -95,7 +105,7 @@ def test_failures_keep_their_place_among_the_rows(
         ("decode", "read_image", {}),
         ("prepare", "prepare", {}),
         ("measure", "measure_image", {}),
-        ("write", "write_mask", {"masks": MaskFormat.PNG}),
+        ("write", "write_png", {"masks": PngMasks()}),
         ("write", "write_overlay", {"overlays": True}),
     ],
 )
@@ -109,7 +119,7 @@ def test_error_in_any_stage_of_one_image_leaves_the_others_measured(
     settings: dict[str, Any],
 ) -> None:
     once = Lock()
-    module = isolation if stage == "decode" else pipeline
+    module = {"read_image": isolation, "write_png": masks_png}.get(name, pipeline)
     original = getattr(module, name)
 
     def fail_once(*args: Any, **kwargs: Any) -> Any:
@@ -149,14 +159,14 @@ def test_disk_that_cannot_be_written_ends_the_run(
 ) -> None:
     (tmp_path / "masks").write_text("in the way")
     with pytest.raises(OutputError, match="masks"):
-        list(open_pipeline(model, tmp_path, masks=MaskFormat.PNG).run(files))
+        list(open_pipeline(model, tmp_path, masks=PngMasks()).run(files))
 
 
 def test_name_too_long_for_a_mask_fails_that_image_only(
     model: Path, tmp_path: Path, draw: Callable[..., Path], files: list[ImageFile]
 ) -> None:
     long = draw(tmp_path / "in" / ("x" * 250 + ".png"))
-    first, second = open_pipeline(model, tmp_path / "out", masks=MaskFormat.PNG).run(
+    first, second = open_pipeline(model, tmp_path / "out", masks=PngMasks()).run(
         [ImageFile(long.name, long), files[0]]
     )
     assert isinstance(first, Failure)
@@ -193,7 +203,7 @@ def test_closing_early_ends_the_threads_and_restores_opencv(
 
 
 def test_time_of_each_stage_is_measured(model: Path, tmp_path: Path, files: list[ImageFile]) -> None:
-    opened = open_pipeline(model, tmp_path, masks=MaskFormat.PNG)
+    opened = open_pipeline(model, tmp_path, masks=PngMasks())
     list(opened.run(files))
     spent = {stage for stage, seconds in opened.timer.seconds.items() if seconds > 0}
     assert spent == set(Stage) - {Stage.LIST}

@@ -34,7 +34,7 @@ def test_complete_run_is_left_unchanged(
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
     with caplog.at_level(logging.INFO):
         summary = infer_folder(tmp_path / "in", model=model, out=finished, masks="png", batch_size=3)
-    assert (summary.rows, summary.treated) == (6, 0)
+    assert (summary.rows, summary.processed) == (6, 0)
     assert "nothing to do" in caplog.text
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()} == before
 
@@ -43,7 +43,7 @@ def test_images_added_later_are_appended(model: Path, tmp_path: Path, finished: 
     before = (finished / "features.csv").read_bytes()
     draw(tmp_path / "in" / "00" / "later.png")
     summary = infer_folder(tmp_path / "in", model=model, out=finished, masks="png")
-    assert (summary.rows, summary.treated) == (7, 1)
+    assert (summary.rows, summary.processed) == (7, 1)
     assert (finished / "features.csv").read_bytes().startswith(before)
 
 
@@ -129,7 +129,7 @@ def test_damaged_output_folder_can_be_overwritten(
     assert (out / "features.csv").read_bytes() == expected
 
 
-@pytest.mark.parametrize("step", ["clear", "begin", "remove_images"])
+@pytest.mark.parametrize("step", ["clear", "begin", "remove_overlays"])
 def test_interrupted_overwrite_never_mixes_two_runs(
     model: Path,
     tmp_path: Path,
@@ -147,7 +147,7 @@ def test_interrupted_overwrite_never_mixes_two_runs(
     other = draw_many(tmp_path / "other", 3)
     arguments: dict[str, Any] = {"model": model, "out": finished, "masks": "png"}
     with monkeypatch.context() as patch:
-        patch.setattr(folder_run if step == "remove_images" else Journal, step, interrupt)
+        patch.setattr(folder_run if step == "remove_overlays" else Journal, step, interrupt)
         with pytest.raises(KeyboardInterrupt):
             infer_folder(other, overwrite=True, **arguments)
     infer_folder(other, overwrite=step != "begin", **arguments)

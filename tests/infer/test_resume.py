@@ -34,7 +34,7 @@ def test_resumed_run_gives_the_same_bytes(
     assert json.loads((out / "run.json").read_text())["status"] == "running"
     assert len(read_table(out / "features.csv")) == 16
     summary = infer_folder(folder, out=out, **arguments)
-    assert summary.treated == 13
+    assert summary.processed == 13
     infer_folder(folder, out=tmp_path / "whole", **arguments)
     assert contents(out) == contents(tmp_path / "whole")
 

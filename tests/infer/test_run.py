@@ -84,7 +84,7 @@ def test_run_json_describes_the_run(model: Path, tmp_path: Path, draw_many: Fill
     assert manifest["provider"] == "cpu"
     assert manifest["model"]["sha256"] == Session.open(model).model_hash
     assert manifest["arguments"]["min_area"] == 3
-    assert manifest["counts"] == {"rows": 4, "failures": 0, "treated": 4}
+    assert manifest["counts"] == {"rows": 4, "failures": 0, "processed": 4}
     assert {"decode", "model", "measure", "write", "total"} <= manifest["seconds"].keys()
     assert {"cxr", "onnxruntime", "numpy", "python"} <= manifest["versions"].keys()
 

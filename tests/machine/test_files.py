@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cxr.errors import OutputError
-from cxr.machine.files import make_folder, replacing, write_json, write_text
+from cxr.machine.files import make_folder, remove_temporary_files, replacing, write_json, write_text
 
 
 def test_a_file_is_replaced_only_on_success(tmp_path: Path) -> None:
@@ -54,3 +54,15 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_line_ends_of_text_are_not_translated(tmp_path: Path) -> None:
     write_text(tmp_path / "a.csv", "a\nb\r\nc\rd")
     assert (tmp_path / "a.csv").read_bytes() == b"a\nb\r\nc\rd"
+
+
+def test_only_temporary_files_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    kept = [tmp_path / name for name in ("run.json", ".other.part-7.json", "masks/a.png")]
+    left = [tmp_path / name for name in (".run.part-12345.json", "masks/lung/.a.part-12345.png")]
+    for path in (*kept, *left):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    remove_temporary_files(tmp_path / "run.json")
+    remove_temporary_files(tmp_path / "masks")
+    remove_temporary_files(tmp_path / "never written.html")
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)

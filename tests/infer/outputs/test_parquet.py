@@ -60,7 +60,7 @@ def test_parquet_requested_later_is_written_from_the_finished_tables(
     draw(tmp_path / "in" / "a.png", rectangles)
     infer_folder(tmp_path / "in", model=model, out=tmp_path / "out")
     summary = infer_folder(tmp_path / "in", model=model, out=tmp_path / "out", parquet=True)
-    assert summary.treated == 0
+    assert summary.processed == 0
     assert "features.parquet" in summary.files
     assert pq.read_table(tmp_path / "out" / "features.parquet")["image"].to_pylist() == ["a.png"]
 
@@ -99,4 +99,4 @@ def test_guarded_name_is_recognized_as_finished(
 ) -> None:
     draw(tmp_path / "in" / "=1+1.png", rectangles)
     infer_folder(tmp_path / "in", model=model, out=tmp_path / "out")
-    assert infer_folder(tmp_path / "in", model=model, out=tmp_path / "out").treated == 0
+    assert infer_folder(tmp_path / "in", model=model, out=tmp_path / "out").processed == 0

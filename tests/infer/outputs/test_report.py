@@ -19,7 +19,7 @@ MANIFEST: dict[str, Any] = {
         "intended_use": "research use only",
     },
     "provider": "cpu",
-    "counts": {"rows": 4, "failures": 0, "treated": 4},
+    "counts": {"rows": 4, "failures": 0, "processed": 4},
     "seconds": {"decode": 1.0, "model": 2.0, "total": 2.0},
     "finished": "2026-01-01T00:00:00+00:00",
     "versions": {"cxr": "0.1.0"},

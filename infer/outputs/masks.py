@@ -1,0 +1,133 @@
+"""The formats in which a run can write masks, and what each of them implements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ...data.image import Gray
+    from ...models.card import ModelCard
+    from ..records import ImageFile
+
+MASKS = "masks"
+"""The folder of the formats that write files."""
+
+
+class MaskFormat(StrEnum):
+    """The formats in which masks can be written."""
+
+    PNG = "png"
+    """One file per image and class, one bit per pixel."""
+    RLE = "rle"
+    """One row per image and class in `masks.csv`."""
+    DICOM_SEG = "dicom-seg"
+    """One DICOM Segmentation object per image, which belongs to the image's study."""
+
+
+class MaskSink(Protocol):
+    """Writes the masks of a run in one format: as files, or as rows of a table.
+
+    Attributes
+    ----------
+    format : MaskFormat or None
+        None: masks are not written.
+    tables : mapping of str to sequence of str
+        The columns of each table that `rows` fills, by its file name.
+    outputs : tuple of str
+        The names of the files and folders in the output folder.
+    """
+
+    @property
+    def format(self) -> MaskFormat | None:
+        """See the class."""
+
+    @property
+    def tables(self) -> Mapping[str, Sequence[str]]:
+        """See the class."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """See the class."""
+
+    def check(self, keys: Iterable[str]) -> None:
+        """Check before a run that the masks of these images can be written.
+
+        Raises
+        ------
+        CxrError
+            Naming the cause and the remedy.
+        """
+
+    def write(self, out: Path, image: ImageFile, masks: Mapping[str, Gray]) -> None:
+        """Write the files of one image.
+
+        Parameters
+        ----------
+        out : Path
+            The output folder.
+        image : ImageFile
+            The image that the masks belong to.
+        masks : mapping of str to ndarray of uint8, shape (height, width), 0 or 1
+            By class, at the image's own size.
+
+        Raises
+        ------
+        InputError
+            If the image cannot have masks in this format.
+        OutputError
+            If a file cannot be written.
+        """
+
+    def rows(self, key: str, masks: Mapping[str, Gray]) -> Mapping[str, str]:
+        """Return the rows of one image: the text to append to each table, by its file name."""
+
+    def remove(self, out: Path, keys: Iterable[str], classes: Sequence[str]) -> None:
+        """Remove what an earlier run wrote for these images and classes, and nothing else."""
+
+
+@dataclass(frozen=True)
+class NoMasks:
+    """The sink of a run that writes no masks."""
+
+    format: MaskFormat | None = None
+    tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+
+    def check(self, keys: Iterable[str]) -> None:
+        """Accept any image."""
+
+    def write(self, out: Path, image: ImageFile, masks: Mapping[str, Gray]) -> None:
+        """Write nothing."""
+
+    def rows(self, key: str, masks: Mapping[str, Gray]) -> Mapping[str, str]:
+        """Return no rows."""
+        return {}
+
+    def remove(self, out: Path, keys: Iterable[str], classes: Sequence[str]) -> None:
+        """Remove nothing."""
+
+
+def mask_sink(mask_format: MaskFormat | None, card: ModelCard, model_hash: str) -> MaskSink:
+    """Return the sink of a format, for the masks of one model."""
+    from .masks_dicom_seg import DicomSegMasks
+    from .masks_png import PngMasks
+    from .masks_rle import RleMasks
+
+    match mask_format:
+        case None:
+            return NoMasks()
+        case MaskFormat.PNG:
+            return PngMasks()
+        case MaskFormat.RLE:
+            return RleMasks()
+        case MaskFormat.DICOM_SEG:
+            return DicomSegMasks(card, model_hash)
+
+
+def all_mask_sinks(card: ModelCard, model_hash: str) -> tuple[MaskSink, ...]:
+    """Return the sinks of every format: an earlier run may have used another than this one."""
+    return tuple(mask_sink(mask_format, card, model_hash) for mask_format in MaskFormat)

@@ -1,0 +1,45 @@
+"""Masks as DICOM Segmentation objects: `masks/<key>.seg.dcm`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...data.image import Gray
+from ...models.card import ModelCard
+from ..records import ImageFile
+from .dicom_seg import check_card, write_segmentation
+from .masks import MASKS, MaskFormat
+
+
+@dataclass(frozen=True)
+class DicomSegMasks:
+    """Writes one DICOM Segmentation object per image, with a segment per class; see `MaskSink`."""
+
+    card: ModelCard
+    model_hash: str
+    format: MaskFormat = MaskFormat.DICOM_SEG
+    tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    outputs: tuple[str, ...] = (f"{MASKS}/",)
+
+    def check(self, keys: Iterable[str]) -> None:
+        """Check that the extra is installed and the model's names can be written in a DICOM file."""
+        check_card(self.card)
+
+    def write(self, out: Path, image: ImageFile, masks: Mapping[str, Gray]) -> None:
+        """Write the object of one image, which must be a DICOM file."""
+        write_segmentation(_path(out, image.key), image.path, masks, self.card, model_hash=self.model_hash)
+
+    def rows(self, key: str, masks: Mapping[str, Gray]) -> Mapping[str, str]:
+        """Return no rows."""
+        return {}
+
+    def remove(self, out: Path, keys: Iterable[str], classes: Sequence[str]) -> None:
+        """Remove the objects of these images."""
+        for key in keys:
+            _path(out, key).unlink(missing_ok=True)
+
+
+def _path(out: Path, key: str) -> Path:
+    return out / MASKS / f"{key}.seg.dcm"

@@ -1,0 +1,47 @@
+"""Masks as PNG files of one bit per pixel: `masks/<class>/<key>.png`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ...data.image import Gray
+from ..records import ImageFile
+from .masks import MASKS, MaskFormat
+from .png_files import check_distinct_names, png_name, write_png
+
+
+@dataclass(frozen=True)
+class PngMasks:
+    """Writes one PNG file per image and class; see `MaskSink`."""
+
+    format: MaskFormat = MaskFormat.PNG
+    tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    outputs: tuple[str, ...] = (f"{MASKS}/",)
+
+    def check(self, keys: Iterable[str]) -> None:
+        """Check that no two images would be written to the same file."""
+        check_distinct_names(keys)
+
+    def write(self, out: Path, image: ImageFile, masks: Mapping[str, Gray]) -> None:
+        """Write the masks of one image."""
+        for class_name, mask in masks.items():
+            write_png(_path(out, class_name, image.key), mask * np.uint8(255), [cv2.IMWRITE_PNG_BILEVEL, 1])
+
+    def rows(self, key: str, masks: Mapping[str, Gray]) -> Mapping[str, str]:
+        """Return no rows."""
+        return {}
+
+    def remove(self, out: Path, keys: Iterable[str], classes: Sequence[str]) -> None:
+        """Remove the masks of these images and classes."""
+        for key in keys:
+            for class_name in classes:
+                _path(out, class_name, key).unlink(missing_ok=True)
+
+
+def _path(out: Path, class_name: str, key: str) -> Path:
+    return out / MASKS / class_name / png_name(key)

@@ -1,0 +1,66 @@
+"""PNG files that are named after the images they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+import cv2
+
+from ...data.image import Gray
+from ...errors import InputError
+from ...machine.files import replacing
+
+
+def png_name(key: str) -> str:
+    """Return the path of the PNG for an image: its key, plus `.png` if the key does not end so."""
+    return key if key.lower().endswith(".png") else f"{key}.png"
+
+
+def check_distinct_names(keys: Iterable[str]) -> None:
+    """Check that no two images would be written to the same file.
+
+    Raises
+    ------
+    InputError
+        Naming two that would, such as `a` and `a.png`, or `a.jpg` and the folder `a.jpg.png`.
+    """
+    key_of_file: dict[str, str] = {}
+    key_of_folder: dict[str, str] = {}
+    for key in keys:
+        name = png_name(key)
+        folders = [str(parent) for parent in PurePosixPath(name).parents]
+        other = (
+            key_of_file.get(name)
+            or key_of_folder.get(name)
+            or next((key_of_file[folder] for folder in folders if folder in key_of_file), None)
+        )
+        if other is not None:
+            raise InputError(
+                f"{other} and {key} would both write {name}; rename one, or run without masks and overlays"
+            )
+        key_of_file[name] = key
+        key_of_folder |= dict.fromkeys(folders, key)
+
+
+def write_png(path: Path, pixels: Gray, options: Sequence[int] = ()) -> None:
+    """Write a PNG file atomically.
+
+    Parameters
+    ----------
+    path : Path
+    pixels : ndarray of uint8, shape (height, width) or (height, width, 3)
+        Gray, or colors in OpenCV's order.
+    options : sequence of int
+        Flags of OpenCV and their values.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    encoded, data = cv2.imencode(".png", pixels, list(options))
+    if not encoded:
+        raise ValueError(f"an image of {pixels.shape} cannot be encoded as PNG")
+    with replacing(path) as temporary:
+        temporary.write_bytes(data.tobytes())

@@ -68,7 +68,7 @@ class Stride4Decoder(nn.Module):
 
 
 class Stride4Unet(nn.Module):
-    """An encoder, a decoder that stops at stride 4, and a 1 x 1 head whose logits are enlarged to the size of the input.
+    """An encoder, a decoder that stops at stride 4, and a 1 x 1 head; its logits are enlarged four times.
 
     Parameters
     ----------

@@ -14,8 +14,8 @@ from torch import nn
 
 from cxr.export.graph import write_onnx
 from cxr.models.card import ModelCard, Normalization, PixelSpec
-from cxr.models.stride4_unet import ARCHITECTURE, DECODER_CHANNELS, Stride4Decoder, Stride4Unet
 from cxr.models.segmenter import Segmenter, predictor
+from cxr.models.stride4_unet import ARCHITECTURE, DECODER_CHANNELS, Stride4Decoder, Stride4Unet
 
 ENCODERS = ["timm-tf_efficientnet_lite0", "resnet18"]
 

@@ -1,4 +1,4 @@
-"""The errors that `cxr` raises on purpose, all derived from `CxrError`, and the exit codes of its commands."""
+"""The errors that `cxr` raises on purpose, all derived from `CxrError`, and its exit codes."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def _target(extra: str) -> str:
         path = Path(url2pathname(urlsplit(url).path))
         if path.exists():
             editable = origin.get("dir_info", {}).get("editable", False)
-            return "-e " * editable + _quote(f"{path}[{extra}]")
+            return ("-e " if editable else "") + _quote(f"{path}[{extra}]")
     elif url:
         repository = origin.get("vcs_info")
         address = f"{repository['vcs']}+{url}@{repository['commit_id']}" if repository else url

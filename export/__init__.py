@@ -1,1 +1,1 @@
-"""From PyTorch to one self-describing ONNX file, checked against PyTorch: `cxr-export`."""
+"""Export: from PyTorch to one self-describing ONNX file, checked against PyTorch; `cxr-export`."""

@@ -1,4 +1,4 @@
-"""A file of lower precision is kept only if it is nearly as good, and truly faster on this machine."""
+"""Accept a file of lower precision only if it is about as accurate as fp32 and faster on this machine."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ..data.datasets.records import Record
 from ..data.image import Gray
 from ..errors import ModelError
 from ..infer.runtime.session import Session
-from ..metrics.records import ClassMetrics
 from ..metrics.overlap import ImageScore, class_metrics
+from ..metrics.records import ClassMetrics
 from ..models.card import ModelCard, Precision, Quantization
 from ..models.evaluate import evaluate, mean_dice
 from .graph import attach_card
@@ -30,26 +30,26 @@ TIMED_ROUNDS = 9
 log = logging.getLogger(__name__)
 
 
-class Verdict(StrEnum):
-    """What the gate says of a file."""
+class Outcome(StrEnum):
+    """Whether a candidate is accepted, else why not."""
 
-    KEPT = "kept"
-    WORSE = "worse"
-    SLOWER = "not faster"
-    BOTH = "worse, slower"
+    ACCEPTED = "accepted"
+    LESS_ACCURATE = "less accurate"
+    NOT_FASTER = "not faster"
+    NEITHER = "less accurate, not faster"
 
 
-def verdict(dice_drop: float, speed_up: float, max_dice_drop: float) -> Verdict:
-    """Say whether both halves of the gate hold: the drop is at most `max_dice_drop`, the speed-up above 1."""
-    good, fast = dice_drop <= max_dice_drop, speed_up > 1
-    if good:
-        return Verdict.KEPT if fast else Verdict.SLOWER
-    return Verdict.WORSE if fast else Verdict.BOTH
+def assess(dice_drop: float, speed_up: float, max_dice_drop: float) -> Outcome:
+    """Accept a candidate if Dice drops by at most `max_dice_drop` and the speed-up is above 1."""
+    accurate, faster = dice_drop <= max_dice_drop, speed_up > 1
+    if accurate:
+        return Outcome.ACCEPTED if faster else Outcome.NOT_FASTER
+    return Outcome.LESS_ACCURATE if faster else Outcome.NEITHER
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way to a file of lower precision: its name for the table, and what writes it."""
+    """One way to make a file of lower precision: its name in the table, and the function that writes it."""
 
     name: str
     write: Callable[[Path], None]
@@ -57,35 +57,36 @@ class Candidate:
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """What one candidate showed on the validation split, and how many times as fast as fp32 it ran."""
+    """The accuracy of one candidate on the validation images, and its speed relative to fp32."""
 
     name: str
     dice: float
     dice_drop: float
     speed_up: float
-    verdict: Verdict
+    outcome: Outcome
     metrics: Mapping[str, ClassMetrics]
 
 
 class GateError(ModelError):
-    """No candidate was good and fast enough; `trials` says what each showed."""
+    """No candidate was accepted; `results` holds what was measured."""
 
-    def __init__(self, trials: tuple[CandidateResult, ...], gate: Gate) -> None:
-        best = min(trials, key=lambda trial: trial.dice_drop)
+    def __init__(self, results: tuple[CandidateResult, ...], gate: Gate) -> None:
+        best = min(results, key=lambda result: result.dice_drop)
         advice = ""
         if gate.precision is Precision.FP16 and gate.reference.provider in ("cpu", "openvino"):
-            advice = "; fp16 is for GPUs: export on a machine that has one, with --provider cuda"
+            advice = "; fp16 is for GPUs: export on a machine with a GPU, with --provider cuda"
         super().__init__(
-            f"no {gate.precision} file was written: of {len(trials)} tried on {gate.reference.provider}, the "
-            f"nearest ({best.name}) has Dice {best.dice:.4f} where fp32 has {gate.dice:.4f} (it may lose "
-            f"{gate.max_dice_drop:g}) and is {best.speed_up:.2f} times as fast (it must be faster){advice}"
+            f"no {gate.precision} file was written: the best of {len(results)} candidates on "
+            f"{gate.reference.provider} ({best.name}) has Dice {best.dice:.4f}, fp32 has {gate.dice:.4f} "
+            f"(allowed loss {gate.max_dice_drop:g}), and runs {best.speed_up:.2f} times as fast "
+            f"(must be above 1){advice}"
         )
-        self.trials = trials
+        self.results = results
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What candidates are measured against: the fp32 session and its Dice on the validation records."""
+    """The reference for candidates: the fp32 session and its Dice on the validation records."""
 
     reference: Session
     records: Sequence[Record]
@@ -101,61 +102,60 @@ class Gate:
         precision: Precision,
         max_dice_drop: float = MAX_DICE_DROP,
     ) -> Gate:
-        """Measure the fp32 session.
+        """Measure the Dice of the fp32 session.
 
         Raises
         ------
         ModelError
-            If the records cannot tell how good a model is.
+            If no record shows a class, so that Dice is undefined.
         """
         dice = mean_dice(_scores(reference, records))
         if math.isnan(dice):
             raise ModelError(
                 f"no {precision} file can be checked: no validation image shows "
-                f"{' or '.join(reference.card.classes)}, so a drop of Dice cannot be measured"
+                f"{' or '.join(reference.card.classes)}, so the loss of Dice cannot be measured"
             )
         return cls(reference, records, precision, max_dice_drop, dice)
 
-    def first_that_passes(
+    def select(
         self, candidates: Sequence[Candidate], path: Path, *, calibration_images: int = 0
     ) -> tuple[ModelCard, tuple[CandidateResult, ...]]:
-        """Try candidates in order until one passes; it is then at `path`, both figures in its card.
+        """Try candidates in order until one is accepted; it is left at `path`, with the results in its card.
 
         Parameters
         ----------
         candidates : sequence of Candidate
         path : Path
-            Where they are written, each in turn.
+            Where each candidate is written in turn.
         calibration_images : int
-            For the card: on how many images ranges were calibrated.
+            Number of images used for calibration, for the card.
 
         Returns
         -------
         ModelCard
             Of the file at `path`.
         tuple of CandidateResult
-            All that were tried; the last one passed.
+            Of all candidates tried; the last one was accepted.
 
         Raises
         ------
         GateError
-            If none passes; it carries the trials.
+            If none is accepted; it holds the results.
         """
-        trials: list[CandidateResult] = []
+        results: list[CandidateResult] = []
         for candidate in candidates:
-            trial = self._try(candidate, path)
-            trials.append(trial)
-            if trial.verdict is Verdict.KEPT:
-                card = self._card(trial, calibration_images)
+            results.append(result := self._measure(candidate, path))
+            if result.outcome is Outcome.ACCEPTED:
+                card = self._build_card(result, calibration_images)
                 attach_card(path, card)
-                return card, tuple(trials)
-        raise GateError(tuple(trials), self)
+                return card, tuple(results)
+        raise GateError(tuple(results), self)
 
-    def _try(self, candidate: Candidate, path: Path) -> CandidateResult:
+    def _measure(self, candidate: Candidate, path: Path) -> CandidateResult:
         reference = self.reference
         log.info("%s: trying %s", self.precision, candidate.name)
         candidate.write(path)
-        # A provider reads from the card in which arithmetic it is to run the file.
+        # The provider reads from the card in which precision to run the file.
         attach_card(path, replace(reference.card, precision=self.precision))
         session = Session.open(path, provider=reference.provider, threads=reference.threads)
         scores = _scores(session, self.records)
@@ -166,28 +166,28 @@ class Gate:
             for name in reference.card.classes
         }
         return CandidateResult(
-            candidate.name, dice, drop, speed, verdict(drop, speed, self.max_dice_drop), metrics
+            candidate.name, dice, drop, speed, assess(drop, speed, self.max_dice_drop), metrics
         )
 
-    def _card(self, trial: CandidateResult, calibration_images: int) -> ModelCard:
-        figures = Quantization(
-            method=trial.name,
+    def _build_card(self, result: CandidateResult, calibration_images: int) -> ModelCard:
+        quantization = Quantization(
+            method=result.name,
             calibration_images=calibration_images,
-            dice_drop=trial.dice_drop,
-            speed_up=trial.speed_up,
+            dice_drop=result.dice_drop,
+            speed_up=result.speed_up,
             provider=self.reference.provider,
         )
         return replace(
-            self.reference.card, precision=self.precision, quantization=figures, metrics=trial.metrics
+            self.reference.card, precision=self.precision, quantization=quantization, metrics=result.metrics
         )
 
 
 def speed_up(reference: Session, candidate: Session) -> float:
-    """Time both sessions in turn on one batch; above 1 (the median ratio) the candidate is faster."""
+    """Time both sessions alternately on one batch; return the median ratio of their times."""
     pixels = reference.card.pixels
     shape = (TIMED_BATCH, 1, pixels.height, pixels.width)
     batch = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    _seconds(reference, batch), _seconds(candidate, batch)  # the first pass also allocates
+    _seconds(reference, batch), _seconds(candidate, batch)  # warm up
     return statistics.median(
         _seconds(reference, batch) / _seconds(candidate, batch) for _ in range(TIMED_ROUNDS)
     )

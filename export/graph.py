@@ -1,4 +1,4 @@
-"""The graph that is deployed: uint8 pixels in, probabilities out, the card in the file's metadata."""
+"""Write the deployed graph: uint8 pixels in, probabilities out, the model card in the metadata."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from ..models.segmenter import Segmenter
 
 OPSET = 20
-EXAMPLE_BATCH = 2  # with an example of one, the batch axis would be baked in as 1
+EXAMPLE_BATCH = 2  # with an example of one, the exporter would fix the batch size at 1
 
 
 def write_onnx(segmenter: Segmenter, card: ModelCard, path: Path) -> None:
-    """Export a segmenter to one ONNX file with a dynamic batch, and put the card in it.
+    """Export a segmenter and its card to one ONNX file with a dynamic batch size.
 
     Parameters
     ----------
@@ -25,12 +25,12 @@ def write_onnx(segmenter: Segmenter, card: ModelCard, path: Path) -> None:
         In evaluation mode.
     card : ModelCard
     path : Path
-        Where to write; nothing is written beside it.
+        The file to write; no other file is written.
     """
     import onnx
     import torch
 
-    from .tidy import tidy
+    from .constant_scales import use_constant_scales
 
     example = torch.zeros((EXAMPLE_BATCH, 1, card.pixels.height, card.pixels.width), dtype=torch.uint8)
     torch.onnx.export(
@@ -46,29 +46,29 @@ def write_onnx(segmenter: Segmenter, card: ModelCard, path: Path) -> None:
         verbose=False,
     )
     model = onnx.load(path)
-    tidy(model)
+    use_constant_scales(model)
     save_with_card(model, card, path)
 
 
 def attach_card(path: Path, card: ModelCard) -> None:
-    """Write the card, and a few plain keys that other tools read, into an ONNX file's metadata."""
+    """Write the card into the metadata of an ONNX file, with a few plain keys that other tools read."""
     import onnx
 
     save_with_card(onnx.load(path, load_external_data=False), card, path)
 
 
 def save_with_card(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:
-    """Check a graph, put the card in its metadata and save it as one file."""
+    """Check a model, add the card to its metadata and save it as one file."""
     import onnx
 
-    kept = {entry.key: entry.value for entry in model.metadata_props}
-    onnx.helper.set_model_props(model, kept | metadata(card))
+    existing = {entry.key: entry.value for entry in model.metadata_props}
+    onnx.helper.set_model_props(model, existing | card_metadata(card))
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
 
 
-def metadata(card: ModelCard) -> dict[str, str]:
-    """Give the metadata of a model file: the card, and names as other tools spell them."""
+def card_metadata(card: ModelCard) -> dict[str, str]:
+    """Return the metadata of a model file: the card, and plain keys as other tools spell them."""
     return {
         METADATA_KEY: card.to_json(),
         "names": str(dict(enumerate(card.classes))),

@@ -1,7 +1,7 @@
-"""Does the ONNX file do what the PyTorch model does? Probabilities, cut masks and feature rows are compared.
+"""Parity: compare probabilities, masks and feature rows of an ONNX file with those of the PyTorch model.
 
-Compared on images of noise and on real images of the validation split, at several batch sizes, since
-exporters have been known to bake in the example's batch.
+They are compared on noise and on validation images, at several batch sizes, since exporters are known to
+fix the batch size of the example.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, cycle
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ BATCHES = (1, 2, 3, 8)
 
 @dataclass(frozen=True)
 class Limits:
-    """The worst that is accepted; see `Parity` for the figures."""
+    """The limits of parity; see `Parity` for the quantities."""
 
     max_difference: float = 1e-4
     mask_agreement: float = 0.9999
@@ -44,7 +45,7 @@ def compare(
     provider: str,
     limits: Limits | None = None,
 ) -> Parity:
-    """Compare two ways of running one model.
+    """Compare two implementations of one model.
 
     Parameters
     ----------
@@ -52,11 +53,11 @@ def compare(
         uint8 `[N,1,H,W]` to float32 `[N,C,H,W]`.
     card : ModelCard
     images : sequence of Path
-        Real radiographs; may be empty, then only noise is compared.
+        Radiographs; if empty, only noise is compared.
     provider : str
-        Where the candidate runs, for the record.
+        The execution provider of the candidate, for the result.
     limits : Limits, optional
-        Gives the tolerance within which two feature rows are called equal.
+        Sets the tolerance for equal feature rows.
 
     Returns
     -------
@@ -64,16 +65,16 @@ def compare(
     """
     tolerance = (limits or Limits()).row_tolerance
     difference, agree, pixels, equal, rows = 0.0, 0, 0, 0, 0
-    for batch, placements in [*_noise(card), *_batches(images, card)]:
-        expected, got = reference(batch), candidate(batch)
-        if expected.shape != got.shape:
-            raise ModelError(f"the exported model gives shape {got.shape}, PyTorch {expected.shape}")
-        difference = max(difference, float(np.abs(expected - got).max()))
-        cut = np.asarray(card.thresholds, np.float32)[:, None, None]
-        agree += int(((expected >= cut) == (got >= cut)).sum())
+    thresholds = np.asarray(card.thresholds, np.float32)[:, None, None]
+    for batch, placements in chain(_noise_batches(card), _image_batches(images, card)):
+        expected, actual = reference(batch), candidate(batch)
+        if expected.shape != actual.shape:
+            raise ModelError(f"the exported model returns shape {actual.shape}, PyTorch {expected.shape}")
+        difference = max(difference, float(np.abs(expected - actual).max()))
+        agree += int(((expected >= thresholds) == (actual >= thresholds)).sum())
         pixels += expected.size
-        for one, other, placement in zip(expected, got, placements, strict=False):
-            equal += _same_rows(one, other, placement, card, tolerance)
+        for first, second, placement in zip(expected, actual, placements, strict=False):
+            equal += _same_rows(first, second, placement, card, tolerance)
             rows += 1
     return Parity(
         provider=provider,
@@ -85,62 +86,63 @@ def compare(
     )
 
 
-def check(parity: Parity, limits: Limits) -> None:
-    """Refuse a model that is too far from the one it was made from.
+def check_limits(parity: Parity, limits: Limits) -> None:
+    """Reject an exported model that differs too much from the PyTorch model.
 
     Raises
     ------
     ModelError
-        Naming each figure that breaks its limit.
+        Naming each quantity that exceeds its limit.
     """
-    breaches = []
+    excesses = []
     if not parity.max_difference <= limits.max_difference:
-        breaches.append(f"probabilities differ by {parity.max_difference:.2g} > {limits.max_difference:g}")
+        excesses.append(f"probabilities differ by {parity.max_difference:.2g} > {limits.max_difference:g}")
     if not parity.mask_agreement >= limits.mask_agreement:
-        breaches.append(f"masks agree on {parity.mask_agreement:.6f} < {limits.mask_agreement:g} of pixels")
+        excesses.append(f"masks agree on {parity.mask_agreement:.6f} < {limits.mask_agreement:g} of pixels")
     if not parity.rows_equal >= limits.rows_equal:
-        breaches.append(f"feature rows agree on {parity.rows_equal:.3f} < {limits.rows_equal:g} of images")
-    if breaches:
+        excesses.append(f"feature rows agree on {parity.rows_equal:.3f} < {limits.rows_equal:g} of images")
+    if excesses:
         raise ModelError(
-            "the exported model differs from the PyTorch model, no file was written: " + "; ".join(breaches)
+            "the exported model differs from the PyTorch model, no file was written: " + "; ".join(excesses)
         )
 
 
-def _noise(card: ModelCard) -> Iterator[tuple[Gray, list[Placement]]]:
-    """Images of noise, in every batch size; feature rows of noise mean nothing, so no placements."""
+def _noise_batches(card: ModelCard) -> Iterator[tuple[Gray, list[Placement]]]:
+    """Yield noise in every batch size, without placements: feature rows of noise are not compared."""
     rng = np.random.default_rng(0)
     for size in BATCHES:
         shape = (size, 1, card.pixels.height, card.pixels.width)
         yield rng.integers(0, 256, shape, dtype=np.uint8), []
 
 
-def _batches(images: Sequence[Path], card: ModelCard) -> Iterator[tuple[Gray, list[Placement]]]:
-    """Real images, in batches whose size goes round through `BATCHES`."""
-    start, turn = 0, 0
-    while start < len(images):
-        size = BATCHES[turn % len(BATCHES)]
-        ready = [prepare(read_image(path).pixels, card.pixels) for path in images[start : start + size]]
-        yield np.stack([pixels for pixels, _ in ready])[:, None], [placement for _, placement in ready]
-        start, turn = start + size, turn + 1
+def _image_batches(images: Sequence[Path], card: ModelCard) -> Iterator[tuple[Gray, list[Placement]]]:
+    """Yield images in batches whose sizes cycle through `BATCHES`."""
+    start = 0
+    for size in cycle(BATCHES):
+        if start >= len(images):
+            return
+        prepared = [prepare(read_image(path).pixels, card.pixels) for path in images[start : start + size]]
+        yield np.stack([pixels for pixels, _ in prepared])[:, None], [placement for _, placement in prepared]
+        start += size
 
 
 def _same_rows(
-    one: npt.NDArray[np.float32],
-    other: npt.NDArray[np.float32],
+    expected: npt.NDArray[np.float32],
+    actual: npt.NDArray[np.float32],
     placement: Placement,
     card: ModelCard,
     tolerance: float,
 ) -> bool:
-    first = measure_image(one, placement, card).features
-    second = measure_image(other, placement, card).features
+    first = measure_image(expected, placement, card).features
+    second = measure_image(actual, placement, card).features
     return first.keys() == second.keys() and all(
         _close(first[name], second[name], tolerance) for name in first
     )
 
 
-def _close(one: float | None, other: float | None, tolerance: float) -> bool:
-    if one is None or other is None:
-        return one is other
-    if math.isnan(one) or math.isnan(other):
-        return math.isnan(one) and math.isnan(other)
-    return math.isclose(one, other, rel_tol=tolerance, abs_tol=1e-9)
+def _close(first: float | None, second: float | None, tolerance: float) -> bool:
+    if first is None or second is None:
+        return first is second
+    if math.isnan(first) or math.isnan(second):
+        return math.isnan(first) and math.isnan(second)
+    return math.isclose(first, second, rel_tol=tolerance, abs_tol=1e-9)

@@ -1,4 +1,4 @@
-"""From a finished training run to a checked ONNX file."""
+"""Export a finished training run to a checked ONNX file."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..machine.extras import require
 from ..machine.files import replacing
 from ..models.card import ModelCard, Parity, Precision
 from ..train.run_folder import WEIGHTS, Run, read_run
+from .fp16 import convert_to_fp16
 from .gate import MAX_DICE_DROP, Candidate, CandidateResult, Gate
 from .graph import attach_card, write_onnx
-from .half import halve
-from .parity import Limits, check, compare
+from .parity import Limits, check_limits, compare
 from .quantize import quantize, recipes
-from .split_images import Sides, calibration_images, parity_images, read_sides
+from .run_data import SplitRecords, calibration_images, parity_images, read_split_records
 
 if TYPE_CHECKING:
     from ..models.segmenter import Segmenter
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExportSummary:
-    """What an export made.
+    """The result of an export.
 
     Attributes
     ----------
     path, bytes : Path, int
         The file and its size.
     card : ModelCard
-        As it is in the file.
+        The card in the file.
     parity : Parity
-        Of the fp32 model, from which a file of lower precision is made.
+        Of the fp32 model, which files of lower precision are made from.
     run : Path
-        The run it is from.
-    trials : tuple of CandidateResult
-        With a lower precision: all that was tried; the last one is the file.
+        The run that was exported.
+    results : tuple of CandidateResult
+        For a lower precision: of all candidates tried; the last one is the file.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class ExportSummary:
     card: ModelCard
     parity: Parity
     run: Path
-    trials: tuple[CandidateResult, ...] = ()
+    results: tuple[CandidateResult, ...] = ()
 
 
 def export_model(
@@ -65,18 +65,18 @@ def export_model(
     Parameters
     ----------
     output : Path or str
-        The file to write; it appears only when every check has passed.
+        The file to write; it appears only if every check passes.
     run : Path or str, optional
-        A run folder of `cxr-train`; by default the newest, `runs/latest`.
+        A run folder of `cxr-train`; by default the latest, `runs/latest`.
     precision : Precision or str
-        Of the file: fp32, fp16 or int8. The lower ones are made from the fp32 model once that is checked, and
-        kept only if they pass the gate: Dice on the run's validation split, and speed on this machine.
+        fp32, fp16 or int8. Lower precisions are made from the fp32 model once that is checked, and accepted
+        only if they keep the Dice on the run's validation images and are faster on this machine.
     provider : str
-        With a lower precision: what will run the file, and so what the gate measures it on.
+        For a lower precision: the execution provider that the file is made for and measured on.
     max_dice_drop : float
-        With a lower precision: how much of the mean Dice may be lost.
+        For a lower precision: the largest allowed loss of mean Dice.
     limits : Limits, optional
-        How far the fp32 model may be from PyTorch.
+        How much the fp32 model may differ from PyTorch.
 
     Returns
     -------
@@ -85,31 +85,31 @@ def export_model(
     Raises
     ------
     ModelError
-        If there is no such run, its files do not fit together, parity is breached, or its validation split
-        cannot be read.
+        If the run does not exist, its weights do not fit its card, the fp32 model differs from PyTorch, or
+        the validation images cannot be read.
     GateError
-        If nothing of the lower precision passes the gate; it carries what was tried.
+        If no candidate of the lower precision is accepted; it holds the results.
     ProviderError
-        If the provider cannot run here.
+        If the provider is not available.
     """
     require("torch", extra="train")
     require("onnx", extra="train")
     output, precision = Path(output), Precision(precision)
-    found = read_run(Path(run) if run is not None else None)
-    sides = None if precision is Precision.FP32 else read_sides(found)
-    with TemporaryDirectory(prefix="cxr-") as scratch, replacing(output) as beside:
-        whole = beside if sides is None else Path(scratch) / "fp32.onnx"
-        card, parity = _write_checked(found, whole, limits or Limits())
-        trials: tuple[CandidateResult, ...] = ()
-        if sides is not None:
-            reference = Session.open(whole, provider=provider)
-            gate = Gate.open(reference, sides.validation, precision, max_dice_drop)
-            card, trials = _lower(gate, whole, beside, sides)
-    return ExportSummary(output, output.stat().st_size, card, parity, found.path, trials)
+    training_run = read_run(Path(run) if run is not None else None)
+    records = None if precision is Precision.FP32 else read_split_records(training_run)
+    with TemporaryDirectory(prefix="cxr-") as scratch, replacing(output) as temporary:
+        fp32 = temporary if records is None else Path(scratch) / "fp32.onnx"
+        card, parity = _write_fp32(training_run, fp32, limits or Limits())
+        results: tuple[CandidateResult, ...] = ()
+        if records is not None:
+            reference = Session.open(fp32, provider=provider)
+            gate = Gate.open(reference, records.validation, precision, max_dice_drop)
+            card, results = _write_lower_precision(gate, fp32, temporary, records)
+    return ExportSummary(output, output.stat().st_size, card, parity, training_run.path, results)
 
 
-def _write_checked(run: Run, path: Path, limits: Limits) -> tuple[ModelCard, Parity]:
-    """Write the fp32 model, compare it with PyTorch, and put the figures into its card."""
+def _write_fp32(run: Run, path: Path, limits: Limits) -> tuple[ModelCard, Parity]:
+    """Write the fp32 model, compare it with PyTorch, and store the parity in its card."""
     from ..models.segmenter import predictor
 
     segmenter = load_segmenter(run.path, run.card)
@@ -123,28 +123,28 @@ def _write_checked(run: Run, path: Path, limits: Limits) -> tuple[ModelCard, Par
         provider=session.provider,
         limits=limits,
     )
-    check(parity, limits)
+    check_limits(parity, limits)
     card = replace(run.card, parity=parity)
     attach_card(path, card)
     return card, parity
 
 
-def _lower(
-    gate: Gate, source: Path, target: Path, sides: Sides
+def _write_lower_precision(
+    gate: Gate, source: Path, target: Path, records: SplitRecords
 ) -> tuple[ModelCard, tuple[CandidateResult, ...]]:
-    """Write the first file of the gate's precision that passes."""
+    """Write the first accepted candidate of the gate's precision."""
     if gate.precision is Precision.FP16:
-        return gate.first_that_passes([Candidate("fp16", partial(halve, source))], target)
-    images = calibration_images(sides.training, gate.reference.card.pixels)
+        return gate.select([Candidate("fp16", partial(convert_to_fp16, source))], target)
+    images = calibration_images(records.training, gate.reference.card.pixels)
     candidates = [
         Candidate(str(recipe), partial(quantize, source, images=images, recipe=recipe))
         for recipe in recipes(gate.reference.provider)
     ]
-    return gate.first_that_passes(candidates, target, calibration_images=len(images))
+    return gate.select(candidates, target, calibration_images=len(images))
 
 
 def load_segmenter(folder: Path, card: ModelCard) -> Segmenter:
-    """Build the network that a card names, with the run's best weights, in evaluation mode."""
+    """Build the network described by a card, with the run's best weights, in evaluation mode."""
     import torch
 
     from ..models.network import build_network
@@ -157,7 +157,9 @@ def load_segmenter(folder: Path, card: ModelCard) -> Segmenter:
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError as error:
-        raise ModelError(f"{path}: not there; did this run finish an epoch?") from error
+        raise ModelError(f"{path}: this file does not exist; did the run finish an epoch?") from error
     except RuntimeError as error:
-        raise ModelError(f"{path}: does not fit {card.architecture}/{card.encoder}: {error}") from error
+        raise ModelError(
+            f"{path}: these weights do not fit {card.architecture}/{card.encoder}: {error}"
+        ) from error
     return Segmenter(network, card.normalization).eval()

@@ -1,6 +1,6 @@
-"""A finished training run, made by hand: a small untrained network, its card, its split, its data set.
+"""A finished training run made without training: a small network, its card, split and data set.
 
-What the network says of an image is the image's truth, so that its Dice is 1.
+The predictions of the network are used as ground truth, so its Dice is 1.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from cxr.data.datasets.records import Record
-from cxr.data.datasets.splits import Subset, Split
+from cxr.data.datasets.splits import Split, Subset
 from cxr.export.run import ExportSummary, export_model
 from cxr.machine.files import write_text
 from cxr.models.card import ModelCard, Normalization, PixelSpec
@@ -32,7 +32,7 @@ IMAGES, TRAINING = 11, 6
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Let no test of tiny networks pay for handing work to threads."""
+    """Use one thread: tiny networks are slower with several."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -41,7 +41,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder with everything that export reads."""
+    """A run folder with everything that an export reads."""
     folder = tmp_path_factory.mktemp("run")
     images = folder / "images"
     images.mkdir()
@@ -61,9 +61,9 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = build_network("Unet", "resnet18", 2, decoder_channels=card.decoder_channels).eval()
     _spread_logits(network, card, records)
     _write_truth(images, network, card, records)
-    parts = [Subset.TRAIN if number < TRAINING else Subset.VALIDATION for number in range(IMAGES)]
+    subsets = [Subset.TRAIN if number < TRAINING else Subset.VALIDATION for number in range(IMAGES)]
     keys = [record.key for record in records]
-    Split(dict(zip(keys, parts, strict=True)), {record.key: record.patient_id for record in records}).write(
+    Split(dict(zip(keys, subsets, strict=True)), {record.key: record.patient_id for record in records}).write(
         folder / "splits.csv"
     )
     torch.save(network.state_dict(), folder / "best_unet.pth")
@@ -74,7 +74,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def exported(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ExportSummary:
-    """The run in fp32."""
+    """The run exported in fp32."""
     return export_model(tmp_path_factory.mktemp("export") / "model.onnx", run=run_folder)
 
 
@@ -86,12 +86,12 @@ def _draw(folder: Path, number: int) -> Record:
 
 
 def _spread_logits(network: nn.Module, card: ModelCard, records: list[Record]) -> None:
-    """Let about half of all pixels be of each class, and few be near the threshold."""
+    """Scale the logits so that about half of the pixels are inside each class, and few near the threshold."""
     pixels = [prepare(cv2.imread(str(record.path), 0), card.pixels)[0] for record in records]
-    normal = torch.from_numpy(np.stack(pixels)[:, None]) / 255
+    unit = torch.from_numpy(np.stack(pixels)[:, None]) / 255
     head = network.segmentation_head[0]
     with torch.inference_mode():
-        logits = network((normal - card.normalization.mean) / card.normalization.std)
+        logits = network((unit - card.normalization.mean) / card.normalization.std)
         head.bias -= logits.transpose(0, 1).flatten(1).median(dim=1).values
         head.weight *= 5 / logits.std()
         head.bias *= 5 / logits.std()
@@ -101,8 +101,10 @@ def _write_truth(folder: Path, network: nn.Module, card: ModelCard, records: lis
     with (folder / "index.csv").open("w", encoding="utf-8", newline="") as handle:
         table = csv.writer(handle)
         table.writerow(["image", *(f"mask_{name}" for name in card.classes), "patient_id"])
-        for found in predictions(predictor(Segmenter(network, card.normalization)), records, card.pixels):
-            names = [f"{name}-{found.record.key}" for name in card.classes]
-            for name, probability in zip(names, found.probability, strict=True):
+        for prediction in predictions(
+            predictor(Segmenter(network, card.normalization)), records, card.pixels
+        ):
+            names = [f"{name}-{prediction.record.key}" for name in card.classes]
+            for name, probability in zip(names, prediction.probability, strict=True):
                 cv2.imwrite(str(folder / name), (probability >= 0.5).astype(np.uint8) * 255)
-            table.writerow([found.record.key, *names, found.record.patient_id])
+            table.writerow([prediction.record.key, *names, prediction.record.patient_id])

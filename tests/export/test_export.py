@@ -1,4 +1,4 @@
-"""`cxr-export`: one file that says everything, equal to PyTorch, or no file at all."""
+"""`cxr-export` writes one self-describing file that matches PyTorch, or no file."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from click.testing import CliRunner
 
 from cxr.errors import ModelError
 from cxr.export.command import command
-from cxr.export.parity import BATCHES, Limits, check, compare
+from cxr.export.parity import BATCHES, Limits, check_limits, compare
 from cxr.export.run import ExportSummary, export_model, load_segmenter
 from cxr.infer.runtime.session import Session
 from cxr.models.card import ModelCard, Parity
 from cxr.models.segmenter import predictor
 
 
-def test_is_one_file_with_the_card_inside(exported: ExportSummary) -> None:
+def test_export_is_one_file_with_the_card_inside(exported: ExportSummary) -> None:
     assert [path.name for path in exported.path.parent.iterdir()] == ["model.onnx"]
     session = Session.open(exported.path, provider="cpu")
     assert session.card == exported.card
     assert session.card.parity == exported.parity
 
 
-def test_other_tools_find_plain_keys(exported: ExportSummary) -> None:
+def test_metadata_has_plain_keys_for_other_tools(exported: ExportSummary) -> None:
     model = onnx.load(exported.path)
     keys = {entry.key: entry.value for entry in model.metadata_props}
     assert keys["names"] == "{0: 'lung', 1: 'lesion'}"
@@ -36,35 +36,35 @@ def test_other_tools_find_plain_keys(exported: ExportSummary) -> None:
     assert keys["license"] == "Apache-2.0"
 
 
-def test_takes_raw_pixels_and_gives_probabilities_at_any_batch(exported: ExportSummary) -> None:
+def test_model_maps_pixels_to_probabilities_at_any_batch_size(exported: ExportSummary) -> None:
     session = Session.open(exported.path, provider="cpu")
     for batch in (*BATCHES, 5):
-        given = session.run(np.full((batch, 1, 64, 64), 255, np.uint8))
-        assert given.shape == (batch, 2, 64, 64)
-        assert given.dtype == np.float32
-        assert given.min() >= 0
-        assert given.max() <= 1
+        output = session.run(np.full((batch, 1, 64, 64), 255, np.uint8))
+        assert output.shape == (batch, 2, 64, 64)
+        assert output.dtype == np.float32
+        assert output.min() >= 0
+        assert output.max() <= 1
 
 
-def test_normalization_in_the_graph_is_the_card_s(run_folder: Path) -> None:
+def test_graph_normalizes_as_the_card_says(run_folder: Path) -> None:
     card = ModelCard.read(run_folder / "model_card.json")
     segmenter = load_segmenter(run_folder, card)
     pixels = torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8)
-    normal = (pixels / 255 - card.normalization.mean) / card.normalization.std
+    normalized = (pixels / 255 - card.normalization.mean) / card.normalization.std
     with torch.inference_mode():
-        wrapped = segmenter(pixels)
-        expected = segmenter.network(normal).sigmoid()
-    torch.testing.assert_close(wrapped, expected, atol=1e-5, rtol=1e-4)
+        actual = segmenter(pixels)
+        expected = segmenter.network(normalized).sigmoid()
+    torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-4)
 
 
-def test_parity_is_measured_on_noise_and_on_every_validation_image(exported: ExportSummary) -> None:
+def test_parity_is_measured_on_noise_and_all_validation_images(exported: ExportSummary) -> None:
     assert exported.parity.batches == BATCHES
     assert exported.parity.images == 5
     assert exported.parity.max_difference < 1e-4
     assert exported.parity.mask_agreement > 0.9999
 
 
-def test_parity_tells_a_wrong_model(run_folder: Path) -> None:
+def test_parity_detects_a_different_model(run_folder: Path) -> None:
     card = ModelCard.read(run_folder / "model_card.json")
     predict = predictor(load_segmenter(run_folder, card))
     images = sorted((run_folder / "images").glob("*.png"))
@@ -76,12 +76,12 @@ def test_parity_tells_a_wrong_model(run_folder: Path) -> None:
     same = compare(predict, predict, card, images, provider="cpu")
     assert same == replace(same, max_difference=0.0, mask_agreement=1.0, rows_equal=1.0)
     with pytest.raises(ModelError, match="probabilities differ"):
-        check(wrong, Limits())
-    check(same, Limits())
+        check_limits(wrong, Limits())
+    check_limits(same, Limits())
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"max_difference": 0.1}, "probabilities differ by 0.1"),
         ({"max_difference": float("nan")}, "probabilities differ"),
@@ -89,29 +89,29 @@ def test_parity_tells_a_wrong_model(run_folder: Path) -> None:
         ({"rows_equal": 0.2}, "feature rows agree on 0.2"),
     ],
 )
-def test_each_limit_holds(change: dict[str, float], says: str) -> None:
+def test_each_limit_is_enforced(change: dict[str, float], message: str) -> None:
     good = Parity("cpu", BATCHES, 3, max_difference=1e-7, mask_agreement=1.0, rows_equal=1.0)
-    check(good, Limits())
-    with pytest.raises(ModelError, match=says):
-        check(replace(good, **change), Limits())
+    check_limits(good, Limits())
+    with pytest.raises(ModelError, match=message):
+        check_limits(replace(good, **change), Limits())
 
 
-def test_breach_writes_no_file(run_folder: Path, tmp_path: Path) -> None:
+def test_no_file_is_written_if_parity_fails(run_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no file was written"):
         export_model(tmp_path / "model.onnx", run=run_folder, limits=Limits(max_difference=0.0))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_weights_of_another_network_are_refused(run_folder: Path, tmp_path: Path) -> None:
+def test_weights_of_another_network_are_rejected(run_folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "run"
     shutil.copytree(run_folder, other)
     torch.save({"x": torch.zeros(1)}, other / "best_unet.pth")
-    with pytest.raises(ModelError, match="does not fit Unet/resnet18"):
+    with pytest.raises(ModelError, match="do not fit Unet/resnet18"):
         export_model(tmp_path / "model.onnx", run=other)
     assert not (tmp_path / "model.onnx").exists()
 
 
-def test_without_a_run_one_line_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_without_a_run_names_cxr_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(command, ["model.onnx"])
     assert result.exit_code == 1
@@ -122,5 +122,5 @@ def test_without_a_run_one_line_says_what_to_do(tmp_path: Path, monkeypatch: pyt
 def test_command_prints_the_parity(run_folder: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(command, [str(tmp_path / "m.onnx"), "--run", str(run_folder)])
     assert result.exit_code == 0, result.stderr
-    assert "pixels whose class agrees" in result.stdout
+    assert "mask pixels that agree" in result.stdout
     assert "100.0" in result.stdout

@@ -1,6 +1,6 @@
-"""The gate, shown with two models that differ so much in speed that no clock can confuse them.
+"""The gate, tested with two models whose speeds differ by orders of magnitude.
 
-One finds what is bright, in a single multiplication; the other is a U-Net, which was never trained to.
+One thresholds the pixels; the other is an untrained U-Net.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from onnx import TensorProto, numpy_helper
 
 from cxr.data.datasets.records import Record
 from cxr.errors import ModelError
-from cxr.export.gate import Candidate, Gate, GateError, Verdict, verdict
+from cxr.export.gate import Candidate, Gate, GateError, Outcome, assess
 from cxr.export.graph import save_with_card
 from cxr.export.run import ExportSummary
 from cxr.infer.runtime.session import Session
@@ -34,12 +34,14 @@ def unet(exported: ExportSummary) -> Session:
 
 @pytest.fixture(scope="module")
 def bright(exported: ExportSummary, tmp_path_factory: pytest.TempPathFactory) -> Session:
-    return Session.open(finder(tmp_path_factory.mktemp("bright") / "bright.onnx", exported.card, cut=127.5))
+    return Session.open(
+        threshold_model(tmp_path_factory.mktemp("bright") / "bright.onnx", exported.card, threshold=127.5)
+    )
 
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
-    """Black images with a white disc, which is the lung; of lesions nothing is known."""
+    """Black images with a white disc, the lung; lesion masks are unknown."""
     folder = tmp_path_factory.mktemp("images")
     made = []
     for number in range(3):
@@ -51,8 +53,8 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
     return made
 
 
-def finder(path: Path, card: ModelCard, *, cut: float) -> Path:
-    """A model that says, for every class, whether a pixel is above `cut`."""
+def threshold_model(path: Path, card: ModelCard, *, threshold: float) -> Path:
+    """Write a model that marks, for every class, the pixels above `threshold`."""
     shapes = [["N", channels, SIZE, SIZE] for channels in (1, len(card.classes))]
     graph = onnx.helper.make_graph(
         [
@@ -64,15 +66,17 @@ def finder(path: Path, card: ModelCard, *, cut: float) -> Path:
         "finder",
         [onnx.helper.make_tensor_value_info("image", TensorProto.UINT8, shapes[0])],
         [onnx.helper.make_tensor_value_info("probability", TensorProto.FLOAT, shapes[1])],
-        [numpy_helper.from_array(np.array(cut, np.float32), "cut")],
+        [numpy_helper.from_array(np.array(threshold, np.float32), "cut")],
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
     save_with_card(model, card, path)
     return path
 
 
-def finds(card: ModelCard, *, cut: float) -> Candidate:
-    return Candidate(f"above {cut:g}", lambda path: finder(path, card, cut=cut) and None)
+def thresholding(card: ModelCard, *, threshold: float) -> Candidate:
+    return Candidate(
+        f"above {threshold:g}", lambda path: threshold_model(path, card, threshold=threshold) and None
+    )
 
 
 def copy_of(session: Session) -> Candidate:
@@ -81,55 +85,59 @@ def copy_of(session: Session) -> Candidate:
 
 def never() -> Candidate:
     def write(path: Path) -> None:
-        raise AssertionError("tried after one had passed")
+        raise AssertionError("tried after one was accepted")
 
     return Candidate("never", write)
 
 
 @pytest.mark.parametrize(
-    ("drop", "speed_up", "says"),
+    ("drop", "speed_up", "outcome"),
     [
-        (0.01, 1.001, Verdict.KEPT),
-        (-0.2, 3.0, Verdict.KEPT),
-        (0.0101, 3.0, Verdict.WORSE),
-        (0.0, 1.0, Verdict.SLOWER),
-        (0.5, 0.5, Verdict.BOTH),
-        (float("nan"), 2.0, Verdict.WORSE),
-        (0.0, float("nan"), Verdict.SLOWER),
+        (0.01, 1.001, Outcome.ACCEPTED),
+        (-0.2, 3.0, Outcome.ACCEPTED),
+        (0.0101, 3.0, Outcome.LESS_ACCURATE),
+        (0.0, 1.0, Outcome.NOT_FASTER),
+        (0.5, 0.5, Outcome.NEITHER),
+        (float("nan"), 2.0, Outcome.LESS_ACCURATE),
+        (0.0, float("nan"), Outcome.NOT_FASTER),
     ],
 )
-def test_a_file_is_kept_only_if_it_is_good_and_fast(drop: float, speed_up: float, says: Verdict) -> None:
-    assert verdict(drop, speed_up, max_dice_drop=0.01) is says
+def test_file_is_accepted_only_if_accurate_and_faster(drop: float, speed_up: float, outcome: Outcome) -> None:
+    assert assess(drop, speed_up, max_dice_drop=0.01) is outcome
 
 
-def test_candidates_are_tried_in_order_until_one_passes(
+def test_candidates_are_tried_in_order_until_one_is_accepted(
     unet: Session, records: list[Record], tmp_path: Path
 ) -> None:
     gate = Gate.open(unet, records, Precision.INT8)
     card = unet.card
-    candidates = [finds(card, cut=300), finds(card, cut=127.5), never()]
-    _, trials = gate.first_that_passes(candidates, tmp_path / "x.onnx")
-    assert [(trial.name, trial.verdict) for trial in trials] == [
-        ("above 300", Verdict.WORSE),
-        ("above 127.5", Verdict.KEPT),
+    candidates = [thresholding(card, threshold=300), thresholding(card, threshold=127.5), never()]
+    _, results = gate.select(candidates, tmp_path / "x.onnx")
+    assert [(result.name, result.outcome) for result in results] == [
+        ("above 300", Outcome.LESS_ACCURATE),
+        ("above 127.5", Outcome.ACCEPTED),
     ]
-    assert trials[0].dice == 0
-    assert trials[1].dice == 1
-    assert all(trial.dice_drop == gate.dice - trial.dice for trial in trials)
+    assert results[0].dice == 0
+    assert results[1].dice == 1
+    assert all(result.dice_drop == gate.dice - result.dice for result in results)
 
 
-def test_card_of_the_file_carries_both_figures_and_metrics_of_its_own(
+def test_card_of_the_accepted_file_has_its_own_metrics(
     unet: Session, records: list[Record], tmp_path: Path
 ) -> None:
     path = tmp_path / "x.onnx"
     gate = Gate.open(unet, records, Precision.INT8)
-    card, (trial,) = gate.first_that_passes([finds(unet.card, cut=127.5)], path, calibration_images=96)
+    card, (result,) = gate.select([thresholding(unet.card, threshold=127.5)], path, calibration_images=96)
     assert read_card(path) == card
-    figures = card.quantization
+    quantization = card.quantization
     assert card.precision is Precision.INT8
-    assert figures is not None
-    assert (figures.method, figures.calibration_images, figures.provider) == ("above 127.5", 96, "cpu")
-    assert (figures.dice_drop, figures.speed_up) == (trial.dice_drop, trial.speed_up)
+    assert quantization is not None
+    assert (quantization.method, quantization.calibration_images, quantization.provider) == (
+        "above 127.5",
+        96,
+        "cpu",
+    )
+    assert (quantization.dice_drop, quantization.speed_up) == (result.dice_drop, result.speed_up)
     lung = card.metrics["lung"]
     assert lung.positives == 3
     assert lung.dice is not None
@@ -139,31 +147,31 @@ def test_card_of_the_file_carries_both_figures_and_metrics_of_its_own(
     assert unchanged == unet.card
 
 
-def test_where_none_passes_the_error_has_every_trial_and_names_the_nearest(
+def test_error_holds_all_results_and_names_the_best_candidate(
     unet: Session, bright: Session, records: list[Record], tmp_path: Path
 ) -> None:
     gate = Gate.open(bright, records, Precision.INT8, max_dice_drop=0.02)
-    with pytest.raises(GateError, match=r"of 2 tried on cpu, the nearest \(a copy\) has Dice 0\.") as refused:
-        gate.first_that_passes([finds(bright.card, cut=300), copy_of(unet)], tmp_path / "x.onnx")
-    words, trials = str(refused.value), refused.value.trials
-    assert [trial.name for trial in trials] == ["above 300", "a copy"]
-    assert trials[1].verdict is Verdict.BOTH
-    assert trials[1].speed_up < 1
-    assert "fp32 has 1.0000 (it may lose 0.02)" in words
-    assert "fp16" not in words
+    with pytest.raises(GateError, match=r"best of 2 candidates on cpu \(a copy\) has Dice 0\.") as caught:
+        gate.select([thresholding(bright.card, threshold=300), copy_of(unet)], tmp_path / "x.onnx")
+    message, results = str(caught.value), caught.value.results
+    assert [result.name for result in results] == ["above 300", "a copy"]
+    assert results[1].outcome is Outcome.NEITHER
+    assert results[1].speed_up < 1
+    assert "fp32 has 1.0000 (allowed loss 0.02)" in message
+    assert "fp16" not in message
 
 
-def test_fp16_that_gains_nothing_on_the_cpu_is_told_to_try_a_gpu(
+def test_error_for_slow_fp16_on_the_cpu_recommends_a_gpu(
     unet: Session, bright: Session, records: list[Record], tmp_path: Path
 ) -> None:
     gate = Gate.open(bright, records, Precision.FP16)
-    with pytest.raises(GateError, match=r"tried on cpu.*fp16 is for GPUs.*--provider cuda"):
-        gate.first_that_passes([copy_of(unet)], tmp_path / "x.onnx")
+    with pytest.raises(GateError, match=r"candidates on cpu.*fp16 is for GPUs.*--provider cuda"):
+        gate.select([copy_of(unet)], tmp_path / "x.onnx")
 
 
-def test_without_any_truth_the_gate_cannot_be_held(unet: Session, records: list[Record]) -> None:
-    nothing_known = [replace(record, masks={"lung": None, "lesion": None}) for record in records]
-    nothing_there = [replace(record, masks={"lung": (), "lesion": ()}) for record in records]
-    for split in (nothing_known, nothing_there, []):
+def test_gate_needs_ground_truth(unet: Session, records: list[Record]) -> None:
+    unknown = [replace(record, masks={"lung": None, "lesion": None}) for record in records]
+    absent = [replace(record, masks={"lung": (), "lesion": ()}) for record in records]
+    for split in (unknown, absent, []):
         with pytest.raises(ModelError, match="no validation image shows lung or lesion"):
             Gate.open(unet, split, Precision.INT8)

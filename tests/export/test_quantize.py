@@ -13,9 +13,9 @@ from onnx import TensorProto, numpy_helper
 
 from cxr.data.image import Gray
 from cxr.export import quantize as module
-from cxr.export.quantize import Activations, Calibration, Floats, Recipe, quantize, recipes
+from cxr.export.quantize import Activations, Calibration, FloatLayers, Recipe, quantize, recipes
 from cxr.export.run import ExportSummary
-from cxr.export.split_images import calibration_images, read_sides
+from cxr.export.run_data import calibration_images, read_split_records
 from cxr.infer.runtime.providers import PROVIDERS
 from cxr.infer.runtime.session import Session
 from cxr.train.run_folder import read_run
@@ -23,7 +23,7 @@ from cxr.train.run_folder import read_run
 
 @pytest.fixture(scope="module")
 def images(exported: ExportSummary) -> list[Gray]:
-    return calibration_images(read_sides(read_run(exported.run)).training, exported.card.pixels)
+    return calibration_images(read_split_records(read_run(exported.run)).training, exported.card.pixels)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def int8(exported: ExportSummary, images: list[Gray], tmp_path_factory: pytest.T
 
 
 def optimized(path: Path, folder: Path) -> onnx.GraphProto:
-    """The graph that ONNX Runtime makes of a file."""
+    """Return the graph that ONNX Runtime optimizes a file to."""
     options = ort.SessionOptions()
     options.optimized_model_filepath = str(folder / "optimized.onnx")
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
@@ -51,43 +51,43 @@ def constants(path: Path) -> dict[str, np.ndarray]:
     return {value.name: numpy_helper.to_array(value) for value in onnx.load(path).graph.initializer}
 
 
-def test_runtime_does_every_convolution_concatenation_and_upsampling_in_int8(
+def test_runtime_computes_convolutions_concatenations_and_upsampling_in_int8(
     exported: ExportSummary, int8: Path, tmp_path: Path
 ) -> None:
     before, after = count(onnx.load(exported.path).graph), count(graph := optimized(int8, tmp_path))
     assert after["QLinearConv"] == before["Conv"] - 1 > 20
     assert after["QLinearConcat"] == before["Concat"] == 4
     assert after["Resize"] == before["Resize"] == 5
-    assert after["FusedConv"] == 1  # the head: ONNX Runtime has no byte layer that gives floats
+    assert after["FusedConv"] == 1  # the head: ONNX Runtime has no int8 layer with float output
     assert after["Conv"] == after["Concat"] == after["Relu"] == 0
-    maker = {name: node.op_type for node in graph.node for name in node.output}
-    upsampled = {maker[node.input[0]] for node in graph.node if node.op_type == "Resize"}
+    producer = {name: node.op_type for node in graph.node for name in node.output}
+    upsampled = {producer[node.input[0]] for node in graph.node if node.op_type == "Resize"}
     assert upsampled <= {"QLinearConv", "QLinearAdd"}
 
 
-def test_pixels_are_quantized_once_and_brought_back_once(int8: Path, tmp_path: Path) -> None:
+def test_pixels_are_quantized_once_and_dequantized_once(int8: Path, tmp_path: Path) -> None:
     graph = optimized(int8, tmp_path)
     assert count(graph)["QuantizeLinear"] == 1
     assert count(graph)["DequantizeLinear"] == 3  # the head's input, weights and bias
     assert graph.node[-1].op_type == "FusedConv"
 
 
-def test_a_probability_has_more_values_than_a_byte(int8: Path) -> None:
+def test_probabilities_have_more_than_256_values(int8: Path) -> None:
     batch = np.random.default_rng(0).integers(0, 256, (1, 1, 64, 64), np.uint8)
     for provider in ("cpu", "openvino"):
         assert len(np.unique(Session.open(int8, provider=provider).run(batch))) > 256
 
 
-def test_weights_are_signed_bytes_with_a_scale_for_each_channel(int8: Path) -> None:
+def test_weights_are_signed_bytes_with_one_scale_per_channel(int8: Path) -> None:
     graph, values = onnx.load(int8).graph, constants(int8)
-    made = {node.output[0]: node for node in graph.node}
-    weights = [made[node.input[1]].input for node in graph.node if node.op_type == "Conv"]
+    producer = {node.output[0]: node for node in graph.node}
+    weights = [producer[node.input[1]].input for node in graph.node if node.op_type == "Conv"]
     assert {values[quantized].dtype for quantized, *_ in weights} == {np.dtype(np.int8)}
     assert all(values[scale].shape == values[quantized].shape[:1] for quantized, scale, _ in weights)
 
 
-def test_every_calibration_image_counts(exported: ExportSummary, tmp_path: Path) -> None:
-    """The darkest image comes first, the brightest last: the pixels' range is that of both."""
+def test_all_calibration_images_are_used(exported: ExportSummary, tmp_path: Path) -> None:
+    """The darkest image is first, the brightest last; the range covers both."""
     extremes = [np.full((64, 64), level, np.uint8) for level in (0, 128, 255)]
     quantize(exported.path, tmp_path / "x.onnx", extremes, Recipe(Calibration.MINMAX))
     first = next(
@@ -99,7 +99,7 @@ def test_every_calibration_image_counts(exported: ExportSummary, tmp_path: Path)
     assert zero == round(255 * normalization.mean)
 
 
-def test_percentiles_leave_out_what_is_rare(tmp_path: Path) -> None:
+def test_percentiles_exclude_outliers(tmp_path: Path) -> None:
     graph = onnx.helper.make_graph(
         [
             onnx.helper.make_node("Cast", ["image"], ["gray"], "cast", to=TensorProto.FLOAT),
@@ -113,28 +113,28 @@ def test_percentiles_leave_out_what_is_rare(tmp_path: Path) -> None:
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
     onnx.save(model, tmp_path / "tiny.onnx")
-    usual = np.full((64, 64), 100, np.uint8)
-    rare = usual.copy()
-    rare[0, 0] = 250  # one pixel in 327,680, less than 0.0005 % at this end
-    tops = {}
+    typical = np.full((64, 64), 100, np.uint8)
+    outlier = typical.copy()
+    outlier[0, 0] = 250  # one pixel in 327,680, less than 0.0005 % at this end
+    maxima = {}
     for calibration in Calibration:
-        quantize(tmp_path / "tiny.onnx", tmp_path / "x.onnx", [rare, *[usual] * 79], Recipe(calibration))
-        tops[calibration] = 255 * constants(tmp_path / "x.onnx")["gray_scale"]
-    assert tops[Calibration.MINMAX] == pytest.approx(250)
-    assert tops[Calibration.PERCENTILE] == pytest.approx(100, abs=1)
+        quantize(tmp_path / "tiny.onnx", tmp_path / "x.onnx", [outlier, *[typical] * 79], Recipe(calibration))
+        maxima[calibration] = 255 * constants(tmp_path / "x.onnx")["gray_scale"]
+    assert maxima[Calibration.MINMAX] == pytest.approx(250)
+    assert maxima[Calibration.PERCENTILE] == pytest.approx(100, abs=1)
 
 
-@pytest.mark.parametrize(("floats", "convolutions"), [(Floats.HEAD, 1), (Floats.ENDS, 4)])
-def test_layers_kept_in_float_take_their_activation_along(
+@pytest.mark.parametrize(("float_layers", "convolutions"), [(FloatLayers.HEAD, 1), (FloatLayers.ENDS, 4)])
+def test_activation_after_a_float_layer_stays_in_float(
     exported: ExportSummary,
     images: list[Gray],
     tmp_path: Path,
-    floats: Floats,
+    float_layers: FloatLayers,
     convolutions: int,
 ) -> None:
-    quantize(exported.path, tmp_path / "x.onnx", images[:2], Recipe(Calibration.MINMAX, floats))
-    optimum = optimized(tmp_path / "x.onnx", tmp_path)
-    assert sum(count(optimum)[kind] for kind in ("Conv", "FusedConv")) == convolutions
+    quantize(exported.path, tmp_path / "x.onnx", images[:2], Recipe(Calibration.MINMAX, float_layers))
+    optimized_graph = optimized(tmp_path / "x.onnx", tmp_path)
+    assert sum(count(optimized_graph)[kind] for kind in ("Conv", "FusedConv")) == convolutions
     graph = onnx.load(tmp_path / "x.onnx").graph
     quantized = {name for node in graph.node if node.op_type == "QuantizeLinear" for name in node.input}
     activated = {name for node in graph.node if node.op_type == "Relu" for name in node.input}
@@ -142,7 +142,7 @@ def test_layers_kept_in_float_take_their_activation_along(
     assert quantized.isdisjoint(activated)
 
 
-def test_signed_activations_are_symmetric_and_leave_biases_in_float(
+def test_signed_activations_are_symmetric_and_biases_stay_in_float(
     exported: ExportSummary, images: list[Gray], tmp_path: Path
 ) -> None:
     (recipe, *_) = recipes("tensorrt")
@@ -166,7 +166,7 @@ def test_signed_activations_are_symmetric_and_leave_biases_in_float(
         ("arm64", {"tensorrt", "cpu", "coreml"}),
     ],
 )
-def test_each_provider_gets_the_bytes_that_it_is_quick_with(
+def test_each_provider_gets_the_bytes_it_is_fast_with(
     monkeypatch: pytest.MonkeyPatch, machine: str, signed: set[str]
 ) -> None:
     monkeypatch.setattr(platform, "machine", lambda: machine)
@@ -189,7 +189,7 @@ def test_weights_have_seven_bits_where_products_would_overflow(
     assert max(np.abs(value.astype(int)).max() for value in weights) == 64
 
 
-def test_nothing_is_printed_and_logging_is_left_as_it_was(
+def test_nothing_is_printed_and_the_log_level_is_restored(
     exported: ExportSummary, images: list[Gray], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     level = logging.getLogger().level

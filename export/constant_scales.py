@@ -1,8 +1,8 @@
-"""Make an exported graph say what is fixed: constant scales for the decoder's upsampling.
+"""Simplify an exported graph: constant scales for the decoder's upsampling.
 
-The exporter computes each upsampled size from the running batch (Shape, Concat, Resize by sizes). Only the
-batch is dynamic, so the scales are constants; saying so removes those nodes and lets runtimes plan, fuse and
-quantize the upsampling.
+The exporter computes each upsampled size from the input (Shape, Concat, Resize by sizes). Only the batch size
+is dynamic, so the scales are constant; constants remove those nodes and let runtimes plan, fuse and quantize
+the upsampling.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import onnx
 
 
-def tidy(model: onnx.ModelProto) -> None:
-    """Replace sizes by constant scales where both are known, and drop what is then unused; in place."""
+def use_constant_scales(model: onnx.ModelProto) -> None:
+    """Give `Resize` nodes constant scales where both sizes are known; modifies the model."""
     import onnx
 
     shapes = _spatial_shapes(onnx.shape_inference.infer_shapes(model).graph)
@@ -31,7 +31,7 @@ def tidy(model: onnx.ModelProto) -> None:
         model.graph.initializer.append(onnx.numpy_helper.from_array(scales, name))
         del node.input[1:]
         node.input.extend(["", name])
-    _drop_unused(model.graph)
+    _remove_unused(model.graph)
 
 
 def _spatial_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, int]]:
@@ -43,13 +43,13 @@ def _spatial_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, int]]:
     return shapes
 
 
-def _drop_unused(graph: onnx.GraphProto) -> None:
+def _remove_unused(graph: onnx.GraphProto) -> None:
     while True:
         used = {name for node in graph.node for name in node.input} | {out.name for out in graph.output}
-        dead = [node for node in graph.node if used.isdisjoint(node.output)]
-        if not dead:
+        unused = [node for node in graph.node if used.isdisjoint(node.output)]
+        if not unused:
             break
-        for node in dead:
+        for node in unused:
             graph.node.remove(node)
     for initializer in [one for one in graph.initializer if one.name not in used]:
         graph.initializer.remove(initializer)

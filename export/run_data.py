@@ -1,4 +1,4 @@
-"""What an export takes from the data set that a run was fitted on: images and records of its two sides."""
+"""The training and validation records of a run, and images of them for parity and calibration."""
 
 from __future__ import annotations
 
@@ -29,51 +29,51 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Sides:
-    """The records of a run's split: those it was fitted on, and those it is judged on."""
+class SplitRecords:
+    """The records that a run was trained on, and those it was validated on."""
 
     training: tuple[Record, ...]
     validation: tuple[Record, ...]
 
 
 def parity_images(run: Run) -> list[Path]:
-    """Give images of the run's validation split that are still on disk, spread over the split."""
+    """Return images of the run's validation subset that still exist, evenly sampled."""
     root = run.config.dataset
     paths = [root / key for key in Split.read(run.path / SPLITS).keys(Subset.VALIDATION)]
-    there = [path for path in paths if path.is_file()]
-    if not there:
-        log.warning("%s: no validation image is there; parity is checked on noise only", root)
-    return spread(there, PARITY_IMAGES)
+    existing = [path for path in paths if path.is_file()]
+    if not existing:
+        log.warning("%s: no validation image of the run exists; parity is checked on noise only", root)
+    return sample_evenly(existing, PARITY_IMAGES)
 
 
-def read_sides(run: Run) -> Sides:
-    """Find the run's data set again, with its masks.
+def read_split_records(run: Run) -> SplitRecords:
+    """Open the run's data set again and select the records of its split.
 
     Raises
     ------
     ModelError
-        If it, or a part of it, is no longer there.
+        If the data set, or a part of it, no longer exists.
     """
     config = run.config
     try:
         dataset = open_dataset(config.dataset, classes=config.classes, findings=config.findings)
         split = Split.read(run.path / SPLITS)
-        return Sides(split.select(dataset, Subset.TRAIN), split.select(dataset, Subset.VALIDATION))
+        return SplitRecords(split.select(dataset, Subset.TRAIN), split.select(dataset, Subset.VALIDATION))
     except InputError as error:
         raise ModelError(
-            "a file of lower precision is judged on the run's validation split, and that cannot be read; "
-            f"bring the data set back, or export without --int8 and --fp16: {error}"
+            "a file of lower precision is evaluated on the run's validation images, which cannot be read; "
+            f"restore the data set, or export without --int8 and --fp16: {error}"
         ) from error
 
 
 def calibration_images(records: Sequence[Record], spec: PixelSpec) -> list[Gray]:
-    """Read images, spread over the records, as the model gets them: uint8, shape (H, W)."""
-    chosen = spread(records, CALIBRATION_IMAGES)
+    """Read evenly sampled images and preprocess them: uint8, shape (H, W)."""
+    chosen = sample_evenly(records, CALIBRATION_IMAGES)
     return [prepare(read_image(record.path).pixels, spec)[0] for record in chosen]
 
 
-def spread(items: Sequence[T], count: int) -> list[T]:
-    """Take at most `count` items at even distances, from the first to the last."""
+def sample_evenly(items: Sequence[T], count: int) -> list[T]:
+    """Return at most `count` items at even distances, the first and the last included."""
     if len(items) <= count:
         return list(items)
     return [items[index] for index in np.linspace(0, len(items) - 1, count).round().astype(int)]

@@ -6,7 +6,7 @@ import platform
 
 from ..machine.packages import versions
 
-_PACKAGES = ("cxr", "pandas", "scikit-learn", "xgboost", "lightgbm", "optuna", "shap")
+_PACKAGES = ("cxr", "pandas", "scikit-learn", "xgboost", "xgboost-cpu", "lightgbm", "optuna", "shap")
 
 
 def used_versions() -> dict[str, str]:

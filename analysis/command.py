@@ -26,6 +26,13 @@ def _known_models(ctx: click.Context, param: click.Parameter, value: str) -> Seq
     return names
 
 
+def _feature_names(ctx: click.Context, param: click.Parameter, value: str) -> Sequence[str]:
+    names = comma_list(ctx, param, value)
+    if not names:
+        raise click.BadParameter("no column is named; is a variable of your script not set?")
+    return names
+
+
 @cxr_command("analyze")
 @click.argument("features", type=PathType())
 @click.option(
@@ -34,12 +41,15 @@ def _known_models(ctx: click.Context, param: click.Parameter, value: str) -> Seq
     help="Clinical table, one row per image.  [default: beside the images that run.json names]",
 )
 @click.option("--out", type=PathType(), default="analysis", help="Folder of the results.")
-@click.option("--target", default="lesion_ratio", help="Column to predict.")
+@click.option(
+    "--target",
+    help="Column to predict.  [default: lesion_ratio, else the ratio of the first class but lungs]",
+)
 @click.option(
     "--features",
     "features_mode",
     default="default",
-    callback=comma_list,
+    callback=_feature_names,
     help="default (clinical columns and the measured ones that do not leak the target), clinical, spatial,"
     " all (including those from which the target is computed), or names: age,sex.",
 )
@@ -48,17 +58,25 @@ def _known_models(ctx: click.Context, param: click.Parameter, value: str) -> Seq
 @click.option("--folds", type=click.IntRange(2), default=5, help="Outer folds, split by patient.")
 @click.option("--jobs", type=click.IntRange(1), default=1, help="Processes; the results do not depend on it.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of everything random.")
+@click.option("--keep-doubtful", is_flag=True, help="Keep images whose column 'plausible' is doubtful or no.")
+@click.option(
+    "--salt",
+    envvar="CXR_SALT",
+    help="Secret that cxr-infer was given: clinical patient ids are joined by their keyed hashes.",
+)
 def command(
     features: Path,
     clinical: Path | None,
     out: Path,
-    target: str,
+    target: str | None,
     features_mode: Sequence[str],
     models: Sequence[str],
     trials: int,
     folds: int,
     jobs: int,
     seed: int,
+    keep_doubtful: bool,
+    salt: str | None,
 ) -> None:
     """Tune regressors on FEATURES (a features.csv), evaluate them on held-out patients, explain them."""
     from rich.console import Console
@@ -80,6 +98,8 @@ def command(
             folds=folds,
             jobs=jobs,
             seed=seed,
+            keep_doubtful=keep_doubtful,
+            salt=salt,
             progress=lambda done, total: bars.update(bar, completed=done, total=total),
         )
     for line in _result_lines(summary):

@@ -1,4 +1,4 @@
-"""Join the features and the clinical table, one row per image, and count the unmatched images."""
+"""Join the features and the clinical table by image or by patient, and count the unmatched images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXAMPLES = 5
 Key = Callable[[str], str]
 
 
-def merge_clinical(
+def merge_by_image(
     features: pd.DataFrame, clinical: pd.DataFrame, *, path: Path, folder: Path | None
 ) -> tuple[pd.DataFrame, MergeSummary]:
     """Join the tables by image; images without a clinical row are left out.
@@ -44,24 +44,66 @@ def merge_clinical(
     rule, left, right = _match(features["image"].tolist(), clinical["image"].tolist(), path, folder)
     _reject_duplicates("features", left, features["image"].tolist())
     _reject_duplicates(str(path), right, clinical["image"].tolist())
-    # Of columns in both tables, the measured one is kept (the size of the file, say), except the patient.
-    kept = [name for name in clinical.columns if name not in features.columns or name == "patient_id"]
-    merged = features.drop(columns="patient_id", errors="ignore").assign(**{_KEY: left})
-    merged = merged.merge(
-        clinical[[name for name in kept if name != "image"]].assign(**{_KEY: right}),
-        on=_KEY,
-        how="left",
-        validate="one_to_one",
-        indicator=_SOURCE,
-    )
-    if len(merged) != len(features):
-        raise InputError(f"{path}: the merge made {len(merged)} rows of {len(features)}")
-    in_both = merged[_SOURCE] == "both"
-    frame = merged.loc[in_both].drop(columns=[_KEY, _SOURCE]).reset_index(drop=True)
-    unmatched = merged.loc[~in_both, "image"].tolist()
+    left_table = features.drop(columns="patient_id", errors="ignore").assign(**{_KEY: left})
+    right_table = clinical.drop(columns="image").assign(**{_KEY: right})
+    frame, unmatched = _join(left_table, right_table, kept=("patient_id", _KEY), how="one_to_one")
     known = set(left)
     unused = [image for image, key in zip(clinical["image"], right, strict=True) if key not in known]
-    return frame, MergeSummary(
+    return frame.drop(columns=_KEY), _summary(path, rule, frame, unmatched, unused)
+
+
+def merge_by_patient(
+    features: pd.DataFrame, clinical: pd.DataFrame, *, path: Path
+) -> tuple[pd.DataFrame, MergeSummary]:
+    """Join the tables by `patient_id`, which both hold in the same form: in clear, or as keyed hashes.
+
+    Parameters
+    ----------
+    features : DataFrame
+        One row per image.
+    clinical : DataFrame
+        One row per patient.
+    path : Path
+        The file of the clinical table.
+
+    Raises
+    ------
+    InputError
+        If the features hold no patients, or none that is in the clinical table.
+    """
+    if "patient_id" not in features.columns or features["patient_id"].isna().all():
+        raise InputError(
+            f"{path}: has no column 'image', and the features have no patient_id by which to join it;"
+            " for DICOM, run cxr-infer with --salt and give the same --salt here"
+        )
+    patients = set(clinical["patient_id"])
+    if patients.isdisjoint(features["patient_id"].dropna()):
+        raise InputError(
+            f"{path}: this table has no patient of the features; if cxr-infer was given --salt, give the same"
+            " here, and add a column 'issuer' if the images name the issuer of their patient ids"
+        )
+    frame, unmatched = _join(features, clinical, kept=("patient_id",), how="many_to_one")
+    unused = sorted(patients - set(features["patient_id"]))
+    return frame, _summary(path, "patient", frame, unmatched, unused)
+
+
+def _join(
+    features: pd.DataFrame, clinical: pd.DataFrame, *, kept: Sequence[str], how: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """Join on the last of the `kept` columns; return the matched rows, and the images that have no match."""
+    # Of columns in both tables, the measured one stays (the size of the file, say), except those `kept`.
+    columns = [name for name in clinical.columns if name not in features.columns or name in kept]
+    merged = features.merge(clinical[columns], on=kept[-1], how="left", validate=how, indicator=_SOURCE)
+    matched = merged[_SOURCE] == "both"
+    return merged.loc[matched].drop(columns=_SOURCE).reset_index(drop=True), merged.loc[
+        ~matched, "image"
+    ].tolist()
+
+
+def _summary(
+    path: Path, rule: str, frame: pd.DataFrame, unmatched: Sequence[str], unused: Sequence[str]
+) -> MergeSummary:
+    return MergeSummary(
         table=path,
         rule=rule,
         matched=len(frame),

@@ -16,6 +16,9 @@ from .records import Family
 if TYPE_CHECKING:
     import pandas as pd
 
+SAFE_FORMATS = {Family.XGB: "ubj", Family.LGB: "txt", Family.RF: "skops"}
+"""Suffix of the format that is safe to load."""
+
 
 def write_model(folder: Path, final: SearchResult, features: pd.DataFrame) -> None:
     """Write a family's final model: parameters, joblib (as the demo did) and a format that is safe to load.
@@ -26,12 +29,13 @@ def write_model(folder: Path, final: SearchResult, features: pd.DataFrame) -> No
     write_json(folder / f"{family}_best_params.json", final.best.params)
     require("joblib", extra="analysis").dump(final.model, folder / f"{family}_best_model.joblib")
     bare = final.model.regressor_.named_steps["model"]
+    safe = folder / f"{family}_best_model.{SAFE_FORMATS[family]}"
     if family is Family.XGB:
-        bare.get_booster().save_model(folder / "xgb_best_model.ubj")
+        bare.get_booster().save_model(safe)
     elif family is Family.LGB:
-        bare.booster_.save_model(folder / "lgb_best_model.txt")
+        bare.booster_.save_model(safe)
     else:
-        import_skops().dump(final.model, folder / "rf_best_model.skops")
+        import_skops().dump(final.model, safe)
     write_json(folder / "encoding.json", encoding(final.model, features))
 
 

@@ -13,7 +13,7 @@ from ..data.csv_files import write_csv
 from ..machine.extras import require
 from ..machine.files import write_json, write_text
 from .explain import spearman_correlations
-from .model_files import best_hyperparams, write_model
+from .model_files import SAFE_FORMATS, best_hyperparams, write_model
 from .plots import draw_importance, draw_scatter
 from .records import AnalysisSummary, Family
 from .results import Results
@@ -23,6 +23,28 @@ from .versions import used_versions
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_SHARED = (
+    "features_and_target.csv",
+    "cv_metrics.csv",
+    "cv_predictions.csv",
+    "best_hyperparams.csv",
+    "feature_correlations.csv",
+    "encoding.json",
+    "report.html",
+    RECORD,
+)
+
+
+def output_names(families: Sequence[Family]) -> tuple[str, ...]:
+    """List the names of the files that an analysis with these families writes."""
+    names = list(_SHARED)
+    for family in families:
+        names += [f"{family}_best_params.json", f"{family}_best_model.joblib"]
+        names += [f"{family}_best_model.{SAFE_FORMATS[family]}", f"shap_values_best_{family}.csv"]
+        names += [f"cv_scatter_{family}.png", f"shap_importance_{family}.png"]
+    return tuple(names)
 
 
 def write_results(folder: Path, summary: AnalysisSummary, results: Results) -> list[str]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from .run_record import RunRecord
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -72,6 +74,15 @@ class MergeSummary:
 
 
 @dataclass(frozen=True)
+class ImplausibleImage:
+    """An image that `cxr-infer` found doubtful, or not to be a frontal chest radiograph, and the reason."""
+
+    image: str
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Table:
     """One row per image: `image`, `patient_id`, the measured columns and the clinical columns."""
 
@@ -81,6 +92,8 @@ class Table:
     grouping: Grouping
     merge: MergeSummary | None = None
     notes: tuple[str, ...] = ()
+    implausible: tuple[ImplausibleImage, ...] = ()
+    run: RunRecord = field(default_factory=RunRecord)
 
 
 @dataclass(frozen=True)
@@ -133,6 +146,7 @@ class AnalysisSummary:
 
     `scores` holds the tuned models and the baselines. `top_features` holds, for each tuned model, the mean
     absolute SHAP value of each feature on held-out images, largest first, in the target's unit.
+    `implausible` holds the images that are not plausible as frontal chest radiographs, used or not.
     """
 
     out: Path
@@ -148,6 +162,7 @@ class AnalysisSummary:
     top_features: Mapping[str, tuple[tuple[str, float], ...]]
     shuffle: ShuffleCheck
     merge: MergeSummary | None
+    implausible: tuple[ImplausibleImage, ...]
     notes: tuple[str, ...]
     seconds: float
     files: tuple[Path, ...] = field(default=())

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 RESEARCH = "For research use only; not for diagnosis. Associations in this table of images, not causes."
 _TEMPLATE = Path(__file__).with_name("report.html.j2")
 _MOST_CORRELATED = 15
+_MOST_IMAGES = 20
 
 
 def render(summary: AnalysisSummary, results: Results, correlations: pd.DataFrame, folder: Path) -> str:
@@ -53,6 +54,8 @@ def render(summary: AnalysisSummary, results: Results, correlations: pd.DataFram
         models=[_model(Family(model), summary, folder) for model in summary.top_features],
         correlated=[str(name) for name in correlated],
         correlations=[(str(name), _row_of(correlations, name, correlated)) for name in correlated],
+        implausible=[(one.image, one.verdict, one.reason) for one in summary.implausible[:_MOST_IMAGES]],
+        implausible_count=len(summary.implausible),
         left_out=_columns(selection.left_out),
         leaky=_columns(selection.leaky),
         versions=", ".join(f"{name} {number}" for name, number in used_versions().items()),
@@ -101,7 +104,7 @@ def _merge_facts(merge: MergeSummary) -> list[tuple[str, str]]:
 
 
 def _counted(count: int, examples: Sequence[str]) -> str:
-    return f"{count}, such as {some_of(examples[:3])}" if examples else "0"
+    return f"{count}, such as {some_of(examples[:3])}" if examples else str(count)
 
 
 def _view_rows(results: Results) -> list[tuple[str, ...]]:

@@ -22,17 +22,15 @@ from .crossval import (
     run_searches,
 )
 from .leakage import find_identical_measurements
-from .outputs import write_results
+from .outputs import output_names, write_results
 from .records import AnalysisSummary, Family, FeatureMode, Score, Selection, ShuffleCheck, Table
 from .regressors import LABELS, build_pipeline, build_regressor, feature_frame
 from .results import Results, collect_held_out, top_features
 from .scores import check_shuffled_targets, score_predictions
-from .selection import Role, is_number, role_of, select_features
+from .selection import select_features
 from .staging import staged_outputs
 from .table import load_table
-
-TARGET = "lesion_ratio"
-_FEWEST_ROWS = 10
+from .target import default_target, rows_with_target
 
 
 def analyze_features(
@@ -47,6 +45,8 @@ def analyze_features(
     folds: int = 5,
     jobs: int = 1,
     seed: int = 0,
+    keep_doubtful: bool = False,
+    salt: str | None = None,
     progress: Progress | None = None,
 ) -> AnalysisSummary:
     """Tune regressors of a measured column, evaluate them on held-out patients, and explain them.
@@ -58,9 +58,10 @@ def analyze_features(
     clinical : Path or str, optional
         The clinical table; by default the one beside the images that run.json names.
     out : Path or str
-        The folder of the results.
+        The folder of the results. An earlier analysis in it is replaced, files of others never.
     target : str, optional
-        The column to predict; by default `lesion_ratio`.
+        The column to predict; by default `lesion_ratio`, else the ratio of the first class that is no lung
+        class, else of the first class.
     features_mode : FeatureMode, str or sequence of str
         A kind of columns, or the names of columns.
     models : sequence of Family or str
@@ -73,6 +74,11 @@ def analyze_features(
         Processes; the results do not depend on it.
     seed : int
         Seed of everything random: the same tables give the same results.
+    keep_doubtful : bool
+        Keep the images whose column `plausible` is doubtful or no; by default they are left out.
+    salt : str, optional
+        The salt that `cxr-infer` was given: the patient ids of the clinical table are replaced by their keyed
+        hashes, by which a table without a column `image` is joined.
     progress : callable, optional
         Called with (searches done, searches in all) after each.
 
@@ -85,13 +91,19 @@ def analyze_features(
     InputError
         If a table cannot be used or is too small, or no column is left to learn from.
     OutputError
-        If `out` cannot be written.
+        If `out` cannot be written, or holds files of these names that no analysis wrote.
     """
     start = time.perf_counter()
     families = _families(models)
-    table = load_table(Path(features), Path(clinical) if clinical is not None else None)
-    goal = ALIASES.get(target or TARGET, target or TARGET)
-    table = _rows_with_target(table, goal, Path(features))
+    table = load_table(
+        Path(features),
+        None if clinical is None else Path(clinical),
+        keep_doubtful=keep_doubtful,
+        salt=salt,
+    )
+    goal = target or default_target(table.spatial, table.run.classes, table.run.lung_classes)
+    goal = ALIASES.get(goal, goal)
+    table = rows_with_target(table, goal, Path(features))
     selection = select_features(table, goal, _feature_mode(features_mode))
     data = RegressionData(
         feature_frame(table.frame, selection.features),
@@ -99,7 +111,8 @@ def analyze_features(
         table.frame["patient_id"].to_numpy(dtype=np.str_),
     )
     splits = outer_folds(data.patients, folds, seed)
-    with staged_outputs(Path(out)) as stage:
+    inputs = [Path(features), *([] if table.merge is None else [table.merge.table])]
+    with staged_outputs(Path(out), output_names(families), inputs=inputs) as stage:
         searches = plan_searches(families, splits, len(data.target), trials=trials, seed=seed)
         found = run_searches(data, searches, jobs=jobs, progress=progress or no_progress)
         results = _evaluate(table, goal, data, splits, found, seed)
@@ -118,6 +131,7 @@ def analyze_features(
             top_features={str(family): top_features(results, family) for family in families},
             shuffle=_shuffle_check(results, best, seed),
             merge=table.merge,
+            implausible=table.implausible,
             notes=(*table.notes, *_warnings(results, selection, results.score_of(best))),
             seconds=time.perf_counter() - start,
         )
@@ -140,36 +154,6 @@ def _feature_mode(wanted: FeatureMode | str | Sequence[str]) -> FeatureMode | Se
     if wanted in list(FeatureMode):
         return FeatureMode(wanted)
     return (ALIASES.get(wanted, wanted),)
-
-
-def _rows_with_target(table: Table, target: str, path: Path) -> Table:
-    """Keep the rows whose target is known.
-
-    Raises
-    ------
-    InputError
-        If the target is no numeric column, is known in too few rows, or does not vary.
-    """
-    frame = table.frame
-    usable = [
-        name
-        for name in frame.columns
-        if is_number(frame[name]) and role_of(name, table.spatial) is not Role.BOOKKEEPING
-    ]
-    if target not in usable:
-        problem = "is not a column of numbers" if target in frame.columns else "is not a column of the table"
-        raise InputError(f"{path}: the target {target} {problem}; there are {', '.join(usable)}")
-    known = frame.loc[frame[target].notna()].reset_index(drop=True)
-    if len(known) < _FEWEST_ROWS:
-        raise InputError(f"{path}: {target} is known for {len(known)} images; {_FEWEST_ROWS} are needed")
-    if known[target].nunique() < 2:
-        value = known[target].iloc[0]
-        raise InputError(
-            f"{path}: {target} is {value:g} in all {len(known)} images; there is nothing to learn"
-        )
-    unknown = len(frame) - len(known)
-    notes = (f"{unknown} images without {target} are left out",) if unknown else ()
-    return replace(table, frame=known, notes=(*table.notes, *notes))
 
 
 def _evaluate(

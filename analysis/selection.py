@@ -21,7 +21,7 @@ _MOST_EMPTY = 0.5
 _BOOKKEEPING = re.compile(
     r"(^|_)(image|images|id|ids|uid|patientid|name|path|file|filename|folder|url|doi|hash|sha256|licen[cs]e|"
     r"note|notes|comment|comments|date|fold|split|source|convention|mode|modality)(_|$)"
-    r"|^mask_|^location$|_ok$|^has_"
+    r"|^mask_|^location$|_ok$|^has_|^plausible(_why)?$|^gray_from$"
 )
 _DERIVED = re.compile(r"(^|_)(finding|findings|label|labels|diagnosis)(_|$)")
 _GEOMETRY = re.compile(r"(^|_)(width|height|spacing|spacing_mm|spacing_x|spacing_y)$")
@@ -38,7 +38,7 @@ class Role(StrEnum):
 
 
 _LEFT_OUT = {
-    Role.BOOKKEEPING: "an identifier, a file or a remark; never a feature",
+    Role.BOOKKEEPING: "an identifier, a file, a check or a remark; never a feature",
     Role.DERIVED: "read from the same image",
     Role.GEOMETRY: "describes the file, not the patient",
     Role.CLINICAL: "clinical, not asked for",

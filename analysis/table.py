@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data.datasets.nih_name import nih_patient
+from ..data.pseudonym import pseudonym, salt_key
 from ..errors import InputError
 from ..machine.extras import require
+from .clinical import find_clinical_table, read_clinical_table
 from .features_table import read_features
-from .merge import merge_clinical
+from .merge import merge_by_image, merge_by_patient
+from .plausibility import drop_implausible, find_implausible, plausibility_notes
 from .records import Grouping, MergeSummary, Table
+from .run_record import RunRecord, read_run_record, run_notes
 from .text import some_of
 
 if TYPE_CHECKING:
@@ -20,8 +23,14 @@ if TYPE_CHECKING:
 _OLDEST = 120
 
 
-def load_table(features: Path, clinical: Path | None = None) -> Table:
-    """Read the features and join the clinical table.
+def load_table(
+    features: Path,
+    clinical: Path | None = None,
+    *,
+    keep_doubtful: bool = False,
+    salt: str | bytes | None = None,
+) -> Table:
+    """Read the features, leave out implausible images, and join the clinical table.
 
     Parameters
     ----------
@@ -29,55 +38,53 @@ def load_table(features: Path, clinical: Path | None = None) -> Table:
         A features.csv of `cxr-infer`, or a table with the demo's column names.
     clinical : Path, optional
         The clinical table; by default the one beside the images that run.json names.
+    keep_doubtful : bool
+        Keep the images whose column `plausible` is doubtful or no.
+    salt : str or bytes, optional
+        The salt of `cxr-infer`: patient ids of the clinical table are replaced by their keyed hashes.
 
     Raises
     ------
     InputError
-        If a table cannot be read or holds two rows for one image, or the two have no image in common.
+        If a table cannot be read or holds two rows for one image, the two have nothing in common, or the salt
+        is not the one of the run.
     """
-    measured = read_features(features)
-    folder = images_folder(features)
-    path = clinical or _find_clinical_table(folder)
+    measured, run = read_features(features), read_run_record(features)
+    key = _checked_key(salt, run, features)
+    implausible = find_implausible(measured, features)
+    notes = (*plausibility_notes(implausible, kept=keep_doubtful), *run_notes(run, set(measured["image"])))
+    if not keep_doubtful:
+        measured = drop_implausible(measured, implausible, features)
     spatial = tuple(name for name in measured.columns if name not in ("image", "patient_id"))
+    path = clinical or find_clinical_table(run.folder)
     if path is None:
-        frame, grouping, notes = _assign_patients(measured, Grouping.FEATURES)
-        not_found = "no clinical table was found; name one with --clinical"
-        return Table(frame, spatial, (), grouping, None, (not_found, *notes))
-    joined, merge = merge_clinical(measured, _read_clinical(path), path=path, folder=folder)
+        frame, grouping, more = _assign_patients(measured, Grouping.FEATURES)
+        notes = (*notes, "no clinical table was found; name one with --clinical", *more)
+        return Table(frame, spatial, (), grouping, None, notes, implausible, run)
+    joined, merge = _join_clinical(measured, path, run, key)
     joined, age_notes = _without_impossible_ages(joined)
-    frame, grouping, notes = _assign_patients(joined, Grouping.CLINICAL)
+    frame, grouping, more = _assign_patients(joined, Grouping.CLINICAL)
     names = tuple(name for name in frame.columns if name not in ("image", "patient_id", *spatial))
-    return Table(frame, spatial, names, grouping, merge, (*_merge_notes(merge), *age_notes, *notes))
+    notes = (*notes, *_merge_notes(merge), *age_notes, *more)
+    return Table(frame, spatial, names, grouping, merge, notes, implausible, run)
 
 
-def images_folder(features: Path) -> Path | None:
-    """Return the images' folder that the run.json beside the features names; None if there is none."""
-    record = features.parent / "run.json"
-    if not record.is_file():
-        return None
-    try:
-        value = json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{record}: cannot be read ({error})") from error
-    folder = value.get("folder") if isinstance(value, dict) else None
-    return Path(folder) if isinstance(folder, str) else None
+def _checked_key(salt: str | bytes | None, run: RunRecord, features: Path) -> bytes | None:
+    key = salt_key(salt)
+    if key is not None and run.salt_check is not None and pseudonym(key) != run.salt_check:
+        raise InputError(
+            f"{features}: its patients were hashed with another salt; give the salt that cxr-infer was given"
+        )
+    return key
 
 
-def _find_clinical_table(folder: Path | None) -> Path | None:
-    if folder is None or not folder.is_dir():
-        return None
-    from ..data.datasets.clinical import find_clinical
-
-    return find_clinical(folder)
-
-
-def _read_clinical(path: Path) -> pd.DataFrame:
-    from ..data.datasets.clinical import read_clinical
-
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such clinical table")
-    frame: pd.DataFrame = read_clinical(path).to_pandas()
-    return frame
+def _join_clinical(
+    measured: pd.DataFrame, path: Path, run: RunRecord, key: bytes | None
+) -> tuple[pd.DataFrame, MergeSummary]:
+    clinical = read_clinical_table(path, key)
+    if "image" in clinical.columns:
+        return merge_by_image(measured, clinical, path=path, folder=run.folder)
+    return merge_by_patient(measured, clinical, path=path)
 
 
 def _without_impossible_ages(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:

@@ -58,3 +58,10 @@ def test_error_is_one_line_and_writes_nothing(
         assert done.output.count("\n") == 1
         assert "error: " in done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_empty_list_of_features_is_wrong_usage(features: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(command, [str(features), "--features", "", "--out", str(tmp_path / "out")])
+    assert done.exit_code == 2
+    assert "no column is named" in done.output
+    assert not (tmp_path / "out").exists()

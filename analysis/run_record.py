@@ -1,0 +1,110 @@
+"""What the `run.json` beside a features table says about its images."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from ..errors import InputError
+from .text import some_of
+
+RUN_RECORD = "run.json"
+
+
+class _Model(msgspec.Struct):
+    classes: list[str] = []
+
+
+class _Identity(msgspec.Struct):
+    salt: str | None = None
+
+
+class _Manifest(msgspec.Struct):
+    folder: str | None = None
+    model: _Model = msgspec.field(default_factory=_Model)
+    identity: _Identity = msgspec.field(default_factory=_Identity)
+    lung_classes: list[str] | None = None
+    missing: list[str] = []
+    training_overlap: int | None = None
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What the run that measured the images recorded; a table without a run.json has an empty record.
+
+    Attributes
+    ----------
+    folder : Path or None
+        The folder that the images are relative to.
+    classes : tuple of str
+        The model's classes.
+    lung_classes : tuple of str
+        Those of them that are lungs.
+    salt_check : str or None
+        The pseudonym of an empty name, by which a salt can be compared with the one of the run.
+    missing : tuple of str
+        Images that have a row and whose files are gone.
+    training_overlap : int or None
+        Number of images that the model was trained on; None if unknown.
+    notes : tuple of str
+    """
+
+    folder: Path | None = None
+    classes: tuple[str, ...] = ()
+    lung_classes: tuple[str, ...] = ()
+    salt_check: str | None = None
+    missing: tuple[str, ...] = ()
+    training_overlap: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_run_record(features: Path) -> RunRecord:
+    """Read the run.json beside a features table.
+
+    Raises
+    ------
+    InputError
+        If there is one that is not JSON.
+    """
+    path = features.parent / RUN_RECORD
+    if not path.is_file():
+        return RunRecord()
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    try:
+        manifest = msgspec.convert(value, _Manifest)
+    except msgspec.ValidationError as error:
+        return RunRecord(
+            notes=(f"{path.name} is not the record of a cxr-infer run and is ignored ({error})",)
+        )
+    lungs = manifest.lung_classes
+    return RunRecord(
+        folder=None if manifest.folder is None else Path(manifest.folder),
+        classes=tuple(manifest.model.classes),
+        lung_classes=("lung",) if lungs is None else tuple(lungs),
+        salt_check=manifest.identity.salt,
+        missing=tuple(manifest.missing),
+        training_overlap=manifest.training_overlap,
+    )
+
+
+def run_notes(record: RunRecord, images: set[str]) -> tuple[str, ...]:
+    """Report images that are gone and images that the model was trained on."""
+    notes = list(record.notes)
+    missing = [image for image in record.missing if image in images]
+    if missing:
+        notes.append(
+            f"the files of {len(missing)} images are gone since they were measured ({some_of(missing)}):"
+            " their rows are used unchanged"
+        )
+    if record.training_overlap:
+        notes.append(
+            f"the model was trained on {record.training_overlap} of the measured images:"
+            " on them it may be better than on new images"
+        )
+    return tuple(notes)

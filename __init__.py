@@ -1,7 +1,7 @@
 """`cxr`: measure lesions on chest radiographs, from training to a table one can trust.
 
-The names below load their room on first use; importing `cxr` itself imports neither torch nor
-onnxruntime.
+The names below load their modules on first use; importing `cxr` itself imports neither torch nor
+onnxruntime. It turns off the telemetry of the packages that it uses (`cxr doctor` shows the state).
 
 Examples
 --------
@@ -13,6 +13,10 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from .machine.telemetry import disable_telemetry
+
+disable_telemetry()  # before anything imports onnxruntime
 
 if TYPE_CHECKING:
     from .analysis.run import analyze_features

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from PIL import Image
 from skimage.measure import label, regionprops
@@ -51,6 +50,8 @@ class OneByOne:
     """An ONNX Runtime session with default settings, one image at a time."""
 
     def __init__(self, model: Path, card: ModelCard) -> None:
+        import onnxruntime  # after cxr, which turns its telemetry off
+
         self.card = card
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3

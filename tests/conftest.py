@@ -5,7 +5,12 @@ Lesions are the pixels above 180, lungs those above 90: probability 1 / (1 + exp
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib import invalidate_caches
 from pathlib import Path
 from typing import Any
@@ -17,6 +22,7 @@ import pytest
 from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
+from cxr.machine.telemetry import SWITCHES
 from cxr.models.card import METADATA_KEY, ModelCard, Normalization, PixelSpec, ResizeRule
 
 # As many examples as hypothesis has by default, or very many for `make soak`.
@@ -183,3 +189,55 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
         invalidate_caches()
 
     return write
+
+
+@dataclass(frozen=True)
+class NewHomeRun:
+    """What Python left in a new home folder, and the internet connections it tried (None without strace)."""
+
+    files: tuple[str, ...]
+    connections: tuple[str, ...] | None
+
+
+@pytest.fixture(scope="session")
+def run_in_new_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., NewHomeRun]:
+    """Return a function that runs Python as a new user would, outside CI, under strace where installed.
+
+    Variables that turn telemetry off are removed. A proxy that does not exist takes every connection, so
+    nothing is sent even if telemetry is on.
+    """
+
+    def run(*arguments: str) -> NewHomeRun:
+        home = tmp_path_factory.mktemp("home")
+        trace = tmp_path_factory.mktemp("trace") / "trace"
+        unset = {
+            "CI",
+            "ORT_RUNNING_UNIT_TESTS",
+            "TF_BUILD",
+            "JENKINS_URL",
+            "DISABLE_TELEMETRY",
+            "DO_NOT_TRACK",
+        }
+        unset.update(variable for switches in SWITCHES.values() for variable in switches)
+        kept = {name: value for name, value in os.environ.items() if name not in unset}
+        proxy = dict.fromkeys(
+            ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"
+        )
+        strace = shutil.which("strace")
+        prefix = [strace, "-f", "--seccomp-bpf", "-e", "trace=connect", "-o", str(trace)] if strace else []
+        done = subprocess.run(
+            [*prefix, sys.executable, *arguments],
+            env=kept | proxy | {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")},
+            cwd=home,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        files = tuple(str(path.relative_to(home)) for path in sorted(home.rglob("*")))
+        if not strace:
+            return NewHomeRun(files, None)
+        lines = trace.read_text(errors="replace").splitlines()
+        return NewHomeRun(files, tuple(line for line in lines if "sa_family=AF_INET" in line))
+
+    return run

@@ -16,6 +16,7 @@ from ...machine.cache import cache_folder
 from ...machine.extras import install_command, pip_command
 from ...machine.files import make_folder
 from ...machine.packages import distributions_of, installed_version, missing_requirements
+from ...machine.telemetry import SWITCHES, telemetry_cause
 from ..runtime.providers import PROVIDERS
 from .machine import cuda_libraries
 
@@ -94,6 +95,16 @@ def check_cache() -> CheckResult:
     except (OutputError, OSError) as error:
         return CheckResult(_CACHE, False, f"{error}; set XDG_CACHE_HOME to a writable folder")
     return CheckResult(_CACHE, True, str(folder))
+
+
+def check_telemetry() -> tuple[CheckResult, ...]:
+    """Report for each package with telemetry whether it is off."""
+    causes = {package: telemetry_cause(package) for package in SWITCHES}
+    causes["openvino"] = None  # always off, see `openvino_without_telemetry`
+    return tuple(
+        CheckResult(package, cause is None, f"on, because {cause} is set" if cause else "off")
+        for package, cause in causes.items()
+    )
 
 
 def check_extra(name: str) -> CheckResult:

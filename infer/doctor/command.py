@@ -61,6 +61,7 @@ def _diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
         ("extras", diagnosis.extras),
         ("decoders", diagnosis.decoders),
         ("cache folders", diagnosis.folders),
+        ("telemetry", diagnosis.telemetry),
     ):
         yield from ("", title, *_result_lines(results))
     yield from ("", "versions")

@@ -22,6 +22,7 @@ from .checks import (
     check_libraries,
     check_module,
     check_provider,
+    check_telemetry,
     format_requirements,
 )
 from .machine import Machine, describe_machine
@@ -46,6 +47,8 @@ class Diagnosis:
         Extras of `cxr`, packages that decode images, and CUDA libraries.
     folders : tuple of CheckResult
         The cache folders.
+    telemetry : tuple of CheckResult
+        For each package with telemetry whether it is off.
     faults : tuple of str
         What keeps `cxr-infer`, or a provider that was asked for, from working; each with what to do.
     warnings : tuple of str
@@ -62,6 +65,7 @@ class Diagnosis:
     decoders: tuple[CheckResult, ...]
     libraries: tuple[CheckResult, ...]
     folders: tuple[CheckResult, ...]
+    telemetry: tuple[CheckResult, ...]
     faults: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -104,6 +108,7 @@ def diagnose(required: Sequence[str] = ()) -> Diagnosis:
         decoders=tuple(map(check_decoder, DECODERS)),
         libraries=check_libraries(),
         folders=folders,
+        telemetry=check_telemetry(),
         faults=tuple(_faults(providers, modules, machine, required)),
         warnings=tuple(_warnings(providers, folders, machine, required)),
     )

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ...data.image import Gray
 from ...errors import EngineError
 from ...machine.extras import require
+from ...machine.telemetry import openvino_without_telemetry
 from ...models.onnx_file import OnnxFile
 from .engine import INPUT, OUTPUT, Tensor
 
@@ -61,7 +62,8 @@ def open_openvino(file: OnnxFile, *, threads: int) -> OpenVinoEngine:
     EngineError
         If OpenVINO cannot load the model.
     """
-    openvino = require("openvino", extra="openvino")
+    with openvino_without_telemetry():
+        openvino = require("openvino", extra="openvino")
     core = openvino.Core()
     try:
         model = core.read_model(str(file.path) if file.external else file.content)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ...data.image import Gray
 from ...errors import EngineError
 from ...machine.extras import require
+from ...machine.telemetry import disable_onnxruntime_events
 from ...models.onnx_file import OnnxFile
 from .engine import INPUT, OUTPUT, Tensor
 
@@ -101,6 +102,7 @@ def open_ort(
         If ONNX Runtime cannot load the model, or uses another provider instead of the first.
     """
     ort = require("onnxruntime", extra="cpu")
+    disable_onnxruntime_events()
     # Loaded from bytes, a model can reach no other file; a path is passed only if external data was allowed
     # and checked.
     source = str(file.path) if file.external else file.content

@@ -14,7 +14,14 @@ from click.testing import CliRunner
 
 from cxr.cli import main
 from cxr.errors import ProviderError
-from cxr.infer.doctor.checks import CheckResult, check_cache, check_extra, check_kernels, check_provider
+from cxr.infer.doctor.checks import (
+    CheckResult,
+    check_cache,
+    check_extra,
+    check_kernels,
+    check_provider,
+    check_telemetry,
+)
 from cxr.infer.doctor.command import _result_lines
 from cxr.infer.doctor.diagnosis import Diagnosis, diagnose
 from cxr.infer.runtime.providers import PROVIDERS
@@ -75,6 +82,9 @@ def test_required_provider_that_does_not_work_is_exit_1_with_one_json_document()
     assert report["machine"]["cores"] >= 1
     assert {"cxr", "numpy", "onnxruntime"} <= set(report["versions"])
     assert {"isal", "pydicom"} <= {row["name"] for row in report["decoders"]}
+    assert {row["name"]: row["works"] for row in report["telemetry"]} == dict.fromkeys(
+        ("onnxruntime", "huggingface_hub", "ray", "openvino"), True
+    )
 
 
 @pytest.fixture
@@ -176,3 +186,12 @@ def test_consecutive_equal_results_share_a_line() -> None:
         CheckResult("d", True, "2.0"),
     ]
     assert list(_result_lines(results)) == ["  ok  a, b", "  no  c: missing", "  ok  d: 2.0"]
+
+
+def test_telemetry_that_the_user_turned_on_is_reported_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
+    onnxruntime, *others = check_telemetry()
+    assert onnxruntime == CheckResult("onnxruntime", False, "on, because ORT_DISABLE_TELEMETRY=0 is set")
+    assert {result.detail for result in others} == {"off"}

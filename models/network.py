@@ -14,6 +14,9 @@ from .encoder_weights import WeightsFile, find_weights, load_encoder
 if TYPE_CHECKING:
     from torch import nn
 
+STRIDE4_UNET = "unet-s4"
+"""A U-Net that stops at stride 4; see `stride4_unet`. The other architectures are the library's."""
+
 UNET_DECODER = (128, 64, 32, 16, 16)
 """Half the decoder widths that the library gives a U-Net: equally accurate here, and much faster."""
 
@@ -21,7 +24,7 @@ GRAY_NORMALIZATION = Normalization(mean=0.449, std=0.226)
 """The mean of ImageNet's normalization over the color channels, which are summed to one gray channel."""
 
 _MAX_SUGGESTIONS = 12
-_TAKES_DECODER_CHANNELS = ("unet", "unetplusplus", "manet")
+_TAKES_DECODER_CHANNELS = ("unet", "unetplusplus", "manet", STRIDE4_UNET)
 
 
 def default_decoder(architecture: str) -> tuple[int, ...]:
@@ -42,14 +45,16 @@ def build_network(
     Parameters
     ----------
     architecture, encoder : str
-        Names of segmentation-models-pytorch; `tu-NAME` is the encoder NAME of timm.
+        Names of segmentation-models-pytorch; `tu-NAME` is the encoder NAME of timm. The architecture
+        `unet-s4` is our own.
     classes : int
         Number of logit maps.
     encoder_weights : str
         "none" (random), "imagenet", or the path of a file with the encoder's weights. With "none" or a
         path, nothing is downloaded.
     decoder_channels : tuple of int
-        Widths of the decoder's five stages, deepest first; empty: the defaults of the architecture.
+        Widths of the decoder's stages, deepest first: five, of `unet-s4` three; empty: the defaults of the
+        architecture.
 
     Returns
     -------
@@ -88,6 +93,8 @@ def _create(
             loggers=("huggingface_hub",),
             ignored_warnings=("`timm-` encoders are deprecated", "For 'tu-'"),
         ):
+            if architecture == STRIDE4_UNET:
+                return _create_stride4_unet(encoder, to_download, settings)
             return smp.create_model(architecture, encoder, encoder_weights=to_download, **settings)
     except OSError as error:
         raise ModelError(
@@ -99,9 +106,17 @@ def _create(
         raise ModelError(f"{architecture} with encoder {encoder} cannot be built: {reason}") from error
 
 
+def _create_stride4_unet(encoder: str, weights: str | None, settings: dict[str, Any]) -> nn.Module:
+    from .stride4_unet import DECODER_CHANNELS, Stride4Unet
+
+    smp = require("segmentation_models_pytorch", extra="train")
+    parts = smp.encoders.get_encoder(encoder, in_channels=settings["in_channels"], depth=5, weights=weights)
+    return Stride4Unet(parts, settings["classes"], settings.get("decoder_channels", DECODER_CHANNELS))
+
+
 def _check_names(architecture: str, encoder: str) -> None:
     smp = require("segmentation_models_pytorch", extra="train")
-    _check_name("architecture", architecture, list(smp.MODEL_ARCHITECTURES_MAPPING))
+    _check_name("architecture", architecture, [*smp.MODEL_ARCHITECTURES_MAPPING, STRIDE4_UNET])
     if encoder.startswith("tu-"):
         timm = require("timm", extra="train")
         names = timm.list_models()

@@ -18,9 +18,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-ARCHITECTURE = "unet-s4"
-"""The name that `--architecture` and the model card have for it."""
-
 DECODER_CHANNELS = (96, 64, 48)
 """Widths at strides 16, 8 and 4."""
 
@@ -47,11 +44,18 @@ class Stride4Decoder(nn.Module):
         Widths of the encoder's maps at strides 1, 2, 4, 8, 16 and 32.
     channels : sequence of int
         Widths of the three levels, deepest first.
+
+    Raises
+    ------
+    ValueError
+        If there are not three widths.
     """
 
     def __init__(self, encoder_channels: Sequence[int], channels: Sequence[int] = DECODER_CHANNELS) -> None:
         super().__init__()
         deepest, *skips = encoder_channels[:1:-1]
+        if len(channels) != len(skips):
+            raise ValueError(f"the decoder has {len(skips)} widths, got {len(channels)}")
         inputs = (deepest, *channels)
         self.blocks = nn.ModuleList(
             ConvBlock(below + skip, width)

@@ -1,37 +1,32 @@
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
+from cxr.errors import ModelError
 from cxr.export.graph import write_onnx
 from cxr.models.card import ModelCard, Normalization, PixelSpec
+from cxr.models.network import STRIDE4_UNET, build_network
 from cxr.models.segmenter import Segmenter, predictor
-from cxr.models.stride4_unet import ARCHITECTURE, DECODER_CHANNELS, Stride4Decoder, Stride4Unet
+from cxr.models.stride4_unet import DECODER_CHANNELS, Stride4Decoder, Stride4Unet
 
 ENCODERS = ["timm-tf_efficientnet_lite0", "resnet18"]
 
 
-def build(encoder: str, classes: int = 2) -> Stride4Unet:
+def build(encoder: str, classes: int = 2, widths: tuple[int, ...] = ()) -> Stride4Unet:
     torch.manual_seed(0)
-    return Stride4Unet(get_encoder(encoder), classes).eval()
+    network = build_network(STRIDE4_UNET, encoder, classes, decoder_channels=widths).eval()
+    assert isinstance(network, Stride4Unet)
+    return network
 
 
-def get_encoder(name: str) -> Any:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`timm-` encoders are deprecated", DeprecationWarning)
-        return smp.encoders.get_encoder(name, in_channels=1, depth=5, weights=None)
-
-
-@pytest.mark.parametrize("encoder", [*ENCODERS, "mobilenet_v2"])
+@pytest.mark.parametrize("encoder", [*ENCODERS, "tu-mobilenetv3_small_050", "mit_b0"])
 def test_network_returns_one_logit_map_per_class_at_the_size_of_the_input(encoder: str) -> None:
     with torch.inference_mode():
         logits = build(encoder, 3)(torch.randn(2, 1, 64, 96))
@@ -51,7 +46,7 @@ def test_decoder_has_one_convolution_per_level_each_with_normalization_and_relu(
 
 
 def test_decoder_channels_set_the_widths() -> None:
-    convolutions = [block[0] for block in Stride4Unet(get_encoder("resnet18"), 1, (32, 16, 8)).decoder.blocks]
+    convolutions = [block[0] for block in build("resnet18", widths=(32, 16, 8)).decoder.blocks]
     assert [layer.out_channels for layer in convolutions] == [32, 16, 8]
 
 
@@ -64,7 +59,7 @@ def exported(
     card = ModelCard(
         name="stride4",
         classes=("lung", "lesion"),
-        architecture=ARCHITECTURE,
+        architecture=STRIDE4_UNET,
         encoder=request.param,
         pixels=PixelSpec(64, 96),
         normalization=normalization,
@@ -90,3 +85,8 @@ def test_every_normalization_folds_into_its_convolution(exported: tuple[Segmente
     kinds = [node.op_type for node in onnx.load(exported[1]).graph.node]
     assert "BatchNormalization" not in kinds
     assert kinds[-2:] == ["Resize", "Sigmoid"]
+
+
+def test_wrong_number_of_widths_is_rejected() -> None:
+    with pytest.raises(ModelError, match=r"unet-s4 with encoder resnet18 .*the decoder has 3 widths, got 5"):
+        build("resnet18", widths=(128, 64, 32, 16, 16))

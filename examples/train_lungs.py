@@ -1,0 +1,199 @@
+"""Train `lungs`: one network that segments the lungs as either of two annotation protocols draws them.
+
+    python examples/train_lungs.py DATASET [DATASET ...] --out runs/lungs
+
+Each DATASET is a folder with an index.csv that has the columns `mask_lung`, `lung_convention`,
+`licence_status`, `source` and `fold`; see docs/semi-supervised.md. Only images under an open license are
+trained on. What is held out (one fold, and whole sources) is evaluated at the end, by source and by patient.
+A run that was interrupted goes on with the network that was not finished.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from cxr.data.csv_files import write_csv
+from cxr.data.datasets.index import INDEX, read_index
+from cxr.data.datasets.records import Record
+from cxr.data.datasets.splits import Split, Subset
+from cxr.export.graph import write_onnx
+from cxr.machine.packages import versions
+from cxr.metrics.overlap import ImageScore, class_metrics, describe
+from cxr.metrics.records import ClassMetrics
+from cxr.models.card import ModelCard, PixelSpec, TrainingData
+from cxr.models.encoder_weights import IMAGENET
+from cxr.models.evaluate import evaluate
+from cxr.models.network import GRAY_NORMALIZATION, STRIDE4_UNET, build_network
+from cxr.models.segmenter import Segmenter, predictor
+from cxr.train.in_memory import Schedule, load_examples
+from cxr.train.semi_supervised import Recipe, Student, train_student
+
+ENCODER = "timm-tf_efficientnet_lite0"
+FIELDS, RETROCARDIAC = CLASSES = ("lung_fields", "lung_with_retrocardiac")
+"""The lungs without the heart's shadow (Montgomery, Shenzhen), and with the lung behind it (V7 Labs)."""
+
+THRESHOLDS = (0.5, 0.5)
+QUALITY = ("source", "class", "images", "dice", "low", "high")
+OPEN = ("open", "open-attribution")
+RECIPE = Recipe(
+    teachers={FIELDS: Schedule(epochs=50), RETROCARDIAC: Schedule(epochs=120)},
+    student=Schedule(epochs=8, seed=1),
+)
+LICENSE = "Apache-2.0; attribution: "
+ATTRIBUTION = (
+    "National Library of Medicine, National Institutes of Health, Bethesda, MD, USA (Jaeger et al. 2014, "
+    "10.1109/TMI.2013.2284099; Candemir et al. 2014, 10.1109/TMI.2013.2290491); "
+    "NIH Clinical Center, https://nihcc.app.box.com/v/ChestXray-NIHCC (Wang et al., CVPR 2017); "
+    "COVID-19 Image Repository, Hannover Medical School, CC BY 3.0 (10.6084/m9.figshare.12275009); "
+    "V7 Labs lung masks, CC BY 4.0"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """An image, where it comes from, and whether it may be trained on."""
+
+    record: Record
+    source: str
+    is_open: bool
+
+
+def read_rows(root: Path) -> list[Row]:
+    """Read an index.csv: every image, with its lung mask as the class that its protocol stands for."""
+    return [_row(root, values) for values in read_index(root / INDEX).to_pylist()]
+
+
+def _row(root: Path, values: Mapping[str, Any]) -> Row:
+    mask = values["mask_lung"] if str(values["lung_ok"]) == "1" else None
+    masks: dict[str, Path | None] = dict.fromkeys(CLASSES)
+    if mask:
+        protocol = FIELDS if "without heart" in values["lung_convention"] else RETROCARDIAC
+        masks[protocol] = root / mask
+    key = f"{root.name}/{values['image']}"
+    record = Record(key, root / values["image"], values["patient_id"], masks, values["fold"])
+    return Row(record, values["source"], values["licence_status"] in OPEN)
+
+
+def split_rows(
+    rows: Sequence[Row], held_out: int | None, test_sources: Sequence[str]
+) -> tuple[list[Row], list[Row]]:
+    """Return what is trained on and what is evaluated; no patient is in both."""
+    usable = [row for row in rows if row.is_open and not any(name in row.source for name in test_sources)]
+    held_out_patients = {
+        row.record.patient_id for row in usable if row.record.fold == held_out and _is_masked(row)
+    }
+    training = [row for row in usable if row.record.patient_id not in held_out_patients]
+    patients = {row.record.patient_id for row in training}
+    held = [row for row in rows if _is_masked(row) and row.record.patient_id not in patients]
+    return training, held
+
+
+def _is_masked(row: Row) -> bool:
+    return any(row.record.known(CLASSES))
+
+
+def build(classes: int) -> Segmenter:
+    """Build the network with an encoder pretrained on ImageNet."""
+    torch.manual_seed(0)
+    network = build_network(STRIDE4_UNET, ENCODER, classes, encoder_weights=IMAGENET)
+    return Segmenter(network, GRAY_NORMALIZATION)
+
+
+def score(segmenter: Segmenter, rows: Sequence[Row], spec: PixelSpec) -> dict[str, list[ImageScore]]:
+    """Evaluate the held-out images, by source; each in the class of its own protocol."""
+    by_source = defaultdict(list)
+    for row in rows:
+        by_source[row.source].append(row.record)
+    predict = predictor(segmenter)
+    return {
+        source: evaluate(predict, records, spec, CLASSES, THRESHOLDS) for source, records in by_source.items()
+    }
+
+
+def make_card(
+    student: Student,
+    training: Sequence[Row],
+    held: Sequence[Row],
+    scores: Sequence[ImageScore],
+    spec: PixelSpec,
+) -> ModelCard:
+    """Describe the model: data, license, and its figures on the held-out images of all sources."""
+    subsets = {row.record.key: Subset.TRAIN for row in training}
+    subsets |= {row.record.key: Subset.VALIDATION for row in held}
+    split = Split(subsets, {row.record.key: row.record.patient_id for row in (*training, *held)})
+    masks = "; ".join(
+        f"{name}: {counts.human} drawn, {counts.pseudo} pseudo-labels"
+        for name, counts in student.counts.items()
+    )
+    return ModelCard(
+        name="lungs",
+        classes=CLASSES,
+        architecture=STRIDE4_UNET,
+        encoder=ENCODER,
+        pixels=spec,
+        normalization=GRAY_NORMALIZATION,
+        thresholds=THRESHOLDS,
+        license=LICENSE + ATTRIBUTION,
+        training=TrainingData(
+            name=f"open chest radiographs ({masks})",
+            images=len(training),
+            patients=len({row.record.patient_id for row in training}),
+            validation_images=len(held),
+            validation_patients=len({row.record.patient_id for row in held}),
+            split_hash=split.hash,
+            license=ATTRIBUTION,
+        ),
+        metrics={
+            name: class_metrics([item for item in scores if item.class_name == name]) for name in CLASSES
+        },
+        versions=versions(("cxr", "torch", "segmentation-models-pytorch")),
+    )
+
+
+def _quality_row(figures: tuple[str, str, ClassMetrics]) -> tuple[object, ...]:
+    source, name, metrics = figures
+    dice = metrics.dice
+    bounds = (dice.value, dice.low, dice.high) if dice else (None, None, None)
+    return source, name, metrics.positives, *bounds
+
+
+@click.command()
+@click.argument("datasets", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/lungs"), show_default=True)
+@click.option("--size", default=192, show_default=True, help="Side of the model's input in pixels.")
+@click.option("--held-out-fold", default=0, show_default=True, help="-1: train on all folds.")
+@click.option("--test-source", multiple=True, default=["GeneralBlockchain"], show_default=True)
+def main(
+    datasets: tuple[Path, ...], out: Path, size: int, held_out_fold: int, test_source: tuple[str, ...]
+) -> None:
+    """Train `lungs` on the open images of the DATASETS; write lungs.onnx and quality.csv to --out."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    rows = [row for root in datasets for row in read_rows(root)]
+    training, held = split_rows(rows, None if held_out_fold < 0 else held_out_fold, test_source)
+    spec = PixelSpec(size, size)
+    examples = load_examples([row.record for row in training], CLASSES, spec)
+    student = train_student(build, examples, CLASSES, RECIPE, out)
+    scores = score(student.segmenter, held, spec)
+    figures = [
+        (source, name, class_metrics(own))
+        for source, items in sorted(scores.items())
+        for name in CLASSES
+        if (own := [item for item in items if item.class_name == name])
+    ]
+    for source, name, metrics in figures:
+        click.echo(f"{source}, {name}: {describe(metrics)}")
+    write_csv(out / "quality.csv", QUALITY, map(_quality_row, figures))
+    everything = [item for items in scores.values() for item in items]
+    write_onnx(student.segmenter, make_card(student, training, held, everything, spec), out / "lungs.onnx")
+
+
+if __name__ == "__main__":
+    main()

@@ -28,7 +28,8 @@ def measure_mask(
     if connectivity not in (4, 8):
         raise InputError(f"connectivity is {connectivity!r}; it must be 4 or 8")
     found = find_components(pixels, eight_connected=connectivity == 8)
-    components = measure_components(found, values, pixels.shape)
+    height, width = pixels.shape
+    components = measure_components(found, values, height, width)
     if min_area > 1:
         components = components[components["area"] >= min_area]
         components["label"] = np.arange(1, components.size + 1)
@@ -36,7 +37,7 @@ def measure_mask(
 
 
 def measure_components(
-    found: ComponentRuns, probability: ProbabilityMap | None, shape: tuple[int, ...]
+    found: ComponentRuns, probability: ProbabilityMap | None, height: int, width: int
 ) -> ComponentArray:
     """Run the measuring kernels over a mask's components.
 
@@ -54,7 +55,7 @@ def measure_components(
         sum_probability(probability, *runs, intensities)
     # Zeros, so that the padding after the last field is equal in equal arrays.
     components = np.zeros(found.count, COMPONENT_DTYPE)
-    fill_fields(sums, borders, intensities, *shape, components)
+    fill_fields(sums, borders, intensities, height, width, components)
     return components
 
 

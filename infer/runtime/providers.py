@@ -201,8 +201,8 @@ def check_available(provider: Provider) -> None:
     ort = require("onnxruntime", extra="cpu")
     names = ort.get_available_providers()
     if provider.ort_name not in names:
-        cause = f"this onnxruntime has no {provider.ort_name} (it has {', '.join(names)})"
-        raise provider_error(provider, cause)
+        missing = f"this onnxruntime has no {provider.ort_name} (it has {', '.join(names)})"
+        raise provider_error(provider, missing)
     if provider.load_libraries is not None and (cause := provider.load_libraries(ort)):
         raise provider_error(provider, f"its libraries cannot be loaded: {cause}")
 

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 
-@pytest.mark.parametrize("options", [(), ("--int8", "--max-dice-drop", "1")], ids=["fp32", "int8"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), id="fp32"),
+        pytest.param(("--int8", "--max-dice-drop", "1"), id="int8", marks=pytest.mark.slow),
+    ],
+)
 def test_export_leaves_no_trace_of_telemetry_and_opens_no_connection(
     options: tuple[str, ...], run_folder: Path, run_in_new_home: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..data.columns import ALIASES
+from ..data.column_table import Table
+from ..data.columns import find_column, renamed_columns
 from ..data.csv_files import unguard
 from ..errors import InputError
 from ..machine.extras import require
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def read_features(path: Path) -> pd.DataFrame:
-    """Read a features table: one row per image, `image` its key, the demo's column names replaced by ours.
+    """Read a features table: one row per image, older column names and the demo's renamed.
 
     Raises
     ------
@@ -35,7 +36,7 @@ def read_features(path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: is not a CSV table ({error})") from error
     frame.columns = [unguard(str(name)) for name in frame.columns]
     names_in_file = ", ".join(frame.columns)
-    frame = frame.rename(columns={old: new for old, new in ALIASES.items() if new not in frame.columns})
+    frame = frame.rename(columns=renamed_columns(frame.columns))
     if "image" not in frame.columns:
         raise InputError(
             f"{path}: there is no column 'image' (or 'ImageIndex') that identifies the images;"
@@ -65,7 +66,7 @@ def _reject_duplicates(path: Path, images: Sequence[str]) -> None:
 
 
 def _repeated_rows(frame: pd.DataFrame) -> str:
-    measured = [name for name in frame.columns if name in ALIASES.values()]
+    measured = [name for name in frame.columns if find_column(Table.FEATURES, name) is not None]
     if not measured or frame.empty:
         return ""
     different = len(frame[measured].drop_duplicates())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..data.columns import SIZE_FAMILY
+from ..data.columns import size_family
 from .records import Floats
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ def find_identical_measurements(
 
 
 def _same_mask_size(name: str, target: str) -> str | None:
-    if name in SIZE_FAMILY and target in SIZE_FAMILY:
+    family = size_family(target)
+    if family is not None and size_family(name) == family:
         return f"a size of the same mask as {target}: one is computed from the other"
     return None
 

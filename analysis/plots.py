@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data.colors import BLUE, POINTS, hex_color
-from ..data.columns import UNITS, with_unit
+from ..data.columns import unit_of, with_unit
 from ..machine.extras import require
 from .explain import KIND
 from .records import Floats, Score
@@ -121,7 +121,8 @@ def _rows_by_view(views: npt.NDArray[np.str_] | None, rows: int) -> list[tuple[s
 
 
 def _unit_line(target: str) -> str:
-    return f" ({UNITS[target]})" if target in UNITS else ""
+    unit = unit_of(target)
+    return f" ({unit})" if unit else ""
 
 
 def _swarm_offsets(values: Floats, rng: np.random.Generator) -> Floats:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.columns import ALIASES
+from ..data.columns import canonical_name
 from ..errors import InputError
 from ..machine.progress import Progress, no_progress
 from .crossval import (
@@ -102,9 +102,9 @@ def analyze_features(
         salt=salt,
     )
     goal = target or default_target(table.spatial, table.run.classes, table.run.lung_classes)
-    goal = ALIASES.get(goal, goal)
+    goal = _column_name(goal, table)
     table = rows_with_target(table, goal, Path(features))
-    selection = select_features(table, goal, _feature_mode(features_mode))
+    selection = select_features(table, goal, _wanted_features(features_mode, table))
     data = RegressionData(
         feature_frame(table.frame, selection.features),
         table.frame[goal].to_numpy(dtype=np.float64),
@@ -147,13 +147,16 @@ def _families(models: Sequence[Family | str]) -> tuple[Family, ...]:
     return tuple(dict.fromkeys(Family(name) for name in models))
 
 
-def _feature_mode(wanted: FeatureMode | str | Sequence[str]) -> FeatureMode | Sequence[str]:
-    if not isinstance(wanted, str):
-        names = tuple(ALIASES.get(name, name) for name in wanted)
-        return FeatureMode(names[0]) if len(names) == 1 and names[0] in list(FeatureMode) else names
-    if wanted in list(FeatureMode):
-        return FeatureMode(wanted)
-    return (ALIASES.get(wanted, wanted),)
+def _wanted_features(wanted: FeatureMode | str | Sequence[str], table: Table) -> FeatureMode | Sequence[str]:
+    names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    if len(names) == 1 and names[0] in list(FeatureMode):
+        return FeatureMode(names[0])
+    return tuple(_column_name(name, table) for name in names)
+
+
+def _column_name(name: str, table: Table) -> str:
+    """Return today's name of a column that was asked for by an older one."""
+    return name if name in table.frame.columns else canonical_name(name)
 
 
 def _evaluate(

@@ -38,6 +38,7 @@ def default_target(columns: Sequence[str], classes: Sequence[str], lung_classes:
     if TARGET in columns:
         return TARGET
     measured = [name.removesuffix("_ratio") for name in columns if name.endswith("_ratio")]
+    measured = [name for name in measured if name in classes or not name.startswith(("left_", "right_"))]
     known = [name for name in classes if name in measured]
     known = known or [name for name in measured if f"{name}_count" in columns]
     ordered = [name for name in known if name not in lung_classes] or known

@@ -33,7 +33,7 @@ def test_column_names_of_the_demo_are_read(tmp_path: Path) -> None:
             "MeanCentroidDist": [5.0],
         },
     )
-    expected = ["image", "lesion_ratio", "num_lesions", "mean_area", "mean_centroid_dist"]
+    expected = ["image", "lesion_ratio", "lesion_count", "lesion_mean_area", "lesion_mean_centroid_dist"]
     assert list(read_features(path).columns) == expected
 
 

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from cxr.analysis.leakage import find_identical_measurements, find_leaky_columns
-from cxr.data.columns import SIZE_FAMILY
+from cxr.data.column_table import Table
+from cxr.data.columns import columns_of
 
 N = 80
+SIZES = [column.of_class("lesion") for column in columns_of(Table.FEATURES) if column.size_of]
 
 
 def make_images(seed: int = 0, *, zeros: bool = True) -> pd.DataFrame:
@@ -64,18 +66,28 @@ def test_summands_of_the_target_are_found() -> None:
     assert set(leaky) == {"mean_size", "weight"}
 
 
-@pytest.mark.parametrize("target", SIZE_FAMILY)
+@pytest.mark.parametrize("target", SIZES)
 def test_sizes_of_one_mask_leak_each_other(target: str) -> None:
     rng = np.random.default_rng(1)
-    table = pd.DataFrame({name: rng.uniform(1, 2, N) for name in (*SIZE_FAMILY, "mean_centroid_dist", "age")})
+    table = pd.DataFrame(
+        {name: rng.uniform(1, 2, N) for name in (*SIZES, "lesion_mean_centroid_dist", "age")}
+    )
     others = [name for name in table.columns if name != target]
-    assert set(find_leaky_columns(table, target, others)) == set(SIZE_FAMILY) - {target}
+    assert set(find_leaky_columns(table, target, others)) == set(SIZES) - {target}
+
+
+def test_sizes_of_another_class_do_not_leak_the_target() -> None:
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame(
+        {name: rng.uniform(1, 2, N) for name in ("lesion_ratio", "lung_total_area", "lung_count")}
+    )
+    assert find_leaky_columns(table, "lesion_ratio", ["lung_total_area", "lung_count"]) == {}
 
 
 def test_sizes_of_a_mask_do_not_leak_another_target() -> None:
     rng = np.random.default_rng(1)
-    table = pd.DataFrame({name: rng.uniform(1, 2, N) for name in (*SIZE_FAMILY, "age")})
-    assert find_leaky_columns(table, "age", SIZE_FAMILY) == {}
+    table = pd.DataFrame({name: rng.uniform(1, 2, N) for name in (*SIZES, "age")})
+    assert find_leaky_columns(table, "age", SIZES) == {}
 
 
 @pytest.mark.parametrize(

@@ -58,11 +58,11 @@ def test_shuffle_check_passes_on_honest_folds(analyzed: AnalysisSummary) -> None
 
 def test_columns_that_leak_the_ratio_are_left_out(analyzed: AnalysisSummary) -> None:
     reasons = {note.column: note.reason for note in analyzed.selection.left_out}
-    for name in ("num_lesions", "mean_area", "total_area", "max_area", "total_area_mm2"):
-        assert "same mask" in reasons[name]
-    for name in ("mean_centroid_dist", "mean_probability"):
+    for name in ("count", "mean_area", "total_area", "max_area", "total_area_mm2"):
+        assert "same mask" in reasons[f"lesion_{name}"]
+    for name in ("lesion_mean_centroid_dist", "lesion_mean_probability"):
         assert "empty only where" in reasons[name]
-    assert "one threshold" in reasons["max_probability"]
+    assert "one threshold" in reasons["lesion_max_probability"]
     assert set(analyzed.selection.features) == {"age", "sex", "view", "follow_up"}
 
 
@@ -159,7 +159,7 @@ assert "torch" not in sys.modules
             "lesion_ratio",
             0.0,
             "ratio",
-            "target ratio is not a column of the table; there are .*lesion_ratio, num_lesions",
+            "target ratio is not a column of the table; there are .*lesion_ratio, lesion_count",
         ),
         ("lesion_ratio", 0.0, "patient_id", "target patient_id is not a column of numbers"),
     ],
@@ -194,6 +194,15 @@ def test_one_feature_is_enough_and_its_name_is_escaped_in_the_report(tmp_path: P
 
 def test_high_score_from_leaky_features_is_reported_as_arithmetic(features: Path, tmp_path: Path) -> None:
     summary = analyze_features(features, out=tmp_path, features_mode="all", **FAST)
-    assert {"num_lesions", "mean_area", "total_area"} <= {note.column for note in summary.selection.leaky}
+    assert {"lesion_count", "lesion_mean_area", "lesion_total_area"} <= {
+        note.column for note in summary.selection.leaky
+    }
     assert any("arithmetic, not a finding" in note for note in summary.notes)
     assert summary.scores[0].r2 > 0.9
+
+
+@pytest.mark.parametrize("name", ["NumLesions", "num_lesions", "lesion_count"])
+def test_columns_can_be_asked_for_by_older_names(features: Path, tmp_path: Path, name: str) -> None:
+    summary = analyze_features(features, out=tmp_path, target="mean_area", features_mode=[name], **FAST)
+    assert summary.target == "lesion_mean_area"
+    assert summary.selection.features == ("lesion_count",)

@@ -21,9 +21,9 @@ def table() -> Table:
     spatial = {
         "width": np.full(N, 100),
         "lesion_ratio": number * area / 1e4,
-        "num_lesions": number,
-        "mean_area": area,
-        "mean_centroid_dist": rng.uniform(1, 50, N),
+        "lesion_count": number,
+        "lesion_mean_area": area,
+        "lesion_mean_centroid_dist": rng.uniform(1, 50, N),
         "lung_area": rng.uniform(1000, 2000, N),
     }
     clinical = {
@@ -47,7 +47,7 @@ def table() -> Table:
         ("age", Role.CLINICAL),
         ("follow_up", Role.CLINICAL),
         ("smoking_status", Role.CLINICAL),
-        ("mean_centroid_dist", Role.SPATIAL),
+        ("lesion_mean_centroid_dist", Role.SPATIAL),
         ("PatientID", Role.BOOKKEEPING),
         ("Patient ID", Role.BOOKKEEPING),
         ("image_index", Role.BOOKKEEPING),
@@ -62,15 +62,15 @@ def table() -> Table:
     ],
 )
 def test_name_of_a_column_decides_its_role(column: str, role: Role) -> None:
-    assert role_of(column, spatial=("mean_centroid_dist",)) is role
+    assert role_of(column, spatial=("lesion_mean_centroid_dist",)) is role
 
 
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
-        (FeatureMode.DEFAULT, {"age", "sex", "mean_centroid_dist", "lung_area"}),
+        (FeatureMode.DEFAULT, {"age", "sex", "lesion_mean_centroid_dist", "lung_area"}),
         (FeatureMode.CLINICAL, {"age", "sex"}),
-        (FeatureMode.SPATIAL, {"mean_centroid_dist", "lung_area"}),
+        (FeatureMode.SPATIAL, {"lesion_mean_centroid_dist", "lung_area"}),
         (
             FeatureMode.ALL,
             {
@@ -78,10 +78,10 @@ def test_name_of_a_column_decides_its_role(column: str, role: Role) -> None:
                 "sex",
                 "remark",
                 "finding",
-                "mean_centroid_dist",
+                "lesion_mean_centroid_dist",
                 "lung_area",
-                "num_lesions",
-                "mean_area",
+                "lesion_count",
+                "lesion_mean_area",
             },
         ),
     ],
@@ -97,7 +97,7 @@ def test_each_column_left_out_has_a_reason(table: Table) -> None:
     reasons = {
         n.column: n.reason for n in select_features(table, "lesion_ratio", FeatureMode.DEFAULT).left_out
     }
-    assert "same mask" in reasons["num_lesions"]
+    assert "same mask" in reasons["lesion_count"]
     assert "same in every row" in reasons["site"]
     assert "60 different texts" in reasons["remark"]
     assert reasons["smoker"].startswith("empty in")
@@ -105,12 +105,12 @@ def test_each_column_left_out_has_a_reason(table: Table) -> None:
     assert "never a feature" in reasons["license"]
 
 
-@pytest.mark.parametrize("wanted", [FeatureMode.ALL, ("num_lesions", "mean_area", "age")])
+@pytest.mark.parametrize("wanted", [FeatureMode.ALL, ("lesion_count", "lesion_mean_area", "age")])
 def test_selected_columns_that_leak_the_target_are_reported(
     table: Table, wanted: FeatureMode | tuple[str, ...]
 ) -> None:
     selected = select_features(table, "lesion_ratio", wanted)
-    assert {note.column for note in selected.leaky} == {"num_lesions", "mean_area"}
+    assert {note.column for note in selected.leaky} == {"lesion_count", "lesion_mean_area"}
 
 
 @pytest.mark.parametrize(
@@ -131,5 +131,5 @@ def test_named_column_that_cannot_be_a_feature_is_rejected(
 
 def test_no_column_left_is_an_error_with_the_reasons(table: Table) -> None:
     no_clinical = Table(table.frame, table.spatial, (), Grouping.FEATURES)
-    with pytest.raises(InputError, match=r"no column is left .*num_lesions: measured, not asked for"):
+    with pytest.raises(InputError, match=r"no column is left .*lesion_count: measured, not asked for"):
         select_features(no_clinical, "lesion_ratio", FeatureMode.CLINICAL)

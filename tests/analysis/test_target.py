@@ -20,7 +20,7 @@ from cxr.analysis.target import default_target
         (("lung_ratio", "heart_ratio"), ("lung", "heart"), ("lung",), "heart_ratio"),
         (("left_ratio", "heart_ratio"), ("left", "heart"), ("left", "right"), "heart_ratio"),
         (("lung_ratio", "left_lung_ratio"), ("lung",), ("lung",), "lung_ratio"),
-        (("left_lung_ratio", "lung_ratio", "lung_count"), (), ("lung",), "lung_ratio"),
+        (("left_lung_ratio", "left_lung_count", "lung_ratio", "lung_count"), (), ("lung",), "lung_ratio"),
         (("lung_ratio", "lung_count", "heart_ratio", "heart_count"), (), ("lung",), "heart_ratio"),
         (("age",), (), ("lung",), "lesion_ratio"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from ..errors import InputError
 
 
 def read_header(path: Path) -> list[str]:
-    """Read the first line of a CSV file (`.gz` too), split at every comma.
+    """Read the column names in the first line of a CSV file (`.gz` too), without blanks around them.
 
     Raises
     ------
@@ -27,7 +28,8 @@ def read_header(path: Path) -> list[str]:
         raise InputError(f"{path}: this table cannot be read ({_cause(error)})") from error
     if not line.strip():
         raise InputError(f"{path}: this table is empty")
-    return [cell.strip().strip('"') for cell in line.decode("utf-8-sig", "replace").split(",")]
+    text = line.decode("utf-8-sig", "replace").rstrip("\r")
+    return [cell.strip() for cell in next(csv.reader([text], skipinitialspace=True))]
 
 
 def read_csv(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import re
 import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ...errors import InputError
 from ..decode.formats import PNG_SIGNATURE
@@ -25,29 +28,79 @@ _MAX_LICENSES = 4
 def read_index(path: Path) -> pa.Table:
     """Read an index.csv: `image`, `patient_id` and file names as strings, `fold` as integers.
 
-    The types of other columns are inferred.
+    Blanks around column names and text do not count. The types of other columns are inferred.
 
     Raises
     ------
     InputError
-        If it cannot be read, has no column `image` or `patient_id` or an empty cell in one of them, or lists
-        an image twice.
+        If it cannot be read, has no column `image` or `patient_id` or an empty cell in one of them, lists an
+        image twice (also under two spellings of its path), or has folds that are not whole numbers.
     """
     names = read_header(path)
+    if len(names) == 1 and re.search(r"[;\t]", names[0]):
+        raise InputError(f"{path}: its columns are not separated by commas; save it as CSV with commas")
     require_columns(path, names, ("image", "patient_id"))
-    as_text = [
-        name for name in names if name.startswith(_MASK) or name in {"image", "patient_id", *_LICENSE_COLUMNS}
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise InputError(f"{path}: the column {repeated[0]!r} occurs twice; keep one")
+    text = [
+        name
+        for name in names
+        if name.startswith(_MASK) or name in {"image", "patient_id", "fold", *_LICENSE_COLUMNS}
     ]
-    types = dict.fromkeys(as_text, pa.string()) | {"fold": pa.int64()}
-    table = read_csv(path, types={name: types[name] for name in names if name in types})
+    table = read_csv(path, types=dict.fromkeys(text, pa.string()), columns=names)
+    for name in text:
+        table = table.set_column(names.index(name), name, _stripped(table[name]))
     for name in ("image", "patient_id"):
         if table[name].null_count:
             row = table[name].is_null().to_pylist().index(True) + 2
             raise InputError(f"{path}: row {row}: {name} is empty")
-    image, count = Counter(table["image"].to_pylist()).most_common(1)[0] if table.num_rows else ("", 0)
-    if count > 1:
-        raise InputError(f"{path}: {image} is listed {count} times; keep one row per image")
+    images = _check_listed_once(path, table["image"].to_pylist())
+    table = table.set_column(names.index("image"), "image", pa.array(images, pa.string()))
+    if "fold" in names:
+        table = table.set_column(names.index("fold"), "fold", _folds(path, table["fold"].to_pylist()))
     return table
+
+
+def _stripped(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Remove blanks around text; text that is empty then becomes null."""
+    trimmed = pc.utf8_trim_whitespace(column)
+    return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+
+
+def _check_listed_once(path: Path, images: Sequence[str]) -> list[str]:
+    """Return the paths in one spelling each."""
+    spellings: dict[str, list[str]] = {}
+    for image in images:
+        spellings.setdefault(_with_slashes(path.parent, image), []).append(image)
+    for listed in spellings.values():
+        if len(listed) > 1:
+            names = " and ".join(dict.fromkeys(listed))
+            raise InputError(f"{path}: {names} is listed {len(listed)} times; keep one row per image")
+    return list(spellings)
+
+
+def _folds(path: Path, cells: Sequence[str | None]) -> pa.Array:
+    """Convert folds to integers; tables that pandas has written hold 0.0 for 0."""
+    folds: list[int | None] = []
+    for row, cell in enumerate(cells, start=2):
+        try:
+            number = None if cell is None else float(cell)
+        except ValueError:
+            number = math.nan
+        if number is not None and not number.is_integer():
+            raise InputError(
+                f"{path}: row {row}: the column fold takes whole numbers, such as 0 to 4, not {cell!r}; "
+                "images with the number given by --fold are for validation"
+            )
+        folds.append(None if number is None else int(number))
+    return pa.array(folds, pa.int64())
+
+
+def _with_slashes(root: Path, name: str) -> str:
+    r"""Return a path of the table in one spelling, with `/`; tables made on Windows may have `\`."""
+    if "\\" in name and not (root / name).is_file():
+        name = name.replace("\\", "/")
+    return PurePosixPath(name).as_posix()
 
 
 def open_index(
@@ -97,17 +150,25 @@ def _masks(row: Mapping[str, Any], classes: Sequence[str]) -> dict[str, str | No
 
 def _record(root: Path, number: int, row: Mapping[str, Any], masks: Mapping[str, str | None]) -> Record:
     where = f"{root / INDEX}: row {number}"
-    image = row["image"]
-    if PurePosixPath(image).is_absolute() or ".." in PurePosixPath(image).parts:
-        raise InputError(f"{where}: {image} is outside the data set's folder")
-    key = PurePosixPath(image).as_posix()
+    key = row["image"]
+    if (
+        PurePosixPath(key).is_absolute()
+        or PureWindowsPath(key).is_absolute()
+        or ".." in PurePosixPath(key).parts
+    ):
+        raise InputError(f"{where}: {key} is outside the data set's folder")
     path = root / key
     if not path.is_file():
-        raise InputError(f"{where}: the image {image} does not exist")
-    paths = {name: None if mask is None else root / mask for name, mask in masks.items()}
+        raise InputError(f"{where}: the image {key} does not exist")
+    paths = {name: None if mask is None else root / _with_slashes(root, mask) for name, mask in masks.items()}
     for mask in filter(None, paths.values()):
         _check_mask(where, mask, path)
-    return Record(key, path, row["patient_id"], paths, row.get("fold"), row.get("finding"))
+    return Record(key, path, row["patient_id"], paths, row.get("fold"), _text(row.get("finding")))
+
+
+def _text(value: Any) -> str | None:
+    """Return a cell of any type as text; findings may be 0 and 1, or true and false."""
+    return None if value is None else str(value)
 
 
 def _check_mask(where: str, mask: Path, image: Path) -> None:

@@ -40,4 +40,7 @@ def open_dataset(
         return open_nih(folder, classes=classes, findings=findings)
     if not folder.is_dir():
         raise InputError(f"{folder}: this folder does not exist; {HOW_TO_GET}")
-    raise InputError(f"{folder}: this folder contains neither {INDEX} nor {BOXES}; {HOW_TO_GET}")
+    raise InputError(
+        f"{folder}: this folder contains neither {INDEX} nor {BOXES}; write an {INDEX} with the columns "
+        f"image, patient_id and mask_<class> (paths of mask files), or {HOW_TO_GET}"
+    )

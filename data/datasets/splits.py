@@ -13,6 +13,7 @@ import numpy as np
 
 from ...errors import InputError
 from ..csv_files import csv_text, read_csv_rows, write_csv
+from .patient_key import patient_key
 from .records import Dataset, Record
 
 _COLUMNS = ("key", "patient_id", "part")
@@ -41,7 +42,7 @@ class Split:
     patients: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        """Check that no patient is in both subsets.
+        """Check that no patient is in both subsets, not even under two spellings (see `patient_key`).
 
         Raises
         ------
@@ -50,10 +51,12 @@ class Split:
         """
         if self.subsets.keys() != self.patients.keys():
             raise InputError("split: its subsets and its patients do not have the same images")
-        both = self._patients(Subset.TRAIN) & self._patients(Subset.VALIDATION)
-        if both:
+        training, validation = self._patients(Subset.TRAIN), self._patients(Subset.VALIDATION)
+        if both := sorted(training.keys() & validation.keys()):
+            spellings = sorted(training[both[0]] | validation[both[0]])
             raise InputError(
-                f"split: {len(both)} patients are in both training and validation, such as {min(both)}"
+                f"split: {len(both)} patients are in both training and validation, such as "
+                f"{' = '.join(map(repr, spellings)) if len(spellings) > 1 else spellings[0]}"
             )
 
     @property
@@ -104,8 +107,13 @@ class Split:
             raise InputError(f"{path}: an image is listed twice in this split")
         return cls(subsets, patients)
 
-    def _patients(self, subset: Subset) -> set[str]:
-        return {self.patients[key] for key, member in self.subsets.items() if member is subset}
+    def _patients(self, subset: Subset) -> dict[str, set[str]]:
+        """Return the spellings of each patient in a subset."""
+        spellings: defaultdict[str, set[str]] = defaultdict(set)
+        for key, member in self.subsets.items():
+            if member is subset:
+                spellings[patient_key(self.patients[key])].add(self.patients[key])
+        return spellings
 
     def _rows(self) -> list[tuple[str, str, Subset]]:
         return [(key, self.patients[key], self.subsets[key]) for key in sorted(self.subsets)]
@@ -154,12 +162,16 @@ def _at_random(dataset: Dataset, fraction: float, seed: int) -> set[str]:
     """Return the keys of the images of a random fraction of the patients.
 
     The patients are shuffled, sorted by findings, and every n-th is picked, which balances the findings.
+    Two spellings of one identifier count as one patient.
     """
     if not 0 < fraction < 1:
         raise InputError(f"the validation fraction must lie between 0 and 1, got {fraction}")
+    spelling: dict[str, str] = {}
+    for patient in sorted({record.patient_id for record in dataset.records}):
+        spelling.setdefault(patient_key(patient), patient)
     findings: defaultdict[str, set[str]] = defaultdict(set)
     for record in dataset.records:
-        findings[record.patient_id].add(record.finding or "")
+        findings[spelling[patient_key(record.patient_id)]].add(record.finding or "")
     if len(findings) < 2:
         raise InputError(
             f"{dataset.root}: {len(findings)} patients; training and validation need at least two"
@@ -170,4 +182,4 @@ def _at_random(dataset: Dataset, fraction: float, seed: int) -> set[str]:
     count = min(max(1, round(fraction * len(patients))), len(patients) - 1)
     picks = ((np.arange(count) + 0.5) * len(patients) / count).astype(int)
     picked = {shuffled[i] for i in picks}
-    return {record.key for record in dataset.records if record.patient_id in picked}
+    return {record.key for record in dataset.records if spelling[patient_key(record.patient_id)] in picked}

@@ -87,7 +87,10 @@ def test_licenses_are_listed_once_and_shortened(pack: Path) -> None:
         (",8,,F", ",,,F", "row 3: patient_id is empty"),
         ("patient_id", "who", "no column patient_id; the table has: image, mask_lung"),
         ("mask_lung", "mask_lungs", "no column mask_lung; the table has"),
-        (",1,1\n", ",1,one\n", "cannot be read"),
+        (",1,1\n", ",1,one\n", "row 3: the column fold takes whole numbers, such as 0 to 4, not 'one'"),
+        (",1,1\n", ",1,0.5\n", "row 3: the column fold takes whole numbers"),
+        ("images/b.png", "./images//a.png", "images/a.png and ./images//a.png is listed 2 times"),
+        (",fold", ",lung_ok", "the column 'lung_ok' occurs twice"),
         ("0\nimages/b", "0,0\nimages/b", "cannot be read"),
     ],
 )
@@ -95,6 +98,39 @@ def test_an_invalid_table_is_an_error_that_names_the_row(old: str, new: str, why
     (pack / "index.csv").write_text(INDEX.replace(old, new, 1))
     with pytest.raises(InputError, match=f"index.csv: .*{why}"):
         open_dataset(pack, classes=["lung"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("image,", " image , "),
+        ("images/b.png", " images/b.png "),
+        ("images/b.png", "images\\b.png"),
+        ("masks/b_lung.png", "masks\\b_lung.png"),
+        ("images/b.png", "./images/./b.png"),
+        (",1,1\n", ",1,1.0\n"),
+    ],
+)
+def test_blanks_backslashes_and_whole_floats_do_not_matter(old: str, new: str, pack: Path) -> None:
+    expected = open_dataset(pack, classes=["lung"])
+    assert old in INDEX
+    (pack / "index.csv").write_text(INDEX.replace(old, new, 1))
+    assert open_dataset(pack, classes=["lung"]).records == expected.records
+
+
+def test_table_with_semicolons_is_rejected(pack: Path) -> None:
+    (pack / "index.csv").write_text(INDEX.replace(",", ";"))
+    with pytest.raises(InputError, match="not separated by commas"):
+        open_dataset(pack, classes=["lung"])
+
+
+@pytest.mark.parametrize("findings", [("0", "1"), ("true", "false"), ("0.5", "")])
+def test_finding_of_any_type_is_text(findings: tuple[str, str], pack: Path) -> None:
+    text = INDEX.replace('"Normal, so far"', findings[1]).replace("Normal", findings[1])
+    (pack / "index.csv").write_text(text.replace("COVID-19", findings[0]))
+    found = {record.finding for record in open_dataset(pack, classes=["lung"]).records}
+    assert findings[0].casefold() in {str(one).casefold() for one in found}
+    assert all(one is None or isinstance(one, str) for one in found)
 
 
 def test_a_png_mask_of_another_size_is_an_error_on_opening(pack: Path, save_png: SavePng) -> None:

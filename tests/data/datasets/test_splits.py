@@ -83,6 +83,24 @@ def test_a_patient_in_two_folds_is_an_error() -> None:
         split_by_patient(Dataset("toy", Path("toy"), (), (*data.records, moved)), fold=1)
 
 
+@pytest.mark.parametrize("spellings", [("7", "007"), ("7", "7.0"), (" P4", "P4"), ("p4", "P4")])
+def test_a_patient_under_two_spellings_in_both_subsets_is_an_error(spellings: tuple[str, str]) -> None:
+    subsets = {"a.png": Subset.TRAIN, "b.png": Subset.VALIDATION}
+    with pytest.raises(InputError, match="in both training and validation") as caught:
+        Split(subsets, dict(zip(subsets, spellings, strict=True)))
+    assert all(repr(spelling) in str(caught.value) for spelling in spellings)
+
+
+def test_two_spellings_of_a_patient_are_never_split(tmp_path: Path) -> None:
+    records = [
+        Record(f"{number}{kind}.png", tmp_path, spell(number), {"lung": ()})
+        for number in range(20)
+        for kind, spell in (("a", str), ("b", "{:03d}".format))
+    ]
+    split = split_by_patient(Dataset("x", tmp_path, ("lung",), tuple(records)))
+    assert all(split.subsets[f"{number}a.png"] is split.subsets[f"{number}b.png"] for number in range(20))
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0, -1.0])
 def test_a_validation_fraction_outside_0_to_1_is_an_error(share: float) -> None:
     with pytest.raises(InputError, match="fraction"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import InputError
 from .records import MergeSummary
@@ -88,7 +88,11 @@ def merge_by_patient(
 
 
 def _join(
-    features: pd.DataFrame, clinical: pd.DataFrame, *, kept: Sequence[str], how: str
+    features: pd.DataFrame,
+    clinical: pd.DataFrame,
+    *,
+    kept: Sequence[str],
+    how: Literal["one_to_one", "many_to_one"],
 ) -> tuple[pd.DataFrame, list[str]]:
     """Join on the last of the `kept` columns; return the matched rows, and the images that have no match."""
     # Of columns in both tables, the measured one stays (the size of the file, say), except those `kept`.

@@ -108,8 +108,8 @@ def _assign_patients(frame: pd.DataFrame, source: Grouping) -> tuple[pd.DataFram
         unknown = int((~known).sum())
         notes = (f"{unknown} images without a patient_id count as one patient each",) if unknown else ()
         return frame.assign(patient_id=patients.astype(str)), source, notes
-    from_names = [nih_patient(image) for image in images]
-    if None not in from_names:
+    from_names = [patient for image in images if (patient := nih_patient(image)) is not None]
+    if len(from_names) == len(images):
         return frame.assign(patient_id=from_names), Grouping.NAME, ()
     note = "no patient_id is known: each image counts as its own patient, which may make scores too high"
     return frame.assign(patient_id=[f"image:{image}" for image in images]), Grouping.IMAGE, (note,)

@@ -38,7 +38,7 @@ def _feature_names(ctx: click.Context, param: click.Parameter, value: str) -> Se
 @click.option(
     "--clinical",
     type=PathType(),
-    help="Clinical table, one row per image or per patient.  [default: beside the images that run.json names]",
+    help="Clinical table, one row per image or patient.  [default: beside the images that run.json names]",
 )
 @click.option("--out", type=PathType(), default="analysis", help="Folder of the results.")
 @click.option(

@@ -6,7 +6,9 @@ onnxruntime. It turns off the telemetry of the packages that it uses (`cxr docto
 Examples
 --------
 >>> import cxr
->>> run = cxr.infer_folder("folder/", model="model.onnx", out="results/")  # doctest: +SKIP
+>>> model = cxr.load("model.onnx")  # doctest: +SKIP
+>>> result = model("image.png")  # doctest: +SKIP
+>>> run = cxr.infer_folder("images/", model=model, out="results/")  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -19,27 +21,50 @@ from .machine.telemetry import disable_telemetry
 disable_telemetry()  # before anything imports onnxruntime
 
 if TYPE_CHECKING:
+    from .analysis.records import AnalysisSummary
     from .analysis.run import analyze_features
     from .data.datasets.open import open_dataset
     from .data.decode.reader import read_image
+    from .data.image import Radiograph
     from .data.sample.write import make_sample
-    from .errors import CxrError
-    from .export.run import export_model
+    from .errors import CxrError, DecodeError, InputError, ModelError, OutputError, ProviderError
+    from .export.run import ExportSummary, export_model
     from .infer.bench.compare import bench_models
+    from .infer.config import InferConfig
     from .infer.features import measure
+    from .infer.model import Model, load
+    from .infer.outputs.summary import RunSummary
+    from .infer.result import Result
     from .infer.run import infer_folder
     from .infer.runtime.session import Session
     from .models.card import ModelCard
+    from .train.config import TrainConfig
     from .train.run import train_model
+    from .train.run_folder import TrainResult
 
 _HOME = {
+    "AnalysisSummary": ".analysis.records",
     "CxrError": ".errors",
+    "DecodeError": ".errors",
+    "ExportSummary": ".export.run",
+    "InferConfig": ".infer.config",
+    "InputError": ".errors",
+    "Model": ".infer.model",
     "ModelCard": ".models.card",
+    "ModelError": ".errors",
+    "OutputError": ".errors",
+    "ProviderError": ".errors",
+    "Radiograph": ".data.image",
+    "Result": ".infer.result",
+    "RunSummary": ".infer.outputs.summary",
     "Session": ".infer.runtime.session",
+    "TrainConfig": ".train.config",
+    "TrainResult": ".train.run_folder",
     "analyze_features": ".analysis.run",
     "bench_models": ".infer.bench.compare",
     "export_model": ".export.run",
     "infer_folder": ".infer.run",
+    "load": ".infer.model",
     "make_sample": ".data.sample.write",
     "measure": ".infer.features",
     "open_dataset": ".data.datasets.open",
@@ -48,13 +73,28 @@ _HOME = {
 }
 
 __all__ = [
+    "AnalysisSummary",
     "CxrError",
+    "DecodeError",
+    "ExportSummary",
+    "InferConfig",
+    "InputError",
+    "Model",
     "ModelCard",
+    "ModelError",
+    "OutputError",
+    "ProviderError",
+    "Radiograph",
+    "Result",
+    "RunSummary",
     "Session",
+    "TrainConfig",
+    "TrainResult",
     "analyze_features",
     "bench_models",
     "export_model",
     "infer_folder",
+    "load",
     "make_sample",
     "measure",
     "open_dataset",

@@ -40,13 +40,14 @@ class PathType(click.Path):
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
     ) -> Path:
         """Check and expand one path."""
-        if not os.fspath(value):
+        text = os.fspath(value)
+        if not text:
             self.fail("the path is empty; is a variable of your script not set?", param, ctx)
         try:
-            expanded = Path(value).expanduser()
+            expanded = Path(text).expanduser()
         except RuntimeError as error:
             self.fail(f"{value}: {error}", param, ctx)
-        return Path(super().convert(expanded, param, ctx))
+        return Path(os.fsdecode(super().convert(expanded, param, ctx)))
 
 
 class Command(click.Command):

@@ -1,88 +1,155 @@
-"""The columns of the tables: names, types, units, families and aliases."""
+"""Headers, types, units, aliases and families of the tables' columns, derived from `column_table`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
+from functools import cache
 
-# Columns that all measure lesion size: one of them as a feature gives away another as a target.
-SIZE_FAMILY = (
-    "lesion_ratio",
-    "num_lesions",
-    "mean_area",
-    "total_area",
-    "max_area",
-    "total_area_mm2",
-    "lesion_lung_ratio",
-)
+from .column_table import CLASS, COLUMNS, DEFAULT_CLASS, Column, Table
 
-UNITS = {
-    "lesion_ratio": "share of the image",
-    "lesion_lung_ratio": "share of the lungs",
-    "total_area": "pixels",
-    "max_area": "pixels",
-    "mean_area": "pixels",
-    "mean_centroid_dist": "pixels",
-    "total_area_mm2": "mm²",
-    "num_lesions": "lesions",
-    "age": "years",
-}
+_LABELED_CLASSES = (DEFAULT_CLASS, "lung")
 
 
-def with_unit(column: str) -> str:
-    """Return a column's name followed by its unit, if that is known.
+def columns_of(table: Table) -> tuple[Column, ...]:
+    """Return the columns of a table, in order."""
+    return tuple(column for column in COLUMNS if column.table is table)
+
+
+def header(table: Table) -> tuple[str, ...]:
+    """Return the column names of a table that does not depend on the classes of a model."""
+    return tuple(column.name for column in columns_of(table))
+
+
+def feature_header(classes: Sequence[str], lung_classes: Sequence[str]) -> tuple[str, ...]:
+    """Return the column names of `features.csv`.
+
+    Parameters
+    ----------
+    classes : sequence of str
+        The classes of the model, in the order of its card.
+    lung_classes : sequence of str
+        Those of them that are lungs.
 
     Examples
     --------
-    >>> with_unit("mean_area")
-    'mean_area (pixels)'
+    >>> feature_header(["lung"], ["lung"])[4:7]
+    ('spacing_mm', 'lung_ratio', 'lung_count')
     """
-    return f"{column} ({UNITS[column]})" if column in UNITS else column
+    columns = columns_of(Table.FEATURES)
+    per_class = [column for column in columns if CLASS in column.name]
+    image = [column.name for column in columns[: columns.index(per_class[0])]]
+    blocks = [column.of_class(name) for name in classes for column in per_class]
+    ratio = ["lesion_lung_ratio"] if has_lesion_lung_ratio(classes, lung_classes) else []
+    return (*image, *blocks, *ratio)
 
 
-# The demo's column names.
-ALIASES = {
-    "ImageIndex": "image",
-    "LesionRatio": "lesion_ratio",
-    "NumLesions": "num_lesions",
-    "MeanArea": "mean_area",
-    "MeanCentroidDist": "mean_centroid_dist",
-}
+def has_lesion_lung_ratio(classes: Sequence[str], lung_classes: Sequence[str]) -> bool:
+    """Return whether the model has both the class `lesion` and a lung class."""
+    return DEFAULT_CLASS in classes and bool(set(lung_classes) - {DEFAULT_CLASS})
 
-TEXT_COLUMNS = frozenset({"image", "patient_id", "spacing_mm", "class", "path", "stage", "error", "rle"})
 
-INTEGER_COLUMNS = re.compile(r"width|height|label|bbox_\d|num_lesions|touches_border|area|(?!mean_).*_area")
+@cache
+def find_column(table: Table, name: str) -> tuple[Column, str] | None:
+    """Find a column by its name; with it, the class in the name, or "".
 
-COMPONENT_FIELDS = (
-    "area",
-    "bbox_0",
-    "bbox_1",
-    "bbox_2",
-    "bbox_3",
-    "centroid_0",
-    "centroid_1",
-    "perimeter",
-    "eccentricity",
-    "orientation",
-    "axis_major_length",
-    "axis_minor_length",
-    "extent",
-    "mean_probability",
-    "max_probability",
-    "touches_border",
-)
+    Examples
+    --------
+    >>> column, class_name = find_column(Table.FEATURES, "lung_total_area")
+    >>> column.name, class_name
+    ('{class}_total_area', 'lung')
+    """
+    columns = columns_of(table)
+    for column in columns:
+        if column.name == name:
+            return column, ""
+    for column in columns:
+        if CLASS in column.name and (class_name := _class_in(column.name, name)):
+            return column, class_name
+    return None
 
-COMPONENT_COLUMNS = ("image", "label", "class", *COMPONENT_FIELDS)
 
-IMAGE_COLUMNS = ("image", "patient_id", "width", "height", "spacing_mm")
+def canonical_name(name: str) -> str:
+    """Return today's name of a column of `features.csv`; any other name is returned unchanged.
 
-TARGET_COLUMNS = (
-    "lesion_ratio",
-    "num_lesions",
-    "mean_area",
-    "mean_centroid_dist",
-    "total_area",
-    "max_area",
-    "total_area_mm2",
-    "mean_probability",
-    "max_probability",
-)
+    Examples
+    --------
+    >>> canonical_name("NumLesions"), canonical_name("lung_area"), canonical_name("age")
+    ('lesion_count', 'lung_total_area', 'age')
+    """
+    if find_column(Table.FEATURES, name) is not None:
+        return name
+    aliases = [(alias, column) for column in columns_of(Table.FEATURES) for alias in column.aliases]
+    for alias, column in aliases:
+        if alias == name:
+            return column.of_class(DEFAULT_CLASS)
+    for alias, column in aliases:
+        if CLASS in alias and (class_name := _class_in(alias, name)):
+            return column.of_class(class_name)
+    return name
+
+
+def renamed_columns(names: Iterable[str]) -> dict[str, str]:
+    """Return today's names of a features table's columns, by the older name.
+
+    Names such as `lung_area` count as older names only in a table that has `num_lesions`: elsewhere a column
+    may be called so for another reason. A name that the table has already is never given twice.
+    """
+    present = list(names)
+    fixed = {alias for column in columns_of(Table.FEATURES) for alias in column.aliases}
+    renamed: dict[str, str] = {}
+    for name in present:
+        new = canonical_name(name)
+        is_old = name in fixed or "num_lesions" in present
+        if is_old and new not in (*present, *renamed.values()):
+            renamed[name] = new
+    return renamed
+
+
+def unit_of(name: str) -> str:
+    """Return the unit of a column of the features or of a clinical table, or "".
+
+    Of the columns that each class has, only those of `lesion` and `lung` get a unit: a clinical column, such
+    as `cell_count`, may have the same ending.
+    """
+    for table in (Table.FEATURES, Table.CLINICAL):
+        found = find_column(table, name)
+        if found is not None and found[1] in ("", *_LABELED_CLASSES):
+            return found[0].unit
+    return ""
+
+
+def with_unit(name: str) -> str:
+    """Return a column's name followed by its unit, if it has one.
+
+    Examples
+    --------
+    >>> with_unit("lesion_mean_area")
+    'lesion_mean_area (pixels)'
+    """
+    unit = unit_of(name)
+    return f"{name} ({unit})" if unit else name
+
+
+def size_family(name: str) -> str | None:
+    """Return the class whose mask size a column of `features.csv` measures, or None.
+
+    Columns of the same family can be computed from each other, at least nearly: as a feature, one reveals
+    another as the target.
+
+    Examples
+    --------
+    >>> size_family("lesion_lung_ratio"), size_family("lung_count"), size_family("age")
+    ('lesion', 'lung', None)
+    """
+    found = find_column(Table.FEATURES, name)
+    if found is None or not found[0].size_of:
+        return None
+    column, class_name = found
+    return class_name if column.size_of == CLASS else column.size_of
+
+
+def _class_in(pattern: str, name: str) -> str:
+    """Return the class in a name that a pattern matches, or ""."""
+    match = re.fullmatch(re.escape(pattern).replace(re.escape(CLASS), "(.+)"), name)
+    return match[1] if match else ""

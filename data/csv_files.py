@@ -67,6 +67,12 @@ def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable[object
     write_text(path, csv_text(columns, rows))
 
 
+def read_csv_line(line: str) -> list[str]:
+    """Return the cells of one line that `csv_line` wrote, as they were before formulas were guarded."""
+    (cells,) = csv.reader(io.StringIO(line, newline=""))
+    return _unguard_all(cells)
+
+
 def read_csv_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Read the rows of a table, as they were before formulas were guarded.
 

@@ -76,7 +76,7 @@ _FILE = PathType()
 )
 @click.option("--overwrite", is_flag=True, help="Replace the results of another run in --out.")
 def command(*, masks: bool, masks_as: str | None, table_format: str, **options: Any) -> ExitCode:
-    """Measure every radiograph under FOLDER (or one image): features.csv, lesions.csv, report.html.
+    """Measure every radiograph under FOLDER (or one image): features.csv, components.csv, report.html.
 
     After a kill or an interruption, the same command resumes the run.
     """

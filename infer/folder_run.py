@@ -11,20 +11,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..data.columns import COMPONENT_COLUMNS
 from ..errors import InputError, OutputError
 from ..machine.files import remove_temporary_files, write_json, write_text
 from ..machine.progress import Progress
 from .image_features import feature_columns
+from .outputs.image_rows import RowWriter
 from .outputs.journal import Journal
 from .outputs.manifest import MANIFEST, REPORT, Identity, describe, earlier_run
-from .outputs.masks import MASKS, all_mask_sinks
+from .outputs.mask_formats import all_mask_sinks
+from .outputs.masks import MASKS
 from .outputs.overlays import OVERLAYS, overlay_path, remove_overlays
 from .outputs.parquet import parquet_path, write_parquet
 from .outputs.report import render
 from .outputs.summary import RunSummary, summarize
 from .outputs.tables import (
-    COMPONENT_TABLE,
+    COMPONENT_COLUMNS,
+    COMPONENTS,
     FAILURE_COLUMNS,
     FAILURES,
     FEATURES,
@@ -32,7 +34,7 @@ from .outputs.tables import (
     read_rows,
 )
 from .pipeline import Pipeline
-from .records import Failure, ImageFile, Outcome
+from .records import Failure, ImageFile, ImageRows, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ class FolderRun:
     root : Path
         The input folder.
     pipeline : Pipeline
+    rows : RowWriter
+        The pipeline's last stages: its settings and masks are those of the run.
     arguments : dict
         The arguments to record in `run.json`.
     overwrite, strict, parquet : bool
@@ -56,7 +60,8 @@ class FolderRun:
     """
 
     root: Path
-    pipeline: Pipeline
+    pipeline: Pipeline[ImageRows]
+    rows: RowWriter
     arguments: dict[str, Any]
     overwrite: bool
     strict: bool
@@ -64,7 +69,7 @@ class FolderRun:
 
     @property
     def _out(self) -> Path:
-        return self.pipeline.settings.out
+        return self.rows.settings.out
 
     def execute(self, entries: Sequence[ImageFile | Failure], progress: Progress) -> RunSummary:
         """Measure the entries that an earlier, interrupted run left, and write the report.
@@ -74,8 +79,8 @@ class FolderRun:
         OutputError
             If the output folder cannot be written, or holds another run's results.
         """
-        session, settings = self.pipeline.session, self.pipeline.settings
-        identity = Identity.of(self.root, session, settings, self.pipeline.masks.format)
+        session, settings = self.pipeline.session, self.rows.settings
+        identity = Identity.of(self.root, session, settings, self.rows.masks.format)
         earlier_run(self._out, identity, overwrite=self.overwrite)  # raises before anything is written
         started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
         with Journal(self._out, self._headers()) as journal:
@@ -87,7 +92,7 @@ class FolderRun:
             if earlier is not None and finished and not remaining and earlier["status"] == "done":
                 log.info("%s: nothing to do, this run is complete", self._out)
                 self._write_parquet()
-                return summarize(session, settings, self.pipeline.masks, 0, 0.0)
+                return summarize(session, settings, self.rows.masks, 0, 0.0)
             write_json(self._out / MANIFEST, manifest)
             total = len(finished) + len(remaining)
             self._measure(remaining, journal, lambda done: progress(len(finished) + done, total))
@@ -97,9 +102,9 @@ class FolderRun:
         """Return the columns of each table of the run, by its file name."""
         return {
             FEATURES: feature_columns(self.pipeline.session.card),
-            COMPONENT_TABLE: COMPONENT_COLUMNS,
+            COMPONENTS: COMPONENT_COLUMNS,
             FAILURES: FAILURE_COLUMNS,
-            **self.pipeline.masks.tables,
+            **self.rows.masks.tables,
         }
 
     def _resume_or_begin(
@@ -175,10 +180,8 @@ class FolderRun:
     def _finish(self, manifest: dict[str, Any], processed: int, seconds: float) -> RunSummary:
         """Write the Parquet tables, the report and the final manifest."""
         self._write_parquet()
-        stages = {str(stage): value for stage, value in self.pipeline.timer.seconds.items()}
-        summary = summarize(
-            self.pipeline.session, self.pipeline.settings, self.pipeline.masks, processed, seconds
-        )
+        stages = {str(stage): value for stage, value in self.pipeline.stages.seconds.items()}
+        summary = summarize(self.pipeline.session, self.rows.settings, self.rows.masks, processed, seconds)
         done = manifest | {
             "status": "done",
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -186,9 +189,10 @@ class FolderRun:
             "seconds": {name: round(value, 3) for name, value in (stages | {"total": seconds}).items()},
         }
         rows = list(read_rows(self._out / FEATURES))
-        with_overlay = rows if self.pipeline.settings.overlays else []
+        with_overlay = rows if self.rows.settings.overlays else []
         overlays = [(row["image"], overlay_path(self._out, row["image"])) for row in with_overlay]
-        ratios = [float(row["lesion_ratio"]) for row in rows]
+        ratio = f"{self.pipeline.session.card.target}_ratio"
+        ratios = [float(row[ratio]) for row in rows]
         failures = list(read_rows(self._out / FAILURES))
         write_text(self._out / REPORT, render(done, ratios, failures, summary.causes, overlays))
         write_json(self._out / MANIFEST, done)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from math import nan
 
 import cv2
 import numpy as np
 
-from ..data.columns import COMPONENT_FIELDS, IMAGE_COLUMNS, TARGET_COLUMNS
+from ..data.column_table import DEFAULT_CLASS, Table
+from ..data.columns import feature_header, has_lesion_lung_ratio, header
 from ..data.datasets.nih_name import nih_patient
 from ..data.image import Gray
 from ..errors import ModelError
@@ -18,7 +20,7 @@ from ..models.preprocess import Placement, Probability, restore_size
 from .features import measure
 from .features.fields import ComponentArray
 
-_LUNG = "lung"
+_COMPONENT_FIELDS = header(Table.COMPONENTS)[3:]  # after image, label and class
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class ImageMeasurement:
     features : mapping of str to float
         The numeric columns of `features.csv` in their order; NaN where a cell is empty.
     components : tuple of tuple
-        The rows of the component table without `image`, in the order of the card's classes, then by label.
+        The rows of `components.csv` without `image`, in the order of the card's classes, then by label.
     masks : mapping of str to ndarray of uint8, shape (height, width), 0 or 1
         By class, at the image's own size: exactly what was measured.
     """
@@ -48,9 +50,7 @@ def feature_columns(card: ModelCard) -> tuple[str, ...]:
     ModelError
         If the names of two classes lead to the same column.
     """
-    columns = (*IMAGE_COLUMNS, *TARGET_COLUMNS, *(f"{name}_area" for name in _other_classes(card)))
-    if _has_lung(card):
-        columns = (*columns, "lesion_lung_ratio")
+    columns = feature_header(card.classes, card.lung_classes)
     if len(set(columns)) != len(columns):
         raise ModelError(
             f"model card: its classes {list(card.classes)} lead to two columns of the same name; rename one"
@@ -103,7 +103,12 @@ def measure_image(
         masks[name] = _drop_small(mask, min_area) if min_area > 1 else mask
         components[name] = measure(masks[name], restored)
     rows = tuple(row for name in card.classes for row in _component_rows(name, components[name]))
-    return ImageMeasurement(_features(components, placement, card, spacing_mm), rows, masks)
+    features: dict[str, float] = {}
+    for name in card.classes:
+        features |= _class_features(name, components[name], placement, spacing_mm)
+    if has_lesion_lung_ratio(card.classes, card.lung_classes):
+        features["lesion_lung_ratio"] = _lesion_lung_ratio(masks, card.lung_classes)
+    return ImageMeasurement(features, rows, masks)
 
 
 def patient_of(name: str, stated: str | None) -> str:
@@ -128,35 +133,39 @@ def _drop_small(mask: Gray, min_area: int) -> Gray:
 
 
 def _component_rows(class_name: str, components: ComponentArray) -> list[tuple[float | str, ...]]:
-    fields = components[["label", *COMPONENT_FIELDS]].tolist()
+    fields = components[["label", *_COMPONENT_FIELDS]].tolist()
     return [(label, class_name, *values) for label, *values in fields]
 
 
-def _features(
-    components: Mapping[str, ComponentArray],
+def _class_features(
+    name: str,
+    components: ComponentArray,
     placement: Placement,
-    card: ModelCard,
     spacing_mm: tuple[float, float] | None,
 ) -> dict[str, float]:
-    target = components[card.target]
-    areas = target["area"].astype(np.float64)
-    total, count = int(target["area"].sum()), len(target)
-    features = {
-        "lesion_ratio": total / (placement.height * placement.width),
-        "num_lesions": count,
-        "mean_area": total / count if count else nan,
-        "mean_centroid_dist": _mean_centroid_distance(target, placement),
-        "total_area": total,
-        "max_area": int(target["area"].max()) if count else nan,
-        "total_area_mm2": total * spacing_mm[0] * spacing_mm[1] if spacing_mm else nan,
-        "mean_probability": float((areas * target["mean_probability"]).sum()) / total if count else nan,
-        "max_probability": float(target["max_probability"].max()) if count else nan,
+    """Return the columns of one class; the mean of no components is NaN, not 0."""
+    areas = components["area"].astype(np.float64)
+    total, count = int(components["area"].sum()), len(components)
+    probability_sum = float((areas * components["mean_probability"]).sum())
+    return {
+        f"{name}_ratio": total / (placement.height * placement.width),
+        f"{name}_count": count,
+        f"{name}_mean_area": total / count if count else nan,
+        f"{name}_mean_centroid_dist": _mean_centroid_distance(components, placement),
+        f"{name}_total_area": total,
+        f"{name}_max_area": int(components["area"].max()) if count else nan,
+        f"{name}_total_area_mm2": total * spacing_mm[0] * spacing_mm[1] if spacing_mm else nan,
+        f"{name}_mean_probability": probability_sum / total if count else nan,
+        f"{name}_max_probability": float(components["max_probability"].max()) if count else nan,
     }
-    features |= {f"{name}_area": int(components[name]["area"].sum()) for name in _other_classes(card)}
-    if _has_lung(card):
-        lung = features[f"{_LUNG}_area"]
-        features["lesion_lung_ratio"] = total / lung if lung else nan
-    return features
+
+
+def _lesion_lung_ratio(masks: Mapping[str, Gray], lung_classes: Sequence[str]) -> float:
+    """Return pixels of the lesions inside the lungs / pixels of the lungs; NaN without lungs."""
+    lungs = reduce(cv2.bitwise_or, (masks[name] for name in lung_classes if name != DEFAULT_CLASS))
+    lung_area = cv2.countNonZero(lungs)
+    inside = cv2.countNonZero(cv2.bitwise_and(masks[DEFAULT_CLASS], lungs))
+    return inside / lung_area if lung_area else nan
 
 
 def _mean_centroid_distance(components: ComponentArray, placement: Placement) -> float:
@@ -166,11 +175,3 @@ def _mean_centroid_distance(components: ComponentArray, placement: Placement) ->
     down = components["centroid_0"] - (placement.height - 1) / 2
     across = components["centroid_1"] - (placement.width - 1) / 2
     return float(np.hypot(down, across).mean())
-
-
-def _other_classes(card: ModelCard) -> tuple[str, ...]:
-    return tuple(name for name in card.classes if name != card.target)
-
-
-def _has_lung(card: ModelCard) -> bool:
-    return _LUNG in _other_classes(card)

@@ -23,6 +23,7 @@ from ...data.image import Gray
 from ...errors import CxrError, InputError
 from ...machine.files import write_text
 from ...models.preprocess import prepare
+from ..outputs.image_rows import RowWriter
 from ..pipeline import Pipeline
 from ..records import Failure, ImageFile, Settings
 from ..runtime.session import Session
@@ -101,7 +102,8 @@ def _time_batch(session: Session, batch: Gray) -> float:
 def _measure_rate(session: Session, trial: Trial) -> float:
     files = repeat_images(trial.images, trial.batch_size, session.streams)
     with TemporaryDirectory(dir=trial.out) as scratch:
-        pipeline = Pipeline(session, Settings(Path(scratch)), trial.batch_size)
+        rows = RowWriter(session.card, Settings(Path(scratch)))
+        pipeline = Pipeline(session, rows, trial.batch_size)
 
         def rate(files: Sequence[ImageFile]) -> float:
             started = time.perf_counter()

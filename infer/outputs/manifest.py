@@ -18,7 +18,7 @@ from ...machine.packages import versions
 from ..records import Settings
 from ..runtime.session import Session
 from .masks import MaskFormat
-from .tables import COMPONENT_TABLE, FAILURES, FEATURES, MASK_TABLE
+from .tables import COMPONENTS, FAILURES, FEATURES, MASK_TABLE
 
 MANIFEST, REPORT = "run.json", "report.html"
 
@@ -108,7 +108,7 @@ def earlier_run(out: Path, identity: Identity, *, overwrite: bool) -> dict[str, 
         return manifest
     advice = "choose another --out, or give --overwrite"
     if manifest is None:
-        names = (MANIFEST, FEATURES, COMPONENT_TABLE, FAILURES, MASK_TABLE, REPORT)
+        names = (MANIFEST, FEATURES, COMPONENTS, FAILURES, MASK_TABLE, REPORT)
         if existing := [name for name in names if (out / name).exists()]:
             raise OutputError(f"{out / existing[0]}: exists already, but not from a cxr-infer run; {advice}")
         return None
@@ -132,6 +132,7 @@ def describe(session: Session, identity: Identity, arguments: dict[str, Any], st
             "target": session.card.target,
             "intended_use": session.card.intended_use,
         },
+        "lung_classes": list(session.card.lung_classes),
         "provider": session.provider,
         "arguments": arguments,
         "versions": {"python": platform.python_version(), **versions(_PACKAGES)},

@@ -6,13 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from ...data.image import Gray
 from ..records import ImageFile
 from .masks import MASKS, MaskFormat
-from .png_files import check_distinct_names, png_name, write_png
+from .png_files import check_distinct_names, png_name, write_mask
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class PngMasks:
     def write(self, out: Path, image: ImageFile, masks: Mapping[str, Gray]) -> None:
         """Write the masks of one image."""
         for class_name, mask in masks.items():
-            write_png(_path(out, class_name, image.key), mask * np.uint8(255), [cv2.IMWRITE_PNG_BILEVEL, 1])
+            write_mask(_path(out, class_name, image.key), mask)
 
     def rows(self, key: str, masks: Mapping[str, Gray]) -> Mapping[str, str]:
         """Return no rows."""

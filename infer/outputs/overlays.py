@@ -21,14 +21,30 @@ def overlay_path(out: Path, key: str) -> Path:
 
 
 def write_overlay(path: Path, pixels: Gray, masks: Mapping[str, Gray]) -> None:
-    """Write an image with the outlines of each class in its own color, and a legend."""
+    """Write an image with the outlines of each class; see `draw_overlay`."""
+    write_png(path, draw_overlay(pixels, masks))
+
+
+def draw_overlay(pixels: Gray, masks: Mapping[str, Gray]) -> Gray:
+    """Draw an image with the outlines of each class in its own color, and a legend.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (height, width)
+    masks : mapping of str to ndarray of uint8, shape (height, width), 0 or 1
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3)
+        In OpenCV's order of colors: blue, green, red.
+    """
     canvas = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR), np.uint8)
     line_width = max(1, round(max(pixels.shape) / 512))
     for index, mask in enumerate(masks.values()):
         outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(canvas, outlines, -1, _bgr(index), line_width)
     _draw_legend(canvas, list(masks))
-    write_png(path, canvas)
+    return canvas
 
 
 def remove_overlays(out: Path, keys: Iterable[str]) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...data.columns import INTEGER_COLUMNS, TEXT_COLUMNS
-from ...data.csv_files import GUARDED_TEXT
+from ...data.column_table import Kind, Table
+from ...data.columns import find_column
+from ...data.csv_files import GUARDED_TEXT, read_csv_line
 from ...machine.files import replacing
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BLOCK_BYTES = 64 << 20
 """Bytes read at once. A row must fit into a block, and the run lengths of a noisy mask take megabytes."""
@@ -37,38 +42,52 @@ def write_parquet(table: Path) -> Path:
     OutputError
         If it cannot be written.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.csv as pacsv
     import pyarrow.parquet as pq
 
-    with table.open(encoding="utf-8") as file:
-        names = file.readline().rstrip("\n").split(",")
-    convert = pacsv.ConvertOptions(
-        column_types={name: _type(name, pa) for name in names}, null_values=[""], strings_can_be_null=True
-    )
-    parse = pacsv.ParseOptions(newlines_in_values=True)
-    read = pacsv.ReadOptions(block_size=BLOCK_BYTES)
-
-    def unguarded(column: Any) -> Any:
-        if not pa.types.is_string(column.type):
-            return column
-        return pc.replace_substring_regex(column, GUARDED_TEXT, r"\1")
-
     target = parquet_path(table)
-    with (
-        replacing(target) as temporary,
-        pacsv.open_csv(table, read, parse, convert) as reader,
-        pq.ParquetWriter(temporary, reader.schema) as writer,
-    ):
-        for batch in reader:
-            writer.write_batch(
-                pa.record_batch([unguarded(column) for column in batch.columns], reader.schema)
-            )
+    schema, batches = _read_batches(table)
+    with replacing(target) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
     return target
 
 
-def _type(name: str, pa: Any) -> Any:
-    if name in TEXT_COLUMNS:
-        return pa.string()
-    return pa.int64() if INTEGER_COLUMNS.fullmatch(name) else pa.float64()
+def read_table(table: Path) -> pa.Table:
+    """Read a CSV table of `cxr-infer` whole, with the types that `write_parquet` gives its columns."""
+    import pyarrow as pa
+
+    schema, batches = _read_batches(table)
+    return pa.Table.from_batches(batches, schema)
+
+
+def _read_batches(table: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    import pyarrow as pa
+    import pyarrow.csv as pacsv
+
+    with table.open(encoding="utf-8", newline="") as file:
+        names = read_csv_line(file.readline())
+    convert = pacsv.ConvertOptions(
+        column_types={name: _type(Table(table.stem), name, pa) for name in names},
+        null_values=[""],
+        strings_can_be_null=True,
+    )
+    parse = pacsv.ParseOptions(newlines_in_values=True)
+    reader = pacsv.open_csv(table, pacsv.ReadOptions(block_size=BLOCK_BYTES), parse, convert)
+    return reader.schema, (_without_guards(batch) for batch in reader)
+
+
+def _without_guards(batch: pa.RecordBatch) -> pa.RecordBatch:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = [
+        pc.replace_substring_regex(column, GUARDED_TEXT, r"\1") if pa.types.is_string(column.type) else column
+        for column in batch.columns
+    ]
+    return pa.record_batch(columns, batch.schema)
+
+
+def _type(table: Table, name: str, pa: Any) -> Any:
+    found = find_column(table, name)
+    assert found is not None, name
+    return {Kind.TEXT: pa.string(), Kind.INTEGER: pa.int64(), Kind.FLOAT: pa.float64()}[found[0].kind]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 import cv2
+import numpy as np
 
 from ...data.image import Gray
 from ...errors import InputError
@@ -41,6 +42,11 @@ def check_distinct_names(keys: Iterable[str]) -> None:
             )
         key_of_file[name] = key
         key_of_folder |= dict.fromkeys(folders, key)
+
+
+def write_mask(path: Path, mask: Gray) -> None:
+    """Write a mask, uint8 of 0 or 1, as a PNG file of one bit per pixel."""
+    write_png(path, mask * np.uint8(255), [cv2.IMWRITE_PNG_BILEVEL, 1])
 
 
 def write_png(path: Path, pixels: Gray, options: Sequence[int] = ()) -> None:

@@ -32,7 +32,7 @@ def render(
     manifest : dict
         The content of `run.json`.
     ratios : sequence of float
-        The images' `lesion_ratio`.
+        The images' ratio of the model's target class.
     failures : sequence of dict
         The rows of `failures.csv`.
     causes : sequence of (str, int)
@@ -42,7 +42,7 @@ def render(
     """
     model = manifest["model"]
     present = np.array([ratio for ratio in ratios if ratio > 0])
-    bars, bars_label = _histogram(present) if len(present) else ([], "")
+    bars, bars_label = _histogram(present, f"{model['target']}_ratio") if len(present) else ([], "")
     return render_page(
         _TEMPLATE,
         model=model["name"],
@@ -76,14 +76,16 @@ def _facts(manifest: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _histogram(present: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[list[tuple[float, str]], str]:
+def _histogram(
+    present: np.ndarray[Any, np.dtype[np.float64]], column: str
+) -> tuple[list[tuple[float, str]], str]:
     """Return the bars of the ratios above 0, each with its relative height and a text, and their label."""
     counts, edges = np.histogram(present, bins=_BINS, range=(0, float(present.max())))
     bars = [
         (float(count / counts.max()), f"{low:.4f} to {high:.4f}: {count}")
         for count, low, high in zip(counts, edges, edges[1:], strict=False)
     ]
-    return bars, f"lesion_ratio from 0 to {present.max():.4f}; tallest bar {counts.max()} images"
+    return bars, f"{column} from 0 to {present.max():.4f}; tallest bar {counts.max()} images"
 
 
 def _thumbnails(overlays: Sequence[tuple[str, Path]]) -> Iterator[tuple[str, str]]:

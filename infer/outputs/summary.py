@@ -7,13 +7,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..records import Settings
 from ..runtime.session import Session
 from .manifest import MANIFEST, REPORT
 from .masks import MaskSink
 from .overlays import OVERLAYS
-from .tables import COMPONENT_TABLE, FAILURES, FEATURES, read_rows
+from .tables import COMPONENTS, FAILURES, FEATURES, read_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _CAUSES_SHOWN = 3
 
@@ -44,6 +48,12 @@ class RunSummary:
     causes: tuple[tuple[str, int], ...]
     files: tuple[str, ...]
 
+    def table(self) -> pa.Table:
+        """Read `features.csv` with the types of its columns."""
+        from .parquet import read_table
+
+        return read_table(self.out / FEATURES)
+
     @property
     def rate(self) -> float:
         """Images per second in this call."""
@@ -55,7 +65,7 @@ def summarize(
 ) -> RunSummary:
     """Count the rows and files in the output folder."""
     failures = list(read_rows(settings.out / FAILURES))
-    files = [FEATURES, COMPONENT_TABLE, FAILURES, *masks.outputs]
+    files = [FEATURES, COMPONENTS, FAILURES, *masks.outputs]
     files += sorted(path.name for path in settings.out.glob("*.parquet"))
     files += [f"{OVERLAYS}/"] * settings.overlays + [MANIFEST, REPORT]
     return RunSummary(

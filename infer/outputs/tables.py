@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import isnan
 from pathlib import Path
 
-from ...data.columns import COMPONENT_FIELDS
+from ...data.column_table import Table
+from ...data.columns import columns_of, find_column, header
 from ...data.csv_files import csv_line, read_csv_rows
 from ..image_features import ImageMeasurement
 from ..records import Failure
 
-FEATURES, COMPONENT_TABLE, FAILURES = "features.csv", "lesions.csv", "failures.csv"
-MASK_TABLE = "masks.csv"
+FEATURES, COMPONENTS = Table.FEATURES.file, Table.COMPONENTS.file
+FAILURES, MASK_TABLE = Table.FAILURES.file, Table.MASKS.file
 
-FAILURE_COLUMNS = ("path", "stage", "error")
-MASK_COLUMNS = ("image", "class", "height", "width", "rle")
+COMPONENT_COLUMNS = header(Table.COMPONENTS)
+FAILURE_COLUMNS = header(Table.FAILURES)
+MASK_COLUMNS = header(Table.MASKS)
 
-_INTEGERS = {"area", "bbox_0", "bbox_1", "bbox_2", "bbox_3", "touches_border"}
-_COMPONENT_FORMAT = ",".join("%d" if name in _INTEGERS else "%.6f" for name in COMPONENT_FIELDS)
+# A row of components is formatted at once: an image can have thousands of them.
+_COMPONENT_FORMAT = ",".join(column.number_format for column in columns_of(Table.COMPONENTS)[3:])
 
 
 def feature_line(
@@ -34,7 +35,7 @@ def feature_line(
 
 
 def component_lines(key: str, measured: ImageMeasurement) -> str:
-    """Write an image's lines of the component table."""
+    """Write an image's lines of `components.csv`."""
     lines = []
     for label, class_name, *values in measured.components:
         numbers = (_COMPONENT_FORMAT % tuple(values)).replace("nan", "").replace("-0.000000", "0.000000")
@@ -61,8 +62,6 @@ def read_rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def _number(name: str, value: float) -> str:
-    if isinstance(value, int):
-        return str(value)
-    if isnan(value):
-        return ""
-    return f"{value:.9g}" if name.endswith("_ratio") else f"{value:.6f}"
+    found = find_column(Table.FEATURES, name)
+    assert found is not None, name
+    return found[0].format(value)

@@ -16,7 +16,8 @@ from cxr.data.decode.reader import read_image
 from cxr.data.image import Radiograph
 from cxr.errors import ModelError, OutputError
 from cxr.infer import pipeline
-from cxr.infer.outputs import masks_png
+from cxr.infer.outputs import image_rows, masks_png
+from cxr.infer.outputs.image_rows import RowWriter
 from cxr.infer.outputs.masks import MaskSink, NoMasks
 from cxr.infer.outputs.masks_png import PngMasks
 from cxr.infer.pipeline import Pipeline
@@ -38,9 +39,10 @@ def open_pipeline(
     batch_size: int = 4,
     masks: MaskSink | None = None,
     overlays: bool = False,
-) -> Pipeline:
+) -> Pipeline[ImageRows]:
     session = Session.open(model, threads=threads)
-    return Pipeline(session, Settings(out, overlays=overlays), batch_size, masks or NoMasks())
+    rows = RowWriter(session.card, Settings(out, overlays=overlays), masks or NoMasks())
+    return Pipeline(session, rows, batch_size, keep_pixels=overlays)
 
 
 def test_rows_keep_the_order_of_the_files_whichever_is_ready_first(
@@ -105,7 +107,7 @@ def test_failures_keep_their_place_among_the_rows(
         ("decode", "read_image", {}),
         ("prepare", "prepare", {}),
         ("measure", "measure_image", {}),
-        ("write", "write_png", {"masks": PngMasks()}),
+        ("write", "write_mask", {"masks": PngMasks()}),
         ("write", "write_overlay", {"overlays": True}),
     ],
 )
@@ -119,7 +121,8 @@ def test_error_in_any_stage_of_one_image_leaves_the_others_measured(
     settings: dict[str, Any],
 ) -> None:
     once = Lock()
-    module = {"read_image": isolation, "write_png": masks_png}.get(name, pipeline)
+    modules = {"read_image": isolation, "prepare": pipeline, "write_mask": masks_png}
+    module = modules.get(name, image_rows)
     original = getattr(module, name)
 
     def fail_once(*args: Any, **kwargs: Any) -> Any:
@@ -205,5 +208,5 @@ def test_closing_early_ends_the_threads_and_restores_opencv(
 def test_time_of_each_stage_is_measured(model: Path, tmp_path: Path, files: list[ImageFile]) -> None:
     opened = open_pipeline(model, tmp_path, masks=PngMasks())
     list(opened.run(files))
-    spent = {stage for stage, seconds in opened.timer.seconds.items() if seconds > 0}
+    spent = {stage for stage, seconds in opened.stages.seconds.items() if seconds > 0}
     assert spent == set(Stage) - {Stage.LIST}

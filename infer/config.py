@@ -1,0 +1,103 @@
+"""What a run over a folder is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..data.decode.options import MAX_PIXELS
+from ..errors import InputError
+from .outputs.masks import MaskFormat
+
+if TYPE_CHECKING:
+    from .model import Model
+
+
+@dataclass(frozen=True)
+class InferConfig:
+    """The settings of a run.
+
+    Attributes
+    ----------
+    model : Model, Path, str or None
+        A loaded model, or an ONNX file; None: `./model.onnx`, else the shipped model.
+    card : Path, str or None
+        The JSON file of a model card, for a model that carries none.
+    out : Path or str
+        The output folder, created if it is missing.
+    provider, allow_fallback, allow_external_data, threads
+        As in `Session.open`; `threads` also decode and measure. A loaded model has its own.
+    threshold : float or None
+        For every class, in place of the card's; a pixel belongs to a class from this probability on.
+    min_area : int
+        Components of fewer pixels are dropped, from tables and masks.
+    masks : MaskFormat, str or None
+        Write masks as "png", "rle" or "dicom-seg".
+    overlays : bool
+        Write the images with the outlines of the masks, as PNG.
+    parquet : bool
+        Write the finished tables as Parquet too.
+    batch_size : int or None
+        Images per model pass; None: what suits the provider.
+    overwrite : bool
+        Replace the results of another run in `out`.
+    strict : bool
+        Stop at the first image that fails, instead of recording it in `failures.csv`.
+    salt : str or None
+        A secret that turns the patients of DICOM files into keyed hashes in `patient_id`. Without it that
+        column is empty for DICOM.
+    max_pixels : int
+        A larger image is rejected by its header, before memory is allocated.
+    """
+
+    model: Model | Path | str | None = None
+    card: Path | str | None = None
+    out: Path | str = "."
+    provider: str = "auto"
+    allow_fallback: bool = False
+    allow_external_data: bool = False
+    threshold: float | None = None
+    min_area: int = 0
+    masks: MaskFormat | str | None = None
+    overlays: bool = False
+    parquet: bool = False
+    batch_size: int | None = None
+    threads: int | None = None
+    overwrite: bool = False
+    strict: bool = False
+    salt: str | None = field(default=None, repr=False)
+    max_pixels: int = MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises
+        ------
+        InputError
+            Naming the setting and the value.
+        """
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise InputError(f"threshold must be between 0 and 1, got {self.threshold}")
+        for name, minimum in (("min_area", 0), ("batch_size", 1), ("threads", 1), ("max_pixels", 1)):
+            value = getattr(self, name)
+            if value is not None and value < minimum:
+                raise InputError(f"{name} must be at least {minimum}, got {value}")
+        if self.masks is not None and self.masks not in set(MaskFormat):
+            raise InputError(f"masks can be {', '.join(MaskFormat)}; got {self.masks!r}")
+
+    @property
+    def mask_format(self) -> MaskFormat | None:
+        """The format of the masks, or None."""
+        return None if self.masks is None else MaskFormat(self.masks)
+
+    def record(self) -> dict[str, Any]:
+        """Return the settings as `run.json` records them: without the salt, which is a secret."""
+        values = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "salt"}
+        return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value) if isinstance(value, Path) else repr(value)

@@ -1,0 +1,241 @@
+"""The object to work with in Python: a loaded model that measures radiographs."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy.typing as npt
+
+from ..data.decode.arrays import radiograph_from_array
+from ..data.decode.options import MAX_PIXELS, DecodeOptions
+from ..data.decode.reader import decode_image, read_image
+from ..data.image import Radiograph
+from ..data.pseudonym import salt_key
+from ..errors import InputError
+from ..models.card import ModelCard
+from ..models.preprocess import Placement, Probability, prepare
+from ..models.shipped import find_model
+from .features.preload import preloading_kernels
+from .image_features import measure_image, patient_of
+from .pipeline import Pipeline, PredictedImage
+from .records import Failure, ImageFile, Stage
+from .result import Found, Result
+from .runtime.session import Session
+from .stages import Stages
+
+
+@dataclass(frozen=True, repr=False)
+class Model:
+    """A loaded model: call it on an image, or stream many images through it.
+
+    Attributes
+    ----------
+    session : Session
+    threshold : float or None
+        For every class, in place of the card's thresholds.
+    min_area : int
+        Components of fewer pixels are dropped.
+    decoding : DecodeOptions
+        How image files are read.
+
+    Examples
+    --------
+    >>> model = cxr.load("model.onnx")  # doctest: +SKIP
+    >>> model("image.png").features["lung_ratio"]  # doctest: +SKIP
+    0.274150848
+    """
+
+    session: Session
+    threshold: float | None = None
+    min_area: int = 0
+    decoding: DecodeOptions = field(default_factory=DecodeOptions)
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises
+        ------
+        InputError
+            Naming the setting and the value.
+        """
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise InputError(f"threshold must be between 0 and 1, got {self.threshold}")
+        if self.min_area < 0:
+            raise InputError(f"min_area must be at least 0, got {self.min_area}")
+
+    @property
+    def card(self) -> ModelCard:
+        """The model card."""
+        return self.session.card
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, in the order of the model's output."""
+        return self.card.classes
+
+    @property
+    def provider(self) -> str:
+        """The execution provider in use; never `auto`."""
+        return self.session.provider
+
+    def __call__(
+        self,
+        image: Path | str | bytes | npt.ArrayLike,
+        *,
+        name: str | None = None,
+        bits: int | None = None,
+        spacing_mm: tuple[float, float] | None = None,
+    ) -> Result:
+        """Measure one radiograph.
+
+        Parameters
+        ----------
+        image : Path, str, bytes or array_like
+            A file, the bytes of a file, or a 2-D array: uint8, uint16 with `bits`, or floating point in 0..1.
+        name : str, optional
+            The image's name in the result; by default the name of the file, else "image".
+        bits : int, optional
+            The depth of an array's samples: 2**bits - 1 is white.
+        spacing_mm : tuple of float, optional
+            Pixel spacing of an array in millimeters, (down, across).
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        DecodeError
+            If the image cannot be read; for a file, the message names it.
+        ModelError
+            If the model cannot run.
+        """
+        if isinstance(image, str | Path):
+            radiograph, default_name = read_image(image, self.decoding), Path(image).name
+        elif isinstance(image, bytes | bytearray | memoryview):
+            radiograph, default_name = decode_image(bytes(image), self.decoding), "image"
+        else:
+            radiograph, default_name = radiograph_from_array(image, bits=bits, spacing_mm=spacing_mm), "image"
+        model_input, placement = prepare(radiograph.pixels, self.card.pixels)
+        output = self.session.run(model_input[None, None])[0]
+        return self._result(name or default_name, radiograph, output, placement)
+
+    def stream(
+        self, images: Iterable[Path | str], *, batch_size: int | None = None
+    ) -> Generator[Result, None, None]:
+        """Measure many image files: decoding, model and measuring overlap, and memory stays bounded.
+
+        Parameters
+        ----------
+        images : iterable of Path or str
+            Files, read as they are needed.
+        batch_size : int, optional
+            Images per model pass; by default what suits the provider.
+
+        Yields
+        ------
+        Result
+            One per file, in order; of a file that cannot be measured a failed one (`result.ok` is false).
+
+        Raises
+        ------
+        ModelError, MachineError
+            If the model cannot run at all, or the machine is out of memory, file handles or processes.
+        """
+        size = self.session.batch_size if batch_size is None else batch_size
+        if size < 1:
+            raise InputError(f"batch_size must be at least 1, got {size}")
+        pipeline = Pipeline(self.session, self._finish, size, self.decoding, keep_pixels=True)
+        files = (ImageFile(Path(image).name, Path(image)) for image in images)
+        with closing(pipeline.run(files)) as outcomes:
+            for outcome in outcomes:
+                if isinstance(outcome, Failure):
+                    yield Result(outcome.key, self.card, outcome)
+                else:
+                    yield outcome
+
+    def _finish(self, predicted: PredictedImage, stages: Stages) -> Result:
+        image = predicted.image
+        assert image.pixels is not None
+        radiograph = Radiograph(image.pixels, image.spacing_mm, image.patient_id)
+        return stages.run(
+            image.file,
+            Stage.MEASURE,
+            self._result,
+            image.file.key,
+            radiograph,
+            predicted.probability,
+            image.placement,
+        )
+
+    def _result(self, name: str, radiograph: Radiograph, output: Probability, placement: Placement) -> Result:
+        measurement = measure_image(
+            output,
+            placement,
+            self.card,
+            threshold=self.threshold,
+            min_area=self.min_area,
+            spacing_mm=radiograph.spacing_mm,
+        )
+        patient_id = patient_of(name, radiograph.patient_id)
+        found = Found(radiograph.pixels, radiograph.spacing_mm, patient_id, output, placement, measurement)
+        return Result(name, self.card, None, found)
+
+    def __repr__(self) -> str:
+        return f"Model({self.card.name!r}, classes={self.classes}, provider={self.provider!r})"
+
+
+def load(
+    path: Path | str | None = None,
+    *,
+    provider: str = "auto",
+    card: Path | str | None = None,
+    threads: int | None = None,
+    allow_fallback: bool = False,
+    allow_external_data: bool = False,
+    threshold: float | None = None,
+    min_area: int = 0,
+    salt: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Model:
+    """Load a model.
+
+    Parameters
+    ----------
+    path : Path or str, optional
+        An ONNX file; by default `./model.onnx`, else the shipped model.
+    provider, card, threads, allow_fallback, allow_external_data
+        As in `Session.open`.
+    threshold : float, optional
+        For every class, in place of the card's; a pixel belongs to a class from this probability on.
+    min_area : int
+        Components of fewer pixels are dropped, from tables and masks.
+    salt : str, optional
+        A secret that turns the patients of DICOM files into keyed hashes in `patient_id`.
+    max_pixels : int
+        A larger image is rejected by its header, before memory is allocated.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ModelError
+        If there is no model, or its file or card cannot be used.
+    ProviderError
+        If the provider cannot run here.
+    """
+    with preloading_kernels():
+        session = Session.open(
+            find_model(None if path is None else Path(path)),
+            provider=provider,
+            card=card,
+            threads=threads,
+            allow_fallback=allow_fallback,
+            allow_external_data=allow_external_data,
+        )
+    return Model(session, threshold, min_area, DecodeOptions(max_pixels, salt=salt_key(salt)))

@@ -1,0 +1,100 @@
+"""The stages of one image: how long each takes, and what its errors mean."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from time import perf_counter
+from typing import ParamSpec, TypeVar
+
+from ..errors import CxrError, MachineError, ModelError, OutputError
+from .records import Failure, ImageFile, Stage
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Out of memory, out of file handles, a network drive that was disconnected.
+_EXHAUSTED = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE)
+
+
+class ImageFailedError(Exception):
+    """Carries the failure of one image out of its stage; the pipeline turns it into that image's result."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.error)
+        self.failure = failure
+
+
+@dataclass
+class Stages:
+    """Runs the stages of images, and sums the seconds of each stage over the threads."""
+
+    seconds: dict[Stage, float] = field(default_factory=lambda: dict.fromkeys(Stage, 0.0))
+    _lock: Lock = field(default_factory=Lock)
+
+    @contextmanager
+    def measuring(self, stage: Stage) -> Iterator[None]:
+        """Add the duration of the block to a stage."""
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.seconds[stage] += perf_counter() - started
+
+    def run(
+        self, file: ImageFile, stage: Stage, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run one stage of one image.
+
+        Raises
+        ------
+        ImageFailedError
+            If the image cannot be measured.
+        MachineError, OutputError
+            If the machine or the output disk is to blame: the same image may succeed in a later run.
+        """
+        try:
+            with self.measuring(stage):
+                return function(*args, **kwargs)
+        except MachineError:
+            raise
+        except Exception as error:
+            if (cause := _exhausted_resource(error)) is not None:
+                raise MachineError(
+                    f"{file.path}: {cause}; finished images are kept: run the same command again to resume, "
+                    "with a lower --threads or --max-pixels to use less memory"
+                ) from error
+            if stage is Stage.WRITE and _is_disk_error(error):
+                raise
+            failed_stage = Stage.MODEL if isinstance(error, ModelError) else stage
+            raise ImageFailedError(Failure(file.key, failed_stage, _describe(error, file))) from error
+
+
+def _describe(error: Exception, file: ImageFile) -> str:
+    """Describe an error in one line, without the file's path, which has its own column in the table."""
+    text = str(error).removeprefix(f"{file.path}: ")
+    return text if isinstance(error, CxrError) else f"{type(error).__name__}: {text}"
+
+
+def _exhausted_resource(error: BaseException | None) -> str | None:
+    """Return which resource of the machine was exhausted, or None if the error has another cause.
+
+    The same image may succeed in a later run, so such an error is never recorded as the image's failure.
+    """
+    while error is not None:
+        if isinstance(error, MemoryError):
+            return "out of memory"
+        if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+            return error.strerror
+        error = error.__cause__
+    return None
+
+
+def _is_disk_error(error: Exception) -> bool:
+    """Return whether the output disk cannot be written; a name that is too long is the image's failure."""
+    cause = error.__cause__ if isinstance(error, OutputError) else error
+    return isinstance(cause, OSError) and cause.errno != errno.ENAMETOOLONG

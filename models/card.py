@@ -97,6 +97,7 @@ class ModelCard:
     """The card of one model.
 
     `thresholds` are in the order of `classes`; empty `decoder_channels` are the architecture's defaults.
+    `anatomy` states what a class shows if its name does not: `{"left_lung": "lung"}`.
     """
 
     name: str
@@ -116,6 +117,7 @@ class ModelCard:
     quantization: Quantization | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     intended_use: str = "research use only; not for diagnosis"
+    anatomy: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that the fields are consistent.
@@ -139,11 +141,20 @@ class ModelCard:
             raise ModelError(f"model card: normalization std must be positive, got {self.normalization.std}")
         if unknown := set(self.metrics) - set(self.classes):
             raise ModelError(f"model card: it has metrics of unknown classes: {sorted(unknown)}")
+        if unknown := set(self.anatomy) - set(self.classes):
+            raise ModelError(f"model card: it has the anatomy of unknown classes: {sorted(unknown)}")
+
+    @property
+    def lung_classes(self) -> tuple[str, ...]:
+        """The classes that are lungs: by `anatomy`, or by the name `lung` if their anatomy is not stated."""
+        return tuple(name for name in self.classes if self.anatomy.get(name, name) == "lung")
 
     @property
     def target(self) -> str:
-        """The class that the main columns of `features.csv` measure: `lesion`, else the first class."""
-        return "lesion" if "lesion" in self.classes else self.classes[0]
+        """The class of most interest: `lesion`, else the first that is no lung class, else the first."""
+        if "lesion" in self.classes:
+            return "lesion"
+        return next((name for name in self.classes if name not in self.lung_classes), self.classes[0])
 
     def to_json(self) -> str:
         """Return the card as JSON; equal cards give the same text."""

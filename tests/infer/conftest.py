@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 RECTANGLES = [(8, 8, 4, 5, 250), (40, 40, 10, 10, 250), (20, 0, 8, 64, 120)]
-TABLES = ("features.csv", "lesions.csv", "failures.csv")
+TABLES = ("features.csv", "components.csv", "failures.csv")
 
 
 @pytest.fixture(scope="session")

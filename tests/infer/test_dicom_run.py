@@ -67,13 +67,13 @@ def test_dicom_and_png_of_the_same_image_give_the_same_masks_and_features(
     summary = infer_folder(folder, model=model, out=out, masks="png", salt="correct horse battery")
     assert (summary.rows, summary.failed) == (3, 0)
     png, plain, inverted = read_table(out / "features.csv")
-    expected_to_differ = {"image", "patient_id", "spacing_mm", "total_area_mm2"}
+    expected_to_differ = {"image", "patient_id", "spacing_mm", "lesion_total_area_mm2", "lung_total_area_mm2"}
     for image in (plain, inverted):
         assert {name: cell for name, cell in image.items() if name not in expected_to_differ} == {
             name: cell for name, cell in png.items() if name not in expected_to_differ
         }
         assert image["spacing_mm"] == "0.5\\0.25"
-        assert float(image["total_area_mm2"]) == pytest.approx(120 * 0.5 * 0.25)
+        assert float(image["lesion_total_area_mm2"]) == pytest.approx(120 * 0.5 * 0.25)
     for name in ("lesion", "lung"):
         first, *others = (
             (out / "masks" / name / f"{image}.png").read_bytes()

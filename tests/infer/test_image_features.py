@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cxr.data.columns import COMPONENT_COLUMNS
+from cxr.data.column_table import Table
+from cxr.data.columns import header
 from cxr.errors import ModelError
 from cxr.infer.image_features import feature_columns, measure_image, patient_of
 from cxr.models.card import ModelCard, ResizeRule
@@ -34,16 +35,24 @@ def test_features_are_those_of_the_thresholded_mask(card_of: MakeCard) -> None:
     assert measured.features == pytest.approx(
         {
             "lesion_ratio": 30 / 4096,
-            "num_lesions": 2,
-            "mean_area": 15,
-            "mean_centroid_dist": (first + second) / 2,
-            "total_area": 30,
-            "max_area": 24,
-            "total_area_mm2": 3.0,
-            "mean_probability": (24 * 0.8 + 6 * 0.6) / 30,
-            "max_probability": 0.8,
-            "lung_area": 64 * 32,
-            "lesion_lung_ratio": 30 / (64 * 32),
+            "lesion_count": 2,
+            "lesion_mean_area": 15,
+            "lesion_mean_centroid_dist": (first + second) / 2,
+            "lesion_total_area": 30,
+            "lesion_max_area": 24,
+            "lesion_total_area_mm2": 3.0,
+            "lesion_mean_probability": (24 * 0.8 + 6 * 0.6) / 30,
+            "lesion_max_probability": 0.8,
+            "lung_ratio": 0.5,
+            "lung_count": 1,
+            "lung_mean_area": 64 * 32,
+            "lung_mean_centroid_dist": 16,
+            "lung_total_area": 64 * 32,
+            "lung_max_area": 64 * 32,
+            "lung_total_area_mm2": 64 * 32 * 0.1,
+            "lung_mean_probability": 0.9,
+            "lung_max_probability": 0.9,
+            "lesion_lung_ratio": 24 / (64 * 32),  # the other lesion lies outside the lung
         }
     )
     assert list(measured.features) == list(feature_columns(card_of())[5:])
@@ -53,57 +62,77 @@ def test_image_without_lesions_has_zeros_and_empty_means(card_of: MakeCard) -> N
     features = measure_image(make_maps(), SAME_SIZE, card_of(), spacing_mm=(1.0, 1.0)).features
     zero = {name for name, value in features.items() if value == 0}
     empty = {name for name, value in features.items() if isnan(value)}
-    assert zero == {"lesion_ratio", "num_lesions", "total_area", "total_area_mm2", "lung_area"}
+    assert zero == {
+        f"{name}_{column}"
+        for name in ("lesion", "lung")
+        for column in ("ratio", "count", "total_area", "total_area_mm2")
+    }
     assert empty == set(features) - zero
 
 
 def test_area_in_mm2_is_empty_if_the_spacing_is_unknown(card_of: MakeCard) -> None:
     assert isnan(
-        measure_image(make_maps((0, 1, 1, 2, 2, 0.9)), SAME_SIZE, card_of()).features["total_area_mm2"]
+        measure_image(make_maps((0, 1, 1, 2, 2, 0.9)), SAME_SIZE, card_of()).features["lesion_total_area_mm2"]
     )
 
 
 @pytest.mark.parametrize(
-    ("classes", "extra"),
+    ("classes", "with_ratio"),
     [
-        (("lesion",), ()),
-        (("lung",), ()),
-        (("lesion", "lung"), ("lung_area", "lesion_lung_ratio")),
-        (("lung", "lesion", "heart"), ("lung_area", "heart_area", "lesion_lung_ratio")),
-        (("heart", "rib"), ("rib_area",)),
+        (("lesion",), False),
+        (("lung",), False),
+        (("lesion", "lung"), True),
+        (("lung", "lesion", "heart"), True),
+        (("heart", "lung"), False),
     ],
 )
-def test_columns_follow_the_classes(
-    card_of: MakeCard, classes: tuple[str, ...], extra: tuple[str, ...]
+def test_every_class_has_the_same_columns_in_the_order_of_the_card(
+    card_of: MakeCard, classes: tuple[str, ...], *, with_ratio: bool
 ) -> None:
     columns = feature_columns(card_of(classes))
     assert columns[:5] == ("image", "patient_id", "width", "height", "spacing_mm")
-    assert columns[5:9] == ("lesion_ratio", "num_lesions", "mean_area", "mean_centroid_dist")
-    assert columns[14:] == extra
+    measures = (
+        *("ratio", "count", "mean_area", "mean_centroid_dist", "total_area", "max_area"),
+        *("total_area_mm2", "mean_probability", "max_probability"),
+    )
+    blocks = tuple(f"{name}_{measure}" for name in classes for measure in measures)
+    assert columns[5:] == blocks + ("lesion_lung_ratio",) * with_ratio
+
+
+def test_lungs_are_the_union_of_the_lung_classes(card_of: MakeCard) -> None:
+    card = card_of(("left", "right", "lesion"), anatomy={"left": "lung", "right": "lung"})
+    probability = make_maps((0, 0, 0, 10, 10, 0.9), (1, 0, 5, 10, 10, 0.9), (2, 0, 0, 5, 20, 0.9), classes=3)
+    features = measure_image(probability, SAME_SIZE, card).features
+    assert features["lesion_lung_ratio"] == 5 * 15 / 150
+
+
+def test_lesion_lung_ratio_is_empty_without_lungs(card_of: MakeCard) -> None:
+    features = measure_image(make_maps((0, 0, 0, 5, 5, 0.9)), SAME_SIZE, card_of()).features
+    assert isnan(features["lesion_lung_ratio"])
 
 
 def test_classes_that_lead_to_the_same_column_are_rejected(card_of: MakeCard) -> None:
     with pytest.raises(ModelError, match="two columns of the same name"):
-        feature_columns(card_of(("lesion", "total")))
+        feature_columns(card_of(("lesion", "lung", "lesion_lung")))
 
 
 @pytest.mark.parametrize(("threshold", "area"), [(None, 4), (0.25, 8), (0.75, 0)])
 def test_pixel_at_the_threshold_is_in_the_mask(card_of: MakeCard, threshold: float | None, area: int) -> None:
     probability = make_maps((0, 0, 0, 2, 2, 0.5), (0, 9, 9, 2, 2, 0.25))
     measured = measure_image(probability, SAME_SIZE, card_of(), threshold=threshold)
-    assert measured.features["total_area"] == area
+    assert measured.features["lesion_total_area"] == area
 
 
 def test_each_class_has_its_own_threshold(card_of: MakeCard) -> None:
     card = replace(card_of(), thresholds=(0.5, 0.9))
     features = measure_image(make_maps((0, 0, 0, 2, 2, 0.7), (1, 0, 0, 2, 2, 0.7)), SAME_SIZE, card).features
-    assert (features["total_area"], features["lung_area"]) == (4, 0)
+    assert (features["lesion_total_area"], features["lung_total_area"]) == (4, 0)
 
 
 def test_small_components_are_dropped_from_rows_and_masks(card_of: MakeCard) -> None:
     probability = make_maps((0, 0, 0, 2, 2, 0.9), (0, 20, 20, 3, 3, 0.9))
     measured = measure_image(probability, SAME_SIZE, card_of(("lesion",)), min_area=5)
-    assert measured.masks["lesion"].sum() == measured.features["total_area"] == 9
+    assert measured.masks["lesion"].sum() == measured.features["lesion_total_area"] == 9
     assert [row[:3] for row in measured.components] == [(1, "lesion", 9)]
 
 
@@ -111,7 +140,7 @@ def test_components_of_every_class_have_rows(card_of: MakeCard) -> None:
     probability = make_maps((0, 5, 6, 2, 3, 0.75), (1, 0, 0, 4, 4, 0.9), (1, 50, 50, 4, 4, 0.9))
     measured = measure_image(probability, SAME_SIZE, card_of())
     assert [row[:2] for row in measured.components] == [(1, "lesion"), (1, "lung"), (2, "lung")]
-    row = dict(zip(COMPONENT_COLUMNS[1:], measured.components[0], strict=True))
+    row = dict(zip(header(Table.COMPONENTS)[1:], measured.components[0], strict=True))
     assert (row["area"], row["bbox_0"], row["bbox_1"], row["bbox_2"], row["bbox_3"]) == (6, 5, 6, 7, 9)
     assert (row["centroid_0"], row["centroid_1"]) == (5.5, 7.0)
     assert row["mean_probability"] == row["max_probability"] == pytest.approx(0.75)

@@ -107,7 +107,7 @@ def test_overwrite_leaves_nothing_of_the_earlier_run(
     draw(out / "masks" / "lung" / "a.png")  # as if a run had been killed before it committed the row
     infer_folder(tmp_path / "in", model=model, out=out, overwrite=True)
     left = {path.name for path in out.rglob("*") if path.is_file() and not path.name.startswith(".")}
-    assert left == {"features.csv", "lesions.csv", "failures.csv", "run.json", "report.html"}
+    assert left == {"features.csv", "components.csv", "failures.csv", "run.json", "report.html"}
 
 
 @pytest.mark.parametrize("damage", ["incomplete row", "no table", "another program's run.json"])

@@ -88,6 +88,6 @@ def test_killed_run_resumes_to_the_same_bytes(
     infer_folder(folder, model=model, out=tmp_path / "whole", masks="png", batch_size=4)
     assert contents(out) == contents(tmp_path / "whole")
     assert {path.name for path in out.iterdir() if not path.name.startswith(".")} == {
-        *("features.csv", "lesions.csv", "failures.csv", "run.json", "report.html", "masks")
+        *("features.csv", "components.csv", "failures.csv", "run.json", "report.html", "masks")
     }
     assert not list(out.rglob("*.part-*"))

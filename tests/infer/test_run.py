@@ -19,7 +19,7 @@ Draw = Callable[..., Path]
 Fill = Callable[[Path, int], Path]
 ReadTable = Callable[[Path], list[dict[str, str]]]
 
-FILES = {"features.csv", "lesions.csv", "failures.csv", "run.json", "report.html"}
+FILES = {"features.csv", "components.csv", "failures.csv", "run.json", "report.html"}
 
 
 def test_features_describe_the_bright_rectangles(
@@ -32,14 +32,14 @@ def test_features_describe_the_bright_rectangles(
     first, second = read_table(out / "features.csv")
     assert list(first)[:9] == [
         *("image", "patient_id", "width", "height", "spacing_mm"),
-        *("lesion_ratio", "num_lesions", "mean_area", "mean_centroid_dist"),
+        *("lesion_ratio", "lesion_count", "lesion_mean_area", "lesion_mean_centroid_dist"),
     ]
     assert (first["image"], first["patient_id"]) == ("00000007_001.png", "7")
     assert (first["width"], first["height"]) == ("64", "64")
-    assert (first["num_lesions"], first["total_area"], first["mean_area"]) == ("2", "120", "60.000000")
-    assert first["lung_area"] == str(120 + 8 * 64)
+    assert (first["lesion_count"], first["lesion_total_area"]) == ("2", "120")
+    assert (first["lesion_mean_area"], first["lung_total_area"]) == ("60.000000", str(120 + 8 * 64))
     assert (second["image"], second["patient_id"]) == ("sub/dark.png", "")
-    assert (second["lesion_ratio"], second["num_lesions"], second["mean_area"]) == ("0", "0", "")
+    assert (second["lesion_ratio"], second["lesion_count"], second["lesion_mean_area"]) == ("0", "0", "")
     assert (summary.rows, summary.failed, summary.provider) == (2, 0, "cpu")
 
 
@@ -48,7 +48,7 @@ def test_every_component_has_a_row(
 ) -> None:
     draw(tmp_path / "in" / "a.png", rectangles)
     infer_folder(tmp_path / "in", model=model, out=tmp_path / "out")
-    rows = read_table(tmp_path / "out" / "lesions.csv")
+    rows = read_table(tmp_path / "out" / "components.csv")
     assert [(row["image"], row["label"], row["class"], row["area"]) for row in rows[:2]] == [
         ("a.png", "1", "lesion", "20"),
         ("a.png", "2", "lesion", "100"),
@@ -83,6 +83,7 @@ def test_run_json_describes_the_run(model: Path, tmp_path: Path, draw_many: Fill
     assert manifest["folder"] == str(folder.resolve())
     assert manifest["provider"] == "cpu"
     assert manifest["model"]["sha256"] == Session.open(model).model_hash
+    assert manifest["lung_classes"] == ["lung"]
     assert manifest["arguments"]["min_area"] == 3
     assert manifest["counts"] == {"rows": 4, "failures": 0, "processed": 4}
     assert {"decode", "model", "measure", "write", "total"} <= manifest["seconds"].keys()
@@ -156,3 +157,15 @@ def test_run_does_not_import_torch(model: Path, tmp_path: Path, draw_many: Fill)
     command = [sys.executable, "-c", program, str(folder), str(model), str(tmp_path / "out")]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.stdout.strip() == "3", done.stderr
+
+
+def test_lungs_only_model_writes_no_lesion_column(
+    make_model: Callable[..., Path], tmp_path: Path, draw_many: Fill, read_table: ReadTable
+) -> None:
+    out = tmp_path / "out"
+    infer_folder(draw_many(tmp_path / "in", 4), model=make_model(("lung",)), out=out)
+    columns = read_table(out / "features.csv")[0]
+    assert "lung_ratio" in columns
+    assert not [name for name in columns if "lesion" in name]
+    assert {row["class"] for row in read_table(out / "components.csv")} == {"lung"}
+    assert "lung_ratio from 0 to" in (out / "report.html").read_text()

@@ -40,7 +40,9 @@ def test_impossible_run_creates_no_output_folder(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", ["features.csv", "lesions.csv", "failures.csv", "run.json", "report.html"])
+@pytest.mark.parametrize(
+    "name", ["features.csv", "components.csv", "failures.csv", "run.json", "report.html"]
+)
 def test_files_of_unknown_origin_are_not_touched(
     model: Path, tmp_path: Path, draw_many: Fill, name: str
 ) -> None:

@@ -149,9 +149,42 @@ def test_missing_card_file_is_a_model_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("classes", "target"),
-    [(("lung", "lesion"), "lesion"), (("lung", "heart"), "lung"), (("lesion",), "lesion")],
+    [
+        (("lung", "lesion"), "lesion"),
+        (("lung", "heart"), "heart"),
+        (("lung",), "lung"),
+        (("heart", "rib"), "heart"),
+    ],
 )
-def test_target_is_the_lesion_class_else_the_first(
+def test_target_is_the_lesion_class_else_the_first_that_is_no_lung_class(
     classes: tuple[str, ...], target: str, toy_card: ModelCard
 ) -> None:
     assert replace(toy_card, classes=classes, thresholds=(0.5,) * len(classes)).target == target
+
+
+@pytest.mark.parametrize(
+    ("anatomy", "lung_classes"),
+    [
+        ({}, ("lung",)),
+        ({"left": "lung", "right": "lung"}, ("left", "right", "lung")),
+        ({"lung": "vessel", "left": "lung"}, ("left",)),
+    ],
+)
+def test_lung_classes_are_those_of_that_anatomy_or_name(
+    anatomy: dict[str, str], lung_classes: tuple[str, ...], toy_card: ModelCard
+) -> None:
+    classes = ("left", "right", "lung")
+    card = replace(toy_card, classes=classes, thresholds=(0.5,) * 3, metrics={}, anatomy=anatomy)
+    assert card.lung_classes == lung_classes
+    assert ModelCard.from_json(card.to_json()) == card
+
+
+def test_card_without_anatomy_is_still_read(toy_card: ModelCard) -> None:
+    values = json.loads(toy_card.to_json())
+    del values["anatomy"]
+    assert ModelCard.from_json(json.dumps(values)) == toy_card
+
+
+def test_anatomy_of_an_unknown_class_is_rejected(toy_card: ModelCard) -> None:
+    with pytest.raises(ModelError, match="anatomy of unknown classes"):
+        replace(toy_card, anatomy={"rib": "bone"})

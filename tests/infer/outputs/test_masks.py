@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from pycocotools import mask as coco
 
 from cxr.cli import main
-from cxr.infer.outputs.masks import MaskFormat, MaskSink, all_mask_sinks, mask_sink
+from cxr.infer.outputs.mask_formats import all_mask_sinks, mask_sink
+from cxr.infer.outputs.masks import MaskFormat, MaskSink
 from cxr.infer.records import ImageFile
 from cxr.infer.run import infer_folder
 from cxr.models.card import ModelCard

@@ -29,7 +29,7 @@ def test_parquet_tables_equal_the_csv_tables(
     arguments = ["infer", tmp_path / "in", "--model", model, "--out", out, "--format", "parquet"]
     ran = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert ran.exit_code == 3, ran.output
-    for name in ("features", "lesions", "failures"):
+    for name in ("features", "components", "failures"):
         expected = read_table(out / f"{name}.csv")
         rows = pq.read_table(out / f"{name}.parquet").to_pylist()
         for csv_row, row in zip(expected, rows, strict=True):
@@ -50,8 +50,8 @@ def test_columns_have_the_types_of_their_values(
     schema = pq.read_schema(tmp_path / "out" / "features.parquet")
     types = {field.name: str(field.type) for field in schema}
     assert (types["image"], types["spacing_mm"]) == ("string", "string")
-    assert (types["num_lesions"], types["lung_area"]) == ("int64", "int64")
-    assert (types["mean_area"], types["total_area_mm2"]) == ("double", "double")
+    assert (types["lesion_count"], types["lung_total_area"]) == ("int64", "int64")
+    assert (types["lesion_mean_area"], types["lung_total_area_mm2"]) == ("double", "double")
 
 
 def test_parquet_requested_later_is_written_from_the_finished_tables(
@@ -88,7 +88,7 @@ def test_formulas_are_guarded_in_csv_but_not_in_parquet(
     out = tmp_path / "out"
     infer_folder(tmp_path / "in", model=model, out=out, parquet=True, masks="png")
     assert read_table(out / "features.csv")[0]["image"] == "'=1+1.png"
-    assert read_table(out / "lesions.csv")[0]["image"] == "'=1+1.png"
+    assert read_table(out / "components.csv")[0]["image"] == "'=1+1.png"
     assert read_table(out / "failures.csv")[0]["path"] == "'@broken.png"
     assert pq.read_table(out / "features.parquet")["image"].to_pylist() == ["=1+1.png"]
     assert (out / "masks" / "lesion" / "=1+1.png").exists()

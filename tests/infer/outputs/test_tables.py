@@ -25,9 +25,15 @@ def test_spacing_of_square_pixels_is_one_number(spacing: tuple[float, float] | N
 
 
 def test_each_kind_of_number_has_one_format() -> None:
-    features = {"lesion_ratio": 1 / 3, "num_lesions": 2, "mean_area": 2.5, "max_area": float("nan")}
+    features = {
+        "lung_ratio": 1 / 3,
+        "lung_count": 2,
+        "lung_mean_area": 2.5,
+        "lung_max_area": float("nan"),
+        "lung_mean_centroid_dist": -0.0,
+    }
     line = feature_line("a, b.png", "13", (80, 96), None, features)
-    assert line == '"a, b.png",13,80,96,,0.333333333,2,2.500000,\n'
+    assert line == '"a, b.png",13,80,96,,0.333333333,2,2.500000,,0.000000\n'
 
 
 def test_component_lines_have_every_column_and_quote_names(card_of: Callable[..., ModelCard]) -> None:

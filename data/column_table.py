@@ -1,0 +1,253 @@
+"""Every column of every table, once: its name, type, number format, unit, aliases and description.
+
+Headers, number formats, Parquet types, plot labels, the families of columns that measure the same mask, the
+older names and the tables in `docs/outputs.md` are derived from `COLUMNS` (`columns.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isnan
+
+CLASS = "{class}"
+"""Stands for the name of a class in the name of a column that each class has."""
+
+DEFAULT_CLASS = "lesion"
+"""The class of the older column names that name none, such as `mean_area`."""
+
+
+class Table(StrEnum):
+    """The tables whose columns have a line here."""
+
+    FEATURES = "features"
+    """One row per image."""
+    COMPONENTS = "components"
+    """One row per connected component."""
+    FAILURES = "failures"
+    """One row per file that failed."""
+    MASKS = "masks"
+    """One row per image and class."""
+    CLINICAL = "clinical"
+    """Columns of clinical tables that have a unit."""
+
+    @property
+    def file(self) -> str:
+        """The name of the CSV file."""
+        return f"{self}.csv"
+
+
+class Kind(StrEnum):
+    """The type of a column's values."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    FLOAT = "float"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes
+    ----------
+    table : Table
+    name : str
+        With `CLASS` in it, each class of the model has such a column.
+    kind : Kind
+        The type; also the one in Parquet: string, int64 or float64.
+    description : str
+        One line of Markdown.
+    unit : str
+        For labels; empty if there is none.
+    number_format : str
+        How numbers are written in CSV, in printf style; empty for text.
+    size_of : str
+        The class whose mask the column measures the size of; empty if it measures none.
+    aliases : tuple of str
+        Older names and those of the demo. One without `CLASS` is the name for the class `lesion`.
+    """
+
+    table: Table
+    name: str
+    kind: Kind
+    description: str
+    unit: str = ""
+    number_format: str = ""
+    size_of: str = ""
+    aliases: tuple[str, ...] = ()
+
+    def of_class(self, class_name: str) -> str:
+        """Return the column's name for a class."""
+        return self.name.replace(CLASS, class_name)
+
+    def format(self, value: float) -> str:
+        """Write a number as a cell: empty for NaN, and never a negative zero."""
+        if isnan(value):
+            return ""
+        text = self.number_format % value
+        return text[1:] if text.startswith("-") and not text.strip("-0.") else text
+
+
+def _text(table: Table, name: str, description: str, *, aliases: tuple[str, ...] = ()) -> Column:
+    return Column(table, name, Kind.TEXT, description, aliases=aliases)
+
+
+def _integer(
+    table: Table,
+    name: str,
+    description: str,
+    *,
+    unit: str = "",
+    size_of: str = "",
+    aliases: tuple[str, ...] = (),
+) -> Column:
+    return Column(table, name, Kind.INTEGER, description, unit, "%d", size_of, aliases)
+
+
+def _float(
+    table: Table,
+    name: str,
+    description: str,
+    *,
+    unit: str = "",
+    digits: str = "%.6f",
+    size_of: str = "",
+    aliases: tuple[str, ...] = (),
+) -> Column:
+    return Column(table, name, Kind.FLOAT, description, unit, digits, size_of, aliases)
+
+
+_F, _C, _M = Table.FEATURES, Table.COMPONENTS, Table.MASKS
+
+COLUMNS: tuple[Column, ...] = (
+    _text(
+        _F,
+        "image",
+        "path relative to FOLDER; identifies the image in every table",
+        aliases=("ImageIndex",),
+    ),
+    _text(
+        _F,
+        "patient_id",
+        "from an NIH file name (`00000001_000.png` is patient 1); of a DICOM file, a keyed hash if"
+        " `--salt` is given; otherwise empty",
+    ),
+    _integer(_F, "width", "width of the image", unit="pixels"),
+    _integer(_F, "height", "height of the image", unit="pixels"),
+    _text(
+        _F,
+        "spacing_mm",
+        "distance between pixel centers in mm; `vertical\\horizontal` if the two differ; empty if unknown",
+    ),
+    _float(
+        _F,
+        f"{CLASS}_ratio",
+        "pixels of the class / pixels of the image",
+        unit="share of the image",
+        digits="%.9g",
+        size_of=CLASS,
+        aliases=("LesionRatio",),
+    ),
+    _integer(
+        _F,
+        f"{CLASS}_count",
+        "number of connected components (8-connectivity)",
+        unit="components",
+        size_of=CLASS,
+        aliases=("num_lesions", "NumLesions"),
+    ),
+    _float(
+        _F,
+        f"{CLASS}_mean_area",
+        "mean area of the components; empty if there is none",
+        unit="pixels",
+        size_of=CLASS,
+        aliases=("mean_area", "MeanArea"),
+    ),
+    _float(
+        _F,
+        f"{CLASS}_mean_centroid_dist",
+        "mean distance of the components' centroids from the center of the image; empty if there is none",
+        unit="pixels",
+        aliases=("mean_centroid_dist", "MeanCentroidDist"),
+    ),
+    _integer(
+        _F,
+        f"{CLASS}_total_area",
+        "area of all components",
+        unit="pixels",
+        size_of=CLASS,
+        aliases=("total_area", f"{CLASS}_area"),
+    ),
+    _integer(
+        _F,
+        f"{CLASS}_max_area",
+        "area of the largest component; empty if there is none",
+        unit="pixels",
+        size_of=CLASS,
+        aliases=("max_area",),
+    ),
+    _float(
+        _F,
+        f"{CLASS}_total_area_mm2",
+        "area of all components in mm²; empty if the spacing is unknown",
+        unit="mm²",
+        size_of=CLASS,
+        aliases=("total_area_mm2",),
+    ),
+    _float(
+        _F,
+        f"{CLASS}_mean_probability",
+        "mean probability of the class over its pixels; empty if there is none",
+        aliases=("mean_probability",),
+    ),
+    _float(
+        _F,
+        f"{CLASS}_max_probability",
+        "highest probability of the class over its pixels; empty if there is none",
+        aliases=("max_probability",),
+    ),
+    _float(
+        _F,
+        "lesion_lung_ratio",
+        "pixels of class `lesion` inside the lungs / pixels of the lungs, if the model has both; empty"
+        " without lungs",
+        unit="share of the lungs",
+        digits="%.9g",
+        size_of="lesion",
+    ),
+    _text(_C, "image", "path relative to FOLDER"),
+    _integer(_C, "label", "number of the component within its class, from 1, in raster order"),
+    _text(_C, "class", "name of the class"),
+    _integer(_C, "area", "number of pixels", unit="pixels"),
+    _integer(_C, "bbox_0", "bounding box: first row", unit="pixels"),
+    _integer(_C, "bbox_1", "bounding box: first column", unit="pixels"),
+    _integer(_C, "bbox_2", "bounding box: row after the last", unit="pixels"),
+    _integer(_C, "bbox_3", "bounding box: column after the last", unit="pixels"),
+    _float(_C, "centroid_0", "row of the centroid", unit="pixels"),
+    _float(_C, "centroid_1", "column of the centroid", unit="pixels"),
+    _float(_C, "perimeter", "length of the border", unit="pixels"),
+    _float(_C, "eccentricity", "of the ellipse with the same second moments: 0 is a circle"),
+    _float(
+        _C,
+        "orientation",
+        "angle between the first axis (rows) and the ellipse's major axis, from -pi/2 to pi/2",
+        unit="radians",
+    ),
+    _float(_C, "axis_major_length", "major axis of that ellipse", unit="pixels"),
+    _float(_C, "axis_minor_length", "minor axis of that ellipse", unit="pixels"),
+    _float(_C, "extent", "area / area of the bounding box"),
+    _float(_C, "mean_probability", "mean probability of the class over the component"),
+    _float(_C, "max_probability", "highest probability of the class over the component"),
+    _integer(_C, "touches_border", "1 if the bounding box reaches the edge of the image, otherwise 0"),
+    _text(Table.FAILURES, "path", "path relative to FOLDER"),
+    _text(Table.FAILURES, "stage", "list, decode, prepare, model, measure or write"),
+    _text(Table.FAILURES, "error", "the cause, on one line"),
+    _text(_M, "image", "path relative to FOLDER"),
+    _text(_M, "class", "name of the class"),
+    _integer(_M, "height", "height of the mask", unit="pixels"),
+    _integer(_M, "width", "width of the mask", unit="pixels"),
+    _text(_M, "rle", "COCO's compressed run-length encoding; read the column as text"),
+    _float(Table.CLINICAL, "age", "age of the patient", unit="years"),
+)

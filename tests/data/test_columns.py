@@ -1,0 +1,178 @@
+"""One table of columns: headers, types, formats, units, families, older names and the documentation."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cxr.data.column_table import CLASS, COLUMNS, Column, Kind, Table
+from cxr.data.columns import (
+    canonical_name,
+    columns_of,
+    feature_header,
+    find_column,
+    header,
+    renamed_columns,
+    size_family,
+    unit_of,
+    with_unit,
+)
+from cxr.infer.features import COMPONENT_DTYPE
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "outputs.md"
+
+OLD_NAMES = {
+    "num_lesions": "lesion_count",
+    "mean_area": "lesion_mean_area",
+    "mean_centroid_dist": "lesion_mean_centroid_dist",
+    "total_area": "lesion_total_area",
+    "max_area": "lesion_max_area",
+    "total_area_mm2": "lesion_total_area_mm2",
+    "mean_probability": "lesion_mean_probability",
+    "max_probability": "lesion_max_probability",
+}
+DEMO_NAMES = {
+    "ImageIndex": "image",
+    "LesionRatio": "lesion_ratio",
+    "NumLesions": "lesion_count",
+    "MeanArea": "lesion_mean_area",
+    "MeanCentroidDist": "lesion_mean_centroid_dist",
+}
+
+
+def markdown_table(table: Table) -> str:
+    """Write the columns of a table as the documentation shows them."""
+    rows = [("column", "type", "unit", "meaning"), ("---",) * 4]
+    for column in columns_of(table):
+        rows.append((f"`{column.of_class('<class>')}`", column.kind, column.unit, column.description))
+    return "\n".join(f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in rows)
+
+
+@pytest.mark.parametrize("table", [table for table in Table if table is not Table.CLINICAL])
+def test_documentation_has_the_columns_of_every_table(table: Table) -> None:
+    expected = markdown_table(table)
+    found = re.search(
+        rf"<!-- columns of {table} -->\n\n(.*?)\n\n<!-- end -->", DOCUMENT.read_text("utf-8"), re.DOTALL
+    )
+    assert found, f"docs/outputs.md needs the markers of {table}, and between them:\n{expected}"
+    assert found[1] == expected, f"docs/outputs.md needs this table:\n{expected}"
+
+
+def test_no_table_has_two_columns_of_one_name() -> None:
+    names = [(column.table, column.name) for column in COLUMNS]
+    assert len(set(names)) == len(names)
+
+
+def test_numbers_have_a_format_and_text_has_none() -> None:
+    for column in COLUMNS:
+        expected = {Kind.TEXT: "", Kind.INTEGER: "%d"}.get(column.kind, column.number_format)
+        assert column.number_format == expected
+        assert bool(column.number_format) == (column.kind is not Kind.TEXT)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("lung_ratio", 1 / 3, "0.333333333"),
+        ("lung_ratio", 0.0, "0"),
+        ("lesion_lung_ratio", 1e-7, "1e-07"),
+        ("lung_mean_area", 2.5, "2.500000"),
+        ("lung_mean_area", float("nan"), ""),
+        ("lung_mean_centroid_dist", -1e-9, "0.000000"),
+        ("lung_count", 3, "3"),
+        ("lung_max_area", float("nan"), ""),
+    ],
+)
+def test_numbers_are_written_in_the_format_of_their_column(name: str, value: float, text: str) -> None:
+    found = find_column(Table.FEATURES, name)
+    assert found is not None
+    assert found[0].format(value) == text
+
+
+def test_components_have_the_fields_of_the_measured_record() -> None:
+    names = header(Table.COMPONENTS)
+    assert [name for name in names if name not in ("image", "class")] == list(COMPONENT_DTYPE.names or ())
+
+
+def test_components_have_the_types_of_the_measured_record() -> None:
+    kinds = {"i": Kind.INTEGER, "b": Kind.INTEGER, "f": Kind.FLOAT}
+    for column in columns_of(Table.COMPONENTS):
+        if column.name not in ("image", "class"):
+            assert column.kind is kinds[COMPONENT_DTYPE[column.name].kind], column.name
+
+
+@pytest.mark.parametrize("class_name", ["lung", "left_lung", "lesion", "mean_area", "a total"])
+def test_every_feature_column_is_found_with_its_class(class_name: str) -> None:
+    for name in feature_header([class_name], [])[5:]:
+        found = find_column(Table.FEATURES, name)
+        assert found is not None
+        column, in_name = found
+        assert (in_name, column.of_class(in_name)) == (class_name, name)
+
+
+def test_ratio_of_lesions_and_lungs_needs_both_classes() -> None:
+    assert "lesion_lung_ratio" in feature_header(["left", "lesion"], ["left"])
+    assert "lesion_lung_ratio" not in feature_header(["lung"], ["lung"])
+    assert "lesion_lung_ratio" not in feature_header(["lesion", "heart"], [])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [*OLD_NAMES.items(), *DEMO_NAMES.items(), ("rib_area", "rib_total_area")]
+)
+def test_older_names_have_a_name_of_today(old: str, new: str) -> None:
+    assert canonical_name(old) == new
+
+
+@pytest.mark.parametrize("name", [*feature_header(["lesion", "lung"], ["lung"]), "age", "PatientAge"])
+def test_names_of_today_and_clinical_names_are_kept(name: str) -> None:
+    assert canonical_name(name) == name
+
+
+def test_older_table_is_renamed_as_a_whole() -> None:
+    columns = ["image", "lesion_ratio", *OLD_NAMES, "lung_area", "lesion_lung_ratio"]
+    assert renamed_columns(columns) == OLD_NAMES | {"lung_area": "lung_total_area"}
+
+
+def test_column_of_another_table_keeps_a_name_that_looks_old() -> None:
+    assert renamed_columns(["image", "lung_ratio", "body_surface_area"]) == {}
+
+
+def test_no_column_is_renamed_to_one_that_is_there() -> None:
+    assert renamed_columns(["LesionRatio", "lesion_ratio", "NumLesions", "num_lesions"]) == {
+        "NumLesions": "lesion_count"
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        ("lesion_ratio", "share of the image"),
+        ("lesion_lung_ratio", "share of the lungs"),
+        ("lung_total_area_mm2", "mm²"),
+        ("age", "years"),
+        ("cell_count", ""),
+        ("sex", ""),
+    ],
+)
+def test_units_are_those_of_measured_and_clinical_columns(name: str, unit: str) -> None:
+    assert unit_of(name) == unit
+    assert with_unit(name) == (f"{name} ({unit})" if unit else name)
+
+
+def test_columns_of_one_mask_are_one_family() -> None:
+    names = feature_header(["lesion", "lung"], ["lung"])
+    families = {family: {n for n in names if size_family(n) == family} for family in ("lesion", "lung")}
+    sizes = ("ratio", "count", "mean_area", "total_area", "max_area", "total_area_mm2")
+    assert families["lesion"] == {f"lesion_{size}" for size in sizes} | {"lesion_lung_ratio"}
+    assert families["lung"] == {f"lung_{size}" for size in sizes}
+
+
+def test_every_column_has_a_description_of_one_line() -> None:
+    for column in COLUMNS:
+        assert isinstance(column, Column)
+        assert column.description
+        assert "\n" not in column.description
+        assert "|" not in column.description
+        assert CLASS not in column.description

@@ -1,4 +1,4 @@
-"""The record that decoding gives and every later step takes."""
+"""The decoded radiograph that preprocessing and every later step work on."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ Gray = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Radiograph:
-    """One radiograph, decoded.
+    """One decoded radiograph.
 
     Attributes
     ----------
     pixels : ndarray of uint8, shape (height, width)
-        Gray values; bright is dense, as on an image shown in the usual way.
+        Gray values; dense tissue is bright, as radiographs are usually displayed.
     spacing_mm : tuple of float or None
-        Distance of two pixels' centers in millimetres, (down, across); None where the file does not say.
+        Distance between the centers of adjacent pixels in millimeters, (vertical, horizontal); None if the
+        file does not state it.
     patient_id : str or None
-        Who is shown, where the file itself says so (hashed); None elsewhere.
+        Keyed hash of the patient's identifier; None if the file holds no identifier or no key was given.
     """
 
     pixels: Gray
@@ -30,10 +31,10 @@ class Radiograph:
 
     @property
     def height(self) -> int:
-        """Rows of the image."""
+        """Number of rows."""
         return int(self.pixels.shape[0])
 
     @property
     def width(self) -> int:
-        """Columns of the image."""
+        """Number of columns."""
         return int(self.pixels.shape[1])

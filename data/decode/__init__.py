@@ -1,1 +1,1 @@
-"""Read the pixels of a radiograph from any supported format."""
+"""Decode radiographs from every supported file format."""

@@ -1,8 +1,8 @@
-"""Read files whose decoders may crash or hang in processes that may be killed.
+"""Decode files whose decoders may crash or hang in worker processes that can be killed.
 
-PNG and JPEG, nearly all of an archive, are read at once: their work is bounded by what their header says.
-Decoders of TIFF, JPEG 2000, WebP, BMP and DICOM have a history of crashing on damaged files. They run in
-processes of their own; one that dies, or takes longer than it may, costs one file and nothing else.
+PNG and JPEG, nearly all of an archive, are decoded in the calling thread: their headers bound the work.
+Decoders of TIFF, JPEG 2000, BMP and DICOM have a history of crashing on damaged files. They run in worker
+processes: if one crashes or exceeds the time limit, only that file fails.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Self
 
 from ...errors import DecodeError, MachineError
 from ..image import Radiograph
+from .codestream import JPEG_START
 from .formats import DICOM_HEAD, PNG_SIGNATURE, is_dicom
 from .options import DecodeOptions
 from .reader import read_image
@@ -28,36 +29,34 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
-_AT_ONCE = (PNG_SIGNATURE, b"\xff\xd8\xff")  # PNG and JPEG
-
 START_SECONDS = 60.0
-"""How long a process may take to start."""
+"""Time limit for the start of a worker process."""
 
-BYTES_A_PIXEL = 16
-"""Memory that a process may take for each pixel of the limit: colors in 32 bits, and once more to copy."""
+BYTES_PER_PIXEL = 16
+"""Memory limit per pixel of the pixel limit: 32-bit color, and as much again for a copy."""
 
-SPARE_BYTES = 1 << 30
-"""Memory that it may take besides, for the decoders themselves."""
+DECODER_BYTES = 1 << 30
+"""Memory limit for the decoders themselves, in addition to that of the pixels."""
 
 
 class Isolation:
-    """A reader for many threads; its processes are started when a file first needs one.
+    """Decodes files for many threads, in worker processes that are started when first needed.
 
-    Each process has pipes of its own, so that one that is killed in the middle of a message, as the system
-    does when memory runs out, spoils no other's.
+    Each worker process has its own pipe, so one that is killed in the middle of a message, for example by the
+    system when memory runs out, does not corrupt the messages of another.
 
     Parameters
     ----------
     workers : int
-        Most processes.
-    reading : DecodeOptions
-        How files are read; `seconds` is the time that a process may take for one.
+        Maximum number of worker processes.
+    options : DecodeOptions
+        How files are decoded; `seconds` is the time limit for one file in a worker process.
     """
 
-    def __init__(self, workers: int, reading: DecodeOptions) -> None:
-        self._reading = reading
+    def __init__(self, workers: int, options: DecodeOptions) -> None:
+        self._options = options
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
-        self._workers = [_Worker(reading) for _ in range(workers)]
+        self._workers = [_Worker(options) for _ in range(workers)]
         for worker in self._workers:
             self._idle.put(worker)
 
@@ -71,17 +70,17 @@ class Isolation:
             worker.stop()
 
     def read(self, path: Path) -> Radiograph:
-        """Read a file as a radiograph, as `read_image` does.
+        """Decode a file, as `read_image` does.
 
         Raises
         ------
         DecodeError
-            As `read_image`, and if the decoder crashed, took too long or too much memory.
+            As `read_image`, and if the decoder crashed or exceeded the limit of time or memory.
         MachineError
-            If no process can be started.
+            If no worker process can be started.
         """
-        if _is_read_at_once(path):
-            return read_image(path, self._reading)
+        if _is_decoded_in_this_process(path):
+            return read_image(path, self._options)
         worker = self._idle.get()
         try:
             return worker.read(path)
@@ -90,30 +89,30 @@ class Isolation:
 
 
 class _Worker:
-    """One process with a pipe of its own, made anew whenever it is lost."""
+    """A worker process and its pipe; it is restarted after each crash."""
 
-    def __init__(self, reading: DecodeOptions) -> None:
-        self._reading = reading
+    def __init__(self, options: DecodeOptions) -> None:
+        self._options = options
         self._process: SpawnProcess | None = None
         self._pipe: Connection[Path, Radiograph | Exception | None]
 
     def read(self, path: Path) -> Radiograph:
-        """Read in the process; one that was lost while idle is made anew first."""
+        """Decode in the process, which is restarted first if it has ended while idle."""
         if self._process is None or not self._process.is_alive():
             self._start()
         try:
             self._pipe.send(path)
-            answer = self._receive(self._reading.seconds)
+            answer = self._receive(self._options.seconds)
         except TimeoutError as error:
             self.stop()
-            seconds = f"{self._reading.seconds:g} seconds"
+            seconds = f"{self._options.seconds:g} seconds"
             raise DecodeError(f"{path}: not decoded within {seconds}; is it damaged?") from error
         except (EOFError, OSError) as error:
             self.stop()
-            raise DecodeError(f"{path}: its decoder crashed on it; is it damaged?") from error
+            raise DecodeError(f"{path}: the decoder crashed on this file; is it damaged?") from error
         if isinstance(answer, MemoryError):
             raise DecodeError(
-                f"{path}: takes more memory than its pixels explain; is it damaged?"
+                f"{path}: needs more memory than an image of its size should; is it damaged?"
             ) from answer
         if isinstance(answer, Exception):
             raise answer
@@ -121,7 +120,7 @@ class _Worker:
         return answer
 
     def stop(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process."""
         if self._process is not None:
             self._process.kill()
             self._process.join()
@@ -130,17 +129,19 @@ class _Worker:
 
     def _start(self) -> None:
         self.stop()
-        context = get_context("spawn")  # a fork would copy the locks that other threads hold just now
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, read_image, self._reading), daemon=True)
+        context = get_context("spawn")  # a fork would copy locks that other threads hold at that moment
+        self._pipe, worker_end = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(worker_end, read_image, self._options), daemon=True
+        )
         try:
             self._process.start()
-            theirs.close()
+            worker_end.close()
             self._receive(START_SECONDS)
         except (EOFError, OSError, RuntimeError, TimeoutError) as error:
             self._process = None
             raise MachineError(
-                "the processes that decode TIFF, JPEG 2000, WebP, BMP and DICOM cannot be started; "
+                "the worker processes that decode TIFF, JPEG 2000, BMP and DICOM cannot be started; "
                 'a script must call cxr under `if __name__ == "__main__":`'
             ) from error
 
@@ -153,10 +154,10 @@ class _Worker:
 def _serve(
     pipe: Connection[Radiograph | Exception | None, Path],
     read: Callable[[Path, DecodeOptions], Radiograph],
-    reading: DecodeOptions,
+    options: DecodeOptions,
 ) -> None:
-    """Read what is asked for until the other end is closed; the first answer says that it has begun."""
-    _begin(reading.max_pixels)
+    """Decode the requested files until the pipe is closed; the first answer, None, reports the start."""
+    _prepare_process(options.max_pixels)
     answer: Radiograph | Exception | None = None
     while True:
         try:
@@ -165,19 +166,19 @@ def _serve(
         except (EOFError, OSError):
             return
         try:
-            answer = read(path, reading)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the other end's to judge
+            answer = read(path, options)
+        except Exception as error:  # noqa: BLE001 - the parent process raises it
             answer = error
 
 
-def _is_read_at_once(path: Path) -> bool:
-    """Say whether a file is PNG or JPEG; DICOM may begin like either, since its first 128 bytes are free."""
+def _is_decoded_in_this_process(path: Path) -> bool:
+    """Return whether a file is PNG or JPEG; the first 128 bytes of DICOM may look like either."""
     try:
         with path.open("rb") as file:
             head = file.read(DICOM_HEAD)
     except OSError:
-        return True  # there is nothing to decode: reading it says why
-    return head.startswith(_AT_ONCE) and not is_dicom(head)
+        return True  # reading it here reports the cause
+    return head.startswith((PNG_SIGNATURE, JPEG_START)) and not is_dicom(head)
 
 
 def _end_with_parent() -> None:
@@ -187,13 +188,13 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _begin(max_pixels: int) -> None:
-    """Prepare a process: Ctrl-C is its parent's affair, and it neither outlives that nor takes all memory."""
+def _prepare_process(max_pixels: int) -> None:
+    """Leave Ctrl-C to the parent process, end when that ends, and limit the memory."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
     if sys.platform == "linux":
         import resource
 
-        held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
-        most = held + SPARE_BYTES + BYTES_A_PIXEL * max_pixels
-        resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+        used = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+        limit = used + DECODER_BYTES + BYTES_PER_PIXEL * max_pixels
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.getrlimit(resource.RLIMIT_DATA)[1]))

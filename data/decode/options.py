@@ -1,32 +1,31 @@
-"""How files are read: limits that hold before memory is taken, and the secret that hides patients."""
+"""Options of decoding: limits that are checked before memory is allocated, and the key of pseudonyms."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 MAX_PIXELS = 200_000_000
-"""The largest image that is decoded; a larger one is refused by its header."""
+"""Default limit of pixels per image."""
 
 MAX_BYTES = 1 << 30
-"""The largest file that is read."""
-
+"""Default limit of bytes per file."""
 
 SECONDS = 60.0
-"""How long the decoding of one file may take."""
+"""Default time limit for decoding one file."""
 
 
 @dataclass(frozen=True)
 class DecodeOptions:
-    """What a reader permits.
+    """How files are decoded.
 
     Attributes
     ----------
     max_pixels, max_bytes : int
-        A larger image or file is refused before memory is taken for it.
+        Larger images and files are rejected before memory is allocated for them.
     seconds : float
-        Where decoders run in processes of their own, a file that takes longer is given up.
+        Time limit per file, for decoders that run in worker processes.
     salt : bytes or None
-        The secret for keyed hashes of DICOM patients; None: no patient is told.
+        Key of the hashes that replace DICOM patient identifiers; None: no `patient_id`.
     """
 
     max_pixels: int = MAX_PIXELS

@@ -1,14 +1,15 @@
-"""A quick decoder of the commonest radiograph file: a PNG of 8-bit gray, not interlaced, nothing transparent.
+"""Read PNG files: a fast decoder for the most common radiograph file, and OpenCV for the others.
 
-It takes only files in perfect order (each chunk whole, each checksum right, nothing left over) and leaves all
-others to the general reader, which has words for what is wrong with them. ISA-L inflates, compiled code
-undoes the filters (PNG specification, third edition, section 9); both work without the GIL.
+The fast decoder takes intact files of 8-bit gray that are not interlaced and have no transparency: each chunk
+complete, each checksum right, no bytes left over. ISA-L inflates, and compiled code undoes the filters (PNG
+specification, third edition, section 9); both release the GIL. OpenCV decodes, or rejects, all other files.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import cast
+from collections.abc import Sequence
+from typing import NamedTuple, cast
 
 import numpy as np
 from isal.igzip_lib import DECOMP_ZLIB, IgzipDecompressor, IsalError
@@ -16,48 +17,117 @@ from isal.isal_zlib import crc32
 
 from ...errors import DecodeError
 from ..image import Gray
-from .codestream import cut_off
-from .formats import PNG_SIGNATURE
-from .header import Header
+from .codestream import truncated_error
+from .decoded import Decoded, check_size, truncated_header_errors
+from .formats import PNG_SIGNATURE, Format
+from .opencv import decode_with_opencv
 
-# Bit depth 8, color type gray, deflate, filters by line, no interlace.
-_PLAIN = bytes((8, 0, 0, 0, 0))
+_MAX_SMALL_CHUNKS = 10_000
+_SMALL_CHUNK = 64  # bytes; writers split pixel data into chunks of kilobytes
 
-# Chunks that change no pixel of a gray image.
-_HARMLESS = frozenset(
+_HEADER_END = 33  # of the IHDR chunk
+# Bit depth 8, color type gray, deflate, per-line filters, no interlacing.
+_PLAIN_GRAY = bytes((8, 0, 0, 0, 0))
+
+# Chunks that do not affect the pixels of a gray image.
+_IGNORED = frozenset(
     {b"bKGD", b"cHRM", b"gAMA", b"iCCP", b"iTXt", b"pHYs", b"sBIT", b"sRGB", b"tEXt", b"tIME", b"zTXt"}
 )
 
-# Beside the critical ones, whose names begin with a capital.
-_KEPT = frozenset({b"tRNS", b"eXIf"})
+# Ancillary chunks that OpenCV needs: transparency, and EXIF with the orientation.
+_FOR_OPENCV = frozenset({b"tRNS", b"eXIf"})
 
-_ISAL_ERROR = cast("type[Exception]", IsalError)  # its stub calls the class an instance
+_ISAL_ERROR = cast("type[Exception]", IsalError)  # its stub declares the class as an instance
 
 
-def decode_plain_gray(data: bytes) -> Gray | None:
-    """Decode a PNG of plain 8-bit gray.
+class Chunk(NamedTuple):
+    """A chunk of a PNG file.
 
-    At most one byte more is inflated than the size in the header asks for; whether that size is acceptable is
-    the caller's to judge. The first call in a process loads numba, and on a machine's very first it compiles.
+    Attributes
+    ----------
+    kind : bytes
+    start : int
+        Offset of its first byte, that of the length.
+    end : int
+        Offset after its last byte, that of the checksum.
+    """
+
+    kind: bytes
+    start: int
+    end: int
+
+
+def read(data: bytes, max_pixels: int) -> Decoded:
+    """Read a PNG file.
+
+    The first call in a process loads numba, and compiles if nothing is cached yet.
+
+    Raises
+    ------
+    DecodeError
+        If it is truncated, damaged or animated, or has more than `max_pixels` pixels.
+    """
+    with truncated_header_errors(Format.PNG):
+        width, height, bits = struct.unpack_from(">IIB", data, 16)
+        chunks = read_chunks(data)
+    check_size(width, height, max_pixels)
+    pixels = decode_plain_gray(data, chunks)
+    if pixels is None:
+        return Decoded(decode_with_opencv(_without_ancillary_chunks(data, chunks), Format.PNG), bits)
+    return Decoded(pixels, bits)
+
+
+def read_chunks(data: bytes) -> list[Chunk]:
+    """List the chunks of a PNG file up to IEND; their checksums are not verified.
+
+    Raises
+    ------
+    DecodeError
+        If IEND is missing, the PNG is animated, or it has too many small chunks.
+    """
+    chunks: list[Chunk] = []
+    position = len(PNG_SIGNATURE)
+    small = 0
+    while not chunks or chunks[-1].kind != b"IEND":
+        kind = data[position + 4 : position + 8]
+        if kind != b"IEND" and position + 12 > len(data):
+            raise truncated_error(Format.PNG)
+        if kind == b"acTL":
+            raise DecodeError("an animated PNG; save one frame as a still image")
+        size = int(struct.unpack_from(">I", data, position)[0])
+        small += kind != b"IDAT" or size < _SMALL_CHUNK
+        if small > _MAX_SMALL_CHUNKS:
+            raise DecodeError(f"a PNG with more than {_MAX_SMALL_CHUNKS:,} small chunks; save it again")
+        chunks.append(Chunk(kind, position, position + 12 + size))
+        position = chunks[-1].end
+    return chunks
+
+
+def decode_plain_gray(data: bytes, chunks: Sequence[Chunk]) -> Gray | None:
+    """Decode a PNG of 8-bit gray without interlacing and transparency.
+
+    At most one byte more than the declared size is inflated; checking that size is left to the caller.
 
     Parameters
     ----------
     data : bytes
         The whole file.
+    chunks : sequence of Chunk
+        Its chunks, as `read_chunks` returns them.
 
     Returns
     -------
     ndarray of uint8, shape (height, width), or None
-        None for a PNG of another kind, for one with any fault, and for what is no PNG.
+        None for a PNG of another kind or with any fault.
     """
-    found = _plain_gray(data)
-    if found is None:
+    packed = _plain_gray_stream(data, chunks)
+    width, height = struct.unpack_from(">II", data, 16)
+    if packed is None or not (width and height):
         return None
-    height, width, packed = found
     raw = _inflate(packed, height * (width + 1))
     if raw is None:
         return None
-    # numba is heavy: whoever reads no PNG never loads it.
+    # numba is slow to load, and only PNG needs it.
     from .png_filters import unfilter
 
     pixels = np.empty((height, width), np.uint8)
@@ -65,101 +135,39 @@ def decode_plain_gray(data: bytes) -> Gray | None:
     return pixels if unfilter(lines, pixels) else None
 
 
-def keep_essential(data: bytes) -> bytes:
-    """Leave out the chunks that change no pixel, which may be very large or unfold to very much.
-
-    Parameters
-    ----------
-    data : bytes
-        A PNG that was walked to its end.
-
-    Returns
-    -------
-    bytes
-        With the critical chunks, transparency and EXIF, by which an image may be turned.
-    """
-    pieces = [PNG_SIGNATURE]
-    place = len(PNG_SIGNATURE)
-    kind = b""
-    while kind != b"IEND":
-        size, kind = struct.unpack_from(">I4s", data, place)
-        if kind[:1].isupper() or kind in _KEPT:
-            pieces.append(data[place : place + 12 + size])
-        place += 12 + size
-    return b"".join(pieces)
-
-
-def _plain_gray(data: bytes) -> tuple[int, int, bytes] | None:
-    """Give height, width and the zlib stream, where the file is of that kind and in order."""
-    chunks = _chunks(data)
-    kinds = [kind for kind, _ in chunks]
-    if b"IDAT" not in kinds or kinds[0] != b"IHDR" or kinds[-1] != b"IEND":
+def _plain_gray_stream(data: bytes, chunks: Sequence[Chunk]) -> bytes | None:
+    """Join the zlib stream of an intact PNG of plain gray; None for any other file."""
+    kinds = [chunk.kind for chunk in chunks]
+    if kinds[0] != b"IHDR" or chunks[0].end != _HEADER_END or data[24:29] != _PLAIN_GRAY:
         return None
-    begin = kinds.index(b"IDAT")
-    end = begin + kinds.count(b"IDAT")
-    # An IDAT chunk apart from the others would be among these, or a second header.
-    if not {*kinds[1:begin], *kinds[end:-1]} <= _HARMLESS:
+    if b"IDAT" not in kinds or chunks[-1].end != len(data):
         return None
-    header = chunks[0][1]
-    if header[8:] != _PLAIN:
+    first = kinds.index(b"IDAT")
+    last = first + kinds.count(b"IDAT")
+    # If the IDAT chunks are not consecutive, one of them is in the second part.
+    if not {*kinds[1:first], *kinds[last:-1]} <= _IGNORED:
         return None
-    width, height = struct.unpack_from(">II", header)
-    if not (width and height):
-        return None
-    return height, width, b"".join(body for _, body in chunks[begin:end])
-
-
-def _chunks(data: bytes) -> list[tuple[bytes, memoryview]]:
-    """Cut a file into kinds and bodies; an empty list where a chunk is cut off or has a wrong checksum."""
-    if not data.startswith(PNG_SIGNATURE):
-        return []
     view = memoryview(data)
-    chunks = []
-    place = len(PNG_SIGNATURE)
-    while place + 12 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, place)
-        end = place + 8 + size
-        if crc32(view[place + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
-            return []
-        chunks.append((kind, view[place + 8 : end]))
-        place = end + 4
-    return chunks if place == len(data) else []
+    for _, start, end in chunks:
+        if crc32(view[start + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
+            return None
+    return b"".join(view[start + 8 : end - 4] for _, start, end in chunks[first:last])
 
 
 def _inflate(packed: bytes, size: int) -> bytes | None:
-    """Inflate a zlib stream that holds exactly so many bytes and has the right checksum."""
-    if packed[:1] > b"\x78":  # a window larger than RFC 1950 knows, which ISA-L lets pass
+    """Inflate a zlib stream of exactly `size` bytes with a right checksum; None if it is not that."""
+    if packed[:1] > b"\x78":  # a larger window than RFC 1950 allows, which ISA-L accepts
         return None
     inflater = IgzipDecompressor(DECOMP_ZLIB)
     try:
-        # One byte more than is needed is asked for: a longer stream shows, and a bomb cannot unfold.
+        # One byte more than necessary reveals a longer stream without inflating all of it.
         raw = inflater.decompress(packed, size + 1)
     except _ISAL_ERROR:
         return None
     return raw if len(raw) == size and inflater.eof and not inflater.unused_data else None
 
 
-_MOST_CHUNKS = 10_000
-
-
-_SMALL_CHUNK = 64  # bytes; writers of PNG cut their pixels into pieces of kilobytes
-
-
-def _png(data: bytes) -> Header:
-    """Walk the chunks to the last, which a file that was cut lacks."""
-    width, height, bits = struct.unpack_from(">IIB", data, 16)
-    position = 8
-    small = 0
-    while (kind := data[position + 4 : position + 8]) != b"IEND":
-        if position + 12 > len(data):
-            raise cut_off("PNG")
-        if kind == b"acTL":
-            raise DecodeError("an animated PNG; save one frame as a still image")
-        size = int(struct.unpack_from(">I", data, position)[0])
-        small += kind != b"IDAT" or size < _SMALL_CHUNK
-        if small > _MOST_CHUNKS:
-            raise DecodeError(
-                f"a PNG with more than {_MOST_CHUNKS:,} chunks beside its pixels; save it again"
-            )
-        position += 12 + size
-    return Header(width, height, bits)
+def _without_ancillary_chunks(data: bytes, chunks: Sequence[Chunk]) -> bytes:
+    """Remove the chunks that do not affect pixels: they may be very large, or inflate to very much."""
+    kept = (chunk for chunk in chunks if chunk.kind[:1].isupper() or chunk.kind in _FOR_OPENCV)
+    return b"".join([PNG_SIGNATURE, *(data[chunk.start : chunk.end] for chunk in kept)])

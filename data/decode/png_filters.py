@@ -1,4 +1,4 @@
-"""Undo the filters of a PNG's lines (PNG specification, third edition, section 9): compiled."""
+"""Compiled kernels that undo the filters of a PNG (PNG specification, third edition, section 9)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NONE, SUB, UP, AVERAGE, PAETH = range(5)
 
 @helper
 def undo_sub(line: Gray, row: Gray) -> None:
-    """Add to each byte of a line the pixel to its left."""
+    """Add the pixel to the left to each byte of a line."""
     left = np.uint8(0)
     for x in range(row.size):
         left = np.uint8(left + line[x])
@@ -21,43 +21,43 @@ def undo_sub(line: Gray, row: Gray) -> None:
 
 @helper
 def undo_up(line: Gray, above: Gray, row: Gray) -> None:
-    """Add to each byte of a line the pixel above it."""
+    """Add the pixel above to each byte of a line."""
     for x in range(row.size):
         row[x] = line[x] + above[x]
 
 
 @helper
 def undo_average(line: Gray, above: Gray, row: Gray) -> None:
-    """Add to each byte of a line half of (left + above), rounded down: (left + (above + 2 line)) // 2 in all.
+    """Add (left + above) // 2 to each byte of a line: the result is (left + (above + 2 line)) // 2.
 
-    The pixel is the top byte of a word: halving is one shift, a carry leaves the word, and what a shift drops
-    below the byte never comes back into it. So only two instructions lie between one pixel and the next.
+    The pixel is kept in the top byte of a 64-bit word: halving is one shift, a carry leaves the word, and the
+    bits below the top byte never return to it. The chain from one pixel to the next has two instructions.
     """
     left = np.uint64(0)
     for x in range(row.size):
-        rest = np.uint64(above[x]) + np.uint64(line[x]) * np.uint64(2)
-        left = (left >> np.uint64(1)) + (rest << np.uint64(55))
+        addend = np.uint64(above[x]) + np.uint64(line[x]) * np.uint64(2)
+        left = (left >> np.uint64(1)) + (addend << np.uint64(55))
         row[x] = left >> np.uint64(56)
 
 
 @helper
 def paeth(left: np.int64, up: np.int64, corner: np.int64) -> np.int64:
-    """Of left, up and corner give the nearest to left + up - corner; the first where they are equally near.
+    """Return which of left, up and corner is nearest to left + up - corner, in this order on ties.
 
-    Put left and up in order: corner is the nearest where it lies in the middle third between low and high,
-    low where it lies above (3 corner >= low + 2 high), high where it lies below. With low + high = left + up
-    moved to the other side, as stb_image does it too, the fewest steps lie between one pixel and the next.
+    With low = min(left, up) and high = max(left, up), the nearest is corner if it lies in the middle third
+    between low and high, low if it lies above (3 corner >= low + 2 high), and high if it lies below. As in
+    stb_image, low + high = left + up is subtracted first, which makes the chain from pixel to pixel shortest.
     """
-    rest = 3 * corner - (left + up)
+    difference = 3 * corner - (left + up)
     low = min(left, up)
     high = max(left, up)
-    upper = low if high <= rest else corner
-    return high if low >= rest else upper
+    low_or_corner = low if high <= difference else corner
+    return high if low >= difference else low_or_corner
 
 
 @helper
 def undo_paeth(line: Gray, above: Gray, row: Gray) -> None:
-    """Add to each byte of a line what `paeth` foretells."""
+    """Add the prediction of `paeth` to each byte of a line."""
     left = np.int64(0)
     corner = np.int64(0)
     for x in range(row.size):
@@ -69,10 +69,10 @@ def undo_paeth(line: Gray, above: Gray, row: Gray) -> None:
 
 @helper
 def undo_two_paeth(line: Gray, above: Gray, row: Gray, between: Gray, line2: Gray, row2: Gray) -> None:
-    """Undo two Paeth lines side by side, the lower one a pixel behind the upper.
+    """Undo two Paeth lines in parallel, the lower one a pixel behind the upper one.
 
-    Every pixel waits for its left neighbor; two that do not wait for each other take little more time than
-    one. The row above `row2` is `row` plus `between`: the Up line between the two, or zeros.
+    Each pixel depends on its left neighbor, so the processor computes two independent lines in little more
+    time than one. The row above `row2` is `row` plus `between`: the Up line between the two, or zeros.
     """
     last = row.size - 1
     corner = np.int64(above[0])
@@ -95,7 +95,7 @@ def undo_two_paeth(line: Gray, above: Gray, row: Gray, between: Gray, line2: Gra
 
 @helper
 def next_paeth(lines: Gray, y: int) -> int:
-    """Say how far below line y the next Paeth line is: 1, or 2 with an Up line between, else 0."""
+    """Return the distance from line y to a Paeth line below: 1, or 2 across an Up line; otherwise 0."""
     height = len(lines)
     if y + 1 < height and lines[y + 1, 0] == PAETH:
         return 1
@@ -106,28 +106,28 @@ def next_paeth(lines: Gray, y: int) -> int:
 
 @kernel
 def unfilter(lines: Gray, pixels: Gray) -> bool:
-    """Undo the filters.
+    """Undo the filters of all lines.
 
     Parameters
     ----------
     lines : ndarray of uint8, shape (height, width + 1)
-        As inflated: each line begins with the number of its filter.
+        The inflated data: each line starts with the number of its filter.
     pixels : ndarray of uint8, shape (height, width)
-        Takes the image.
+        Output.
 
     Returns
     -------
     bool
-        False where a line names a filter that does not exist.
+        False if a line has an unknown filter.
     """
     height, width = pixels.shape
     zeros = np.zeros(width, np.uint8)
     above = zeros
     y = 0
     while y < height:
-        kind, line, row = lines[y, 0], lines[y, 1:], pixels[y]
+        filter_type, line, row = lines[y, 0], lines[y, 1:], pixels[y]
         step = 0
-        if kind == PAETH:
+        if filter_type == PAETH:
             step = next_paeth(lines, y)
             if step == 0:
                 undo_paeth(line, above, row)
@@ -136,13 +136,13 @@ def unfilter(lines: Gray, pixels: Gray) -> bool:
                 undo_two_paeth(line, above, row, between, lines[y + step, 1:], pixels[y + step])
                 if step == 2:
                     undo_up(between, row, pixels[y + 1])
-        elif kind == AVERAGE:
+        elif filter_type == AVERAGE:
             undo_average(line, above, row)
-        elif kind == UP:
+        elif filter_type == UP:
             undo_up(line, above, row)
-        elif kind == SUB:
+        elif filter_type == SUB:
             undo_sub(line, row)
-        elif kind == NONE:
+        elif filter_type == NONE:
             for x in range(width):
                 row[x] = line[x]
         else:

@@ -48,7 +48,7 @@ def broken_files(intact: bytes) -> dict[str, tuple[bytes | None, str]]:
         "zeros": (bytes(500), "zero bytes"),
         "web page": (b"<!DOCTYPE html><html>404</html>", "a web page"),
         "text": (b"not found\n", "text, not an image"),
-        "gif": (gif(), "a GIF, which is not read"),
+        "gif": (gif(), "a GIF, which is not supported"),
         "cut jpeg": (jpeg[:-10], "cut off before its end"),
         "pages": (multi_page_tiff(), "a TIFF with 2 pages"),
         "archive": (b"PK\x03\x04" + bytes(40), "a ZIP archive"),

@@ -1,14 +1,15 @@
-"""Gray values of a DICOM image: what each bit pattern of a cell shows as, in 0..255 (PS3.3, C.11, C.7.6.3).
+"""Map the stored values of a DICOM image to gray values 0..255 (PS3.3, C.11 and C.7.6.3).
 
-A cell has 8 or 16 bits, so that the whole chain is worked out once for each pattern and looked up for each
-pixel: modality LUT or rescaling; VOI LUT or window; rounding; inversion; and padding to black.
+A cell has 8 or 16 bits, so the whole chain is computed once per bit pattern and looked up per pixel: modality
+LUT or rescaling, VOI LUT or window, rounding, inversion, and padding set to black.
 
-pydicom has functions for these steps, which are not used: its VOI LUT takes indices modulo 256 where entries
-have 8 bits, and its window runs backwards where the rescale slope is negative (3.0.2).
+pydicom's functions for these steps are not used: in 3.0.2 its VOI LUT takes indices modulo 256 if entries
+have 8 bits, and its window is inverted if the rescale slope is negative.
 
-Without a VOI LUT or a window, 8 bits are taken as they are. Of more bits, what the smallest and largest pixel
-value of the header say, else what the stored bits can hold, becomes 0..255. Pixels only refute a header: they
-lie outside the smallest and largest value, or fill so little of the stored bits that these cannot be right.
+Without a VOI LUT and a window, 8-bit values stay unchanged. Deeper values are scaled to 0..255 from the
+smallest and largest pixel value of the header, or else from the range of the stored bits. Pixels serve only
+to reject a header that contradicts them: values outside the stated smallest and largest value, or values that
+fill so little of the stored bits that these must be wrong.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ Integers = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]
 
 
-def gray_table(file: DicomFile, form: PixelFormat, cells: StoredValues) -> Gray:
-    """Work out the gray of each bit pattern.
+def gray_table(file: DicomFile, pixel_format: PixelFormat, stored: StoredValues) -> Gray:
+    """Compute the gray value of each bit pattern of a cell.
 
     Returns
     -------
@@ -42,109 +43,113 @@ def gray_table(file: DicomFile, form: PixelFormat, cells: StoredValues) -> Gray:
     Raises
     ------
     DecodeError
-        If a look-up table or rescaling cannot be used, the function of a window is not known, or nothing
-        says which values are in use.
+        If a look-up table or the rescaling is unusable, the function of a window is unknown, or the range of
+        the values is ambiguous.
     """
-    cell = 8 * cells.samples.itemsize
-    patterns = np.arange(1 << cell)
-    stored = _value(patterns, cells.bits, signed=form.signed)
-    padding = _is_padding(file, form, stored, _value(patterns, cell, signed=form.signed))
-    modality = _modality(file, form)
-    values = modality(stored)
-    shown = _declared_view(file, values)
-    if shown is None:
+    signed = pixel_format.signed
+    cell_bits = 8 * stored.cells.itemsize
+    patterns = np.arange(1 << cell_bits)
+    values = _low_bits(patterns, stored.bits, signed=signed)
+    padding = _is_padding(file, pixel_format, values, _low_bits(patterns, cell_bits, signed=signed))
+    modality = _modality_transform(file, pixel_format)
+    rescaled = modality(values)
+    brightness = _voi_brightness(file, rescaled)
+    if brightness is None:
         if isinstance(modality, _Lut):
             black, white = 0.0, float(modality.white)
         else:
-            used = stored[_occurs(cells) & ~padding]
-            black, white = sorted(modality(np.asarray(_range_in_use(file, form, used))).tolist())
-        shown = _ramp(values, (black + white) / 2, white - black)
-    gray = np.rint(255 * shown).astype(np.uint8)
-    if form.inverted:
+            present = values[_present_patterns(stored) & ~padding]
+            value_range = _value_range_in_use(file, pixel_format, present)
+            black, white = sorted(modality(np.asarray(value_range)).tolist())
+        brightness = _ramp(rescaled, (black + white) / 2, white - black)
+    gray = np.rint(255 * brightness).astype(np.uint8)
+    if pixel_format.inverted:
         gray = 255 - gray
     gray[padding] = 0
     return gray
 
 
-def _value(pattern: Integers, bits: int, *, signed: bool) -> Integers:
-    """Read the lowest bits as a number."""
+def _low_bits(pattern: Integers, bits: int, *, signed: bool) -> Integers:
+    """Interpret the lowest bits of a pattern as a number."""
     number = pattern & (1 << bits) - 1
     return number - ((number >> bits - 1) << bits) if signed else number
 
 
-def _occurs(cells: StoredValues) -> npt.NDArray[np.bool_]:
-    """Tell which bit patterns are in the image."""
-    occurs = np.zeros(1 << 8 * cells.samples.itemsize, np.bool_)
-    occurs[cells.samples] = True
-    return occurs
+def _present_patterns(stored: StoredValues) -> npt.NDArray[np.bool_]:
+    """Return for each bit pattern whether it occurs in the image."""
+    present = np.zeros(1 << 8 * stored.cells.itemsize, np.bool_)
+    present[stored.cells] = True
+    return present
 
 
 @dataclass(frozen=True)
 class _Rescale:
-    """A line from stored values to the units of the modality."""
+    """A linear map from stored values to the units of the modality."""
 
     slope: float
     intercept: float
 
-    def __call__(self, stored: Integers) -> Reals:
-        return np.asarray(self.slope * stored.astype(np.float64) + self.intercept)
+    def __call__(self, values: Integers) -> Reals:
+        return np.asarray(self.slope * values.astype(np.float64) + self.intercept)
 
 
-def _modality(file: DicomFile, form: PixelFormat) -> _Rescale | _Lut:
+def _modality_transform(file: DicomFile, pixel_format: PixelFormat) -> _Rescale | _Lut:
     lut = file.luts.get("ModalityLUTSequence")
     if lut:
-        return _read_lut(lut, form.signed, file.syntax.big_endian)
+        return _read_lut(lut, pixel_format.signed, file.syntax.big_endian)
     slope = (file.numbers("RescaleSlope") or (1.0,))[0]
     intercept = (file.numbers("RescaleIntercept") or (0.0,))[0]
     if not (math.isfinite(slope) and math.isfinite(intercept)) or slope == 0:
         raise DecodeError(
-            f"a DICOM file with rescale slope {slope:g} and intercept {intercept:g}; correct it"
+            f"a DICOM file with rescale slope {slope:g} and intercept {intercept:g}; correct its header"
         )
     return _Rescale(slope, intercept)
 
 
-def _range_in_use(file: DicomFile, form: PixelFormat, used: Integers) -> tuple[int, int]:
-    """Give the range of stored values that the header says is in use, where those of the image agree.
+def _value_range_in_use(file: DicomFile, pixel_format: PixelFormat, present: Integers) -> tuple[int, int]:
+    """Return the range of stored values in use: the one that the header states, if the pixels agree.
 
-    The smallest and largest value must hold all of them: writers leave behind those of another image. Of
-    the stored bits they must fill an eighth: else the header names the cell's bits, and all would be black.
+    The stated smallest and largest value must include all pixels: writers copy those of another image. The
+    pixels must fill an eighth of the stored bits: otherwise BitsStored is that of the cell, and the image
+    would be black.
     """
-    if form.stored <= 8 or not used.size:
-        return form.range
-    least, most = int(used.min()), int(used.max())
+    if pixel_format.bits_stored <= 8 or not present.size:
+        return pixel_format.value_range
+    least, most = int(present.min()), int(present.max())
     ends = [file.numbers(keyword) for keyword in ("SmallestImagePixelValue", "LargestImagePixelValue")]
     if all(ends):
-        low, high = (_attribute(end[0], form) for end in ends)
+        low, high = (_as_pixel_value(end[0], pixel_format) for end in ends)
         if low <= least and most <= high and low < high:
             return low, high
-        log.debug("the smallest and largest pixel value are not those of the image, and are passed over")
+        log.debug("the smallest and largest pixel value are ignored, since pixels lie outside them")
     largest = max(-least, most)
-    if 0 < 8 * largest < form.range[1]:
+    declared = pixel_format.value_range[1]
+    if 0 < 8 * largest < declared:
         raise DecodeError(
-            f"a DICOM file without a window, and with samples up to {largest} where BitsStored {form.stored} "
-            f"declares {form.range[1]}: set BitsStored or a window"
+            f"a DICOM image without a window, and with samples up to {largest} where BitsStored "
+            f"{pixel_format.bits_stored} allows {declared}: correct BitsStored or set a window"
         )
-    return form.range
+    return pixel_format.value_range
 
 
-def _attribute(number: float, form: PixelFormat) -> int:
-    """Read a number of 16 bits, which writers mark as signed or not as they like, as the pixels are."""
-    return int(_value(np.asarray(int(number)), 16, signed=form.signed))
+def _as_pixel_value(number: float, pixel_format: PixelFormat) -> int:
+    """Interpret a 16-bit number with the sign of the pixels: writers disagree on its VR (US or SS)."""
+    return int(_low_bits(np.asarray(int(number)), 16, signed=pixel_format.signed))
 
 
-def _declared_view(file: DicomFile, values: Reals) -> Reals | None:
-    """Give 0 for black to 1 for white, by the VOI LUT or else the window; None where there is neither."""
+def _voi_brightness(file: DicomFile, values: Reals) -> Reals | None:
+    """Apply the VOI LUT or else the window: 0 is black and 1 is white. None if the file has neither."""
     lut = file.luts.get("VOILUTSequence")
     if lut is None:
         return _windowed(file, values)
     try:
         table = _read_lut(lut, bool(values.min() < 0), file.syntax.big_endian)
     except DecodeError:
-        shown = _windowed(file, values)
-        if shown is None:
+        brightness = _windowed(file, values)
+        if brightness is None:
             raise
-        log.debug("a VOI LUT that is broken is passed over for the window")
-        return shown
+        log.debug("the window is used in place of a damaged VOI LUT")
+        return brightness
     return np.asarray(table(values) / table.white)
 
 
@@ -154,9 +159,9 @@ def _windowed(file: DicomFile, values: Reals) -> Reals | None:
         return None
     function = file.text("VOILUTFunction") or "LINEAR"
     if not _is_window(function, centers[0], widths[0]):
-        log.debug("a window of center %g and width %g is not used", centers[0], widths[0])
+        log.debug("a window of center %g and width %g is ignored", centers[0], widths[0])
         return None
-    return _window(function, values, centers[0], widths[0])
+    return _apply_window(function, values, centers[0], widths[0])
 
 
 def _is_window(function: str, center: float, width: float) -> bool:
@@ -164,7 +169,7 @@ def _is_window(function: str, center: float, width: float) -> bool:
     return math.isfinite(center) and math.isfinite(width) and width >= least
 
 
-def _window(function: str, values: Reals, center: float, width: float) -> Reals:
+def _apply_window(function: str, values: Reals, center: float, width: float) -> Reals:
     """Apply a window (PS3.3, C.11.2.1.2 and C.11.2.1.3)."""
     match function:
         case "LINEAR":
@@ -173,7 +178,9 @@ def _window(function: str, values: Reals, center: float, width: float) -> Reals:
             return _ramp(values, center, width)
         case "SIGMOID":
             return np.asarray(0.5 + 0.5 * np.tanh(2 * (values - center) / width))
-    raise DecodeError("a DICOM file whose VOI LUT function is none of LINEAR, LINEAR_EXACT and SIGMOID")
+    raise DecodeError(
+        "a DICOM file whose VOI LUT function is none of LINEAR, LINEAR_EXACT and SIGMOID; correct its header"
+    )
 
 
 def _ramp(values: Reals, center: float, width: float) -> Reals:
@@ -184,7 +191,7 @@ def _ramp(values: Reals, center: float, width: float) -> Reals:
 
 @dataclass(frozen=True)
 class _Lut:
-    """A look-up table: what is before its first entry shows as that, what is after its last as the last."""
+    """A look-up table; values beyond its ends map to its first and last entry."""
 
     first: int
     entries: Integers
@@ -198,7 +205,7 @@ class _Lut:
 def _read_lut(lut: LutElement, signed: bool, big_endian: bool) -> _Lut:
     """Read a look-up table (PS3.3, C.11.1.1 and C.11.2.1.1)."""
     if len(lut.descriptor) != 3:
-        raise DecodeError("a DICOM file with a look-up table that is not described; export it again")
+        raise DecodeError("a DICOM file with a look-up table without a valid descriptor; export it again")
     count, first, bits = lut.descriptor
     count = count or 1 << 16
     if isinstance(lut.data, bytes):
@@ -209,31 +216,35 @@ def _read_lut(lut: LutElement, signed: bool, big_endian: bool) -> _Lut:
         entries = np.asarray(lut.data)
     if len(entries) < count or not 1 <= bits <= 16:
         raise DecodeError(
-            f"a DICOM file with a look-up table of {len(entries)} entries where {count} of {bits} bits are "
-            "declared; export it again"
+            f"a DICOM file with a look-up table of {len(entries)} entries where its descriptor states "
+            f"{count} of {bits} bits; export it again"
         )
-    start = int(_value(np.asarray(first), 16, signed=signed))
-    in_use: Integers = entries[:count].astype(np.int64)
-    return _Lut(start, in_use, (1 << _bits_in_use(in_use, bits)) - 1)
+    start = int(_low_bits(np.asarray(first), 16, signed=signed))
+    used: Integers = entries[:count].astype(np.int64)
+    return _Lut(start, used, (1 << _entry_bits(used, bits)) - 1)
 
 
-def _bits_in_use(entries: Integers, declared: int) -> int:
-    """Give the bits of an entry; those of the largest where it needs more than declared, or two fewer.
+def _entry_bits(entries: Integers, declared: int) -> int:
+    """Return the bits per entry: those of the largest entry if it needs more than declared, or two fewer.
 
-    Writers declare the bits of the cell, or of the pixels; one bit fewer may be a table that stays gray.
+    Writers declare the bits of the cell, or those of the pixels. One bit fewer may be a table whose brightest
+    entry is meant to be gray.
     """
     needed = int(entries.max()).bit_length()
     return needed if needed > declared or 0 < needed <= declared - 2 else declared
 
 
 def _is_padding(
-    file: DicomFile, form: PixelFormat, stored: Integers, whole: Integers
+    file: DicomFile, pixel_format: PixelFormat, values: Integers, cell_values: Integers
 ) -> npt.NDArray[np.bool_]:
-    """Find the values that fill up an image; those that no pixel can have are meant for the whole cell."""
+    """Return for each bit pattern whether it is padding.
+
+    A padding value outside the range of the stored bits is compared with all bits of the cell.
+    """
     ends = file.numbers("PixelPaddingValue") + file.numbers("PixelPaddingRangeLimit")[:1]
     if not file.numbers("PixelPaddingValue"):
-        return np.zeros(stored.shape, np.bool_)
-    low, high = (pick(_attribute(end, form) for end in ends) for pick in (min, max))
-    least, most = form.range
-    values = stored if least <= low and high <= most else whole
-    return (values >= low) & (values <= high)
+        return np.zeros(values.shape, np.bool_)
+    low, high = (pick(_as_pixel_value(end, pixel_format) for end in ends) for pick in (min, max))
+    least, most = pixel_format.value_range
+    compared = values if least <= low and high <= most else cell_values
+    return (compared >= low) & (compared <= high)

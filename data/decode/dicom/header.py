@@ -1,4 +1,4 @@
-"""What is taken from a DICOM file's header, as plain values: nothing of pydicom, and no name of a person."""
+"""The values of a DICOM header that decoding uses, without any name of a person."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ PIXEL_DATA = 0x7FE00010
 
 @dataclass(frozen=True)
 class PixelElement:
-    """Where the pixel data lie.
+    """The data element that holds the pixels.
 
     Attributes
     ----------
     tag : int
-        The data element: integer or floating-point pixels.
+        Tag of integer or floating-point pixel data.
     start : int
-        First byte of the value, counted in the data set's bytes.
+        Offset of the value in the data set's bytes.
     length : int or None
-        Bytes of the value; None where it is written in fragments.
-    words : bool
-        The value is a stream of 16-bit words (VR OW), which matters for the order of bytes.
+        Bytes of the value; None if it is written in fragments.
+    is_word_stream : bool
+        Whether the value is a stream of 16-bit words (VR OW), which determines the byte order of 8-bit cells.
     """
 
     tag: int
     start: int
     length: int | None
-    words: bool
+    is_word_stream: bool
 
 
 @dataclass(frozen=True)
 class LutElement:
-    """A look-up table as it is written.
+    """A look-up table as the header stores it.
 
     Attributes
     ----------
     descriptor : tuple of int
-        Number of entries, first value that is mapped, bits of an entry.
+        Number of entries, first mapped value, bits per entry.
     data : bytes or tuple of int
     """
 
@@ -51,26 +51,26 @@ class LutElement:
 
 @dataclass(frozen=True)
 class DicomFile:
-    """A parsed header.
+    """A parsed DICOM header.
 
     Attributes
     ----------
     data : bytes
-        The bytes in which `pixels` are found; where the syntax is deflated, their inflated form counts.
+        The bytes that `pixels` refers to; with a deflated transfer syntax, `pixels` refers to their inflated
+        form.
     syntax : Syntax
     sop_class : str
-        UID of the kind of object; empty where it is not said.
+        SOP class UID; empty if missing.
     class_name : str
-        The standard's name of that kind; empty where it has none.
+        The standard's name of the SOP class; empty if it has none.
     pixels : PixelElement or None
-        None where there are none.
+        None if there are no pixels.
     numeric : mapping of str to tuple of float
-        Values of the numeric elements that are not empty, by keyword.
+        Values of numeric elements by keyword; empty if the element is missing or empty.
     texts : mapping of str to str
-        Text elements that are not empty, by keyword, without the blanks around them; code strings in
-        upper case.
+        Text elements by keyword, without leading and trailing blanks; code strings in upper case.
     luts : mapping of str to LutElement
-        The first look-up table of each sequence of them, by keyword.
+        The first look-up table of each look-up table sequence, by keyword.
     """
 
     data: bytes
@@ -83,16 +83,16 @@ class DicomFile:
     luts: Mapping[str, LutElement]
 
     def numbers(self, keyword: str) -> tuple[float, ...]:
-        """Give the values of a numeric element; none where it is missing or empty."""
+        """Return the values of a numeric element; none if it is missing or empty."""
         return self.numeric.get(keyword, ())
 
     def integer(self, keyword: str, default: int | None = None) -> int:
-        """Give the first value of an integer element.
+        """Return the first value of an integer element.
 
         Raises
         ------
         DecodeError
-            If it is missing, and there is no default.
+            If it is missing and there is no default.
         """
         values = self.numbers(keyword)
         if values:
@@ -102,16 +102,16 @@ class DicomFile:
         return default
 
     def text(self, keyword: str) -> str:
-        """Give a text element; empty where it is missing."""
+        """Return a text element; empty if it is missing."""
         return self.texts.get(keyword, "")
 
-    def value(self, pixels: PixelElement, size: int) -> memoryview:
-        """Give the first bytes of the pixel data; fewer where the file ends before."""
-        end = pixels.start + size
+    def pixel_bytes(self, element: PixelElement, size: int) -> memoryview:
+        """Return the first `size` bytes of the pixel data, fewer if the file ends earlier."""
+        end = element.start + size
         data = inflate(self.data, end) if self.syntax is Syntax.DEFLATED else self.data
-        return memoryview(data)[pixels.start : end]
+        return memoryview(data)[element.start : end]
 
 
-def inflate(deflated: bytes, size: int) -> bytes:
-    """Inflate the first bytes of a deflated data set, and no more than asked for."""
-    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(deflated, size)
+def inflate(deflated: bytes, max_size: int) -> bytes:
+    """Inflate a deflated data set up to `max_size` bytes."""
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(deflated, max_size)

@@ -1,4 +1,4 @@
-"""Parse the header of a DICOM file within bounds, and find its pixel data; no pixel is touched."""
+"""Parse the header of a DICOM file with bounded effort, and locate its pixel data without reading it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _FLOAT_PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009})
 _UNDEFINED = 0xFFFFFFFF
 _META_START = 132  # after the preamble and "DICM"
 
-_MOST_READS = 100_000  # three for each data element; a radiograph has a few hundred elements
-_LONGEST_DEFLATED_HEADER = 1 << 22
-_LONGEST_SEQUENCE = 1 << 20  # a look-up table has 128 KiB at most
+_MAX_READS = 100_000  # three per data element; a radiograph has a few hundred elements
+_MAX_DEFLATED_HEADER = 1 << 22
+_MAX_SEQUENCE = 1 << 20  # a look-up table has at most 128 KiB
 
-# All that is ever looked at: nothing else of a header, names of people above all, is taken up.
+# The only elements that are read: nothing else of a header is kept, above all no name of a person.
 _SPACINGS = (
     "PixelSpacing",
     "ImagerPixelSpacing",
@@ -66,62 +66,62 @@ _LUTS = ("ModalityLUTSequence", "VOILUTSequence")
 
 log = logging.getLogger(__name__)
 
-# The filters of warnings belong to the whole process.
+# Warning filters are global to the process.
 _lock = threading.Lock()
 
 
 def parse(data: bytes) -> DicomFile:
-    """Parse the header of a whole file.
+    """Parse the header of a DICOM file.
 
     Raises
     ------
     DecodeError
-        If it is no DICOM file, its transfer syntax is not read, or its header has too many elements, is
-        nested too deep, or has text where a number belongs.
+        If it is not a DICOM file, its transfer syntax is not supported, or its header has too many elements,
+        is nested too deeply, or has text in place of a number.
     Exception
-        Of any kind, where pydicom meets bytes that are damaged.
+        Of any class, if bytes that pydicom reads are damaged.
     """
     if not is_dicom(data):
-        raise DecodeError("not a DICOM file: it lacks the prefix DICM")
+        raise DecodeError("not a DICOM file: the prefix DICM is missing")
     with quiet():
         return _parse(data)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep pydicom and highdicom silent: what matters is raised, and their warnings quote the header."""
-    logs = [logging.getLogger(name) for name in ("pydicom", "highdicom")]
+    """Silence pydicom and highdicom: what matters is raised, and their warnings quote the header."""
+    loggers = [logging.getLogger(name) for name in ("pydicom", "highdicom")]
     with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        levels = [log.level for log in logs]
-        for log in logs:
-            log.setLevel(logging.CRITICAL)
+        levels = [logger.level for logger in loggers]
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
         try:
             yield
         finally:
-            for log, level in zip(logs, levels, strict=True):
-                log.setLevel(level)
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
 def _parse(data: bytes) -> DicomFile:
     from pydicom.filereader import read_dataset
     from pydicom.uid import UID
 
-    reader = _Reader(data, _META_START)
+    reader = _BoundedReader(data, _META_START)
     meta = read_dataset(reader, False, True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2)
     syntax = _syntax(str(meta.get("TransferSyntaxUID") or Syntax.IMPLICIT_LITTLE))
     start = reader.tell()
     if syntax is Syntax.DEFLATED:
         data, start = data[start:], 0
-        reader = _Reader(inflate(data, _LONGEST_DEFLATED_HEADER), start)
+        reader = _BoundedReader(inflate(data, _MAX_DEFLATED_HEADER), start)
     dataset = _dataset(reader, syntax)
     texts = {keyword: _text(dataset, keyword) for keyword in _TEXTS}
-    kind = UID(texts["SOPClassUID"] or str(meta.get("MediaStorageSOPClassUID") or ""))
+    sop_class = UID(texts["SOPClassUID"] or str(meta.get("MediaStorageSOPClassUID") or ""))
     return DicomFile(
         data,
         syntax,
-        sop_class=str(kind),
-        class_name=kind.name if kind.is_valid and kind.name != kind else "",
+        sop_class=str(sop_class),
+        class_name=sop_class.name if sop_class.is_valid and sop_class.name != sop_class else "",
         pixels=reader.pixels,
         numeric={keyword: _numbers(dataset, keyword) for keyword in _NUMBERS},
         texts=texts,
@@ -129,13 +129,13 @@ def _parse(data: bytes) -> DicomFile:
     )
 
 
-class _Reader(io.BytesIO):
-    """Bytes that may be read so often: each element and item costs a read, so that neither runs away."""
+class _BoundedReader(io.BytesIO):
+    """A stream with a limited number of reads, which bounds the elements and items that are parsed."""
 
     def __init__(self, data: bytes, start: int) -> None:
         super().__init__(data)
         self.seek(start)
-        self.reads_left = _MOST_READS
+        self.reads_left = _MAX_READS
         self.pixels: PixelElement | None = None
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -144,13 +144,13 @@ class _Reader(io.BytesIO):
             raise DecodeError("too many reads")
         return super().read(size)
 
-    def at_pixels(self, tag: int, vr: str | None, length: int) -> bool:
-        """Stop pydicom where the pixels begin, and note the place."""
+    def stop_at_pixels(self, tag: int, vr: str | None, length: int) -> bool:
+        """Record the pixel data element and make pydicom stop there."""
         if tag != PIXEL_DATA and tag not in _FLOAT_PIXEL_DATA:
             return False
-        # Without a VR the syntax is implicit, and then it is OW.
-        known = None if length == _UNDEFINED else length
-        self.pixels = PixelElement(tag, self.tell(), known, words=vr in {"OW", None})
+        known_length = None if length == _UNDEFINED else length
+        # With implicit VR, pixel data are OW.
+        self.pixels = PixelElement(tag, self.tell(), known_length, is_word_stream=vr in {"OW", None})
         return True
 
 
@@ -162,12 +162,12 @@ def _syntax(uid: str) -> Syntax:
     except ValueError:
         name = f"{UID(uid).name} ({uid})" if UID(uid).is_valid else "without a valid UID"
         raise DecodeError(
-            f"a DICOM file in the transfer syntax {name}, which is not read; "
+            f"a DICOM file with the transfer syntax {name}, which is not supported; "
             "convert it to Explicit VR Little Endian"
         ) from None
 
 
-def _dataset(reader: _Reader, syntax: Syntax) -> Dataset:
+def _dataset(reader: _BoundedReader, syntax: Syntax) -> Dataset:
     from pydicom.filereader import read_dataset
 
     try:
@@ -175,11 +175,11 @@ def _dataset(reader: _Reader, syntax: Syntax) -> Dataset:
             reader,
             syntax is Syntax.IMPLICIT_LITTLE,
             not syntax.big_endian,
-            stop_when=reader.at_pixels,
+            stop_when=reader.stop_at_pixels,
             specific_tags=_tags(),
         )
     except RecursionError as error:
-        raise DecodeError("a DICOM file whose sequences are nested too deep; export it again") from error
+        raise DecodeError("a DICOM file whose sequences are nested too deeply; export it again") from error
     except Exception as error:
         if reader.reads_left < 0:
             raise DecodeError("a DICOM file with too many elements in its header; export it again") from error
@@ -199,26 +199,26 @@ def _text(dataset: Dataset, keyword: str) -> str:
 
 
 def _numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
-    """Read numbers; a spacing that is none counts as missing, for an image is read without it."""
+    """Read numbers; an invalid spacing counts as missing, since the image is usable without it."""
     try:
         value = dataset.get(keyword)
         if value is None or value == "":
             return ()
-        many = isinstance(value, Sequence) and not isinstance(value, str)
-        return tuple(float(number) for number in (value if many else [value]))
+        several = isinstance(value, Sequence) and not isinstance(value, str)
+        return tuple(float(number) for number in (value if several else [value]))
     except (ValueError, TypeError) as error:
         if keyword not in _SPACINGS:
-            raise DecodeError(f"a DICOM file whose {keyword} is no number; correct it") from error
-        log.debug("%s is no number, and is passed over", keyword)
+            raise DecodeError(f"a DICOM file whose {keyword} is not a number; correct its header") from error
+        log.debug("%s is ignored, since it is not a number", keyword)
         return ()
 
 
 def _lut(dataset: Dataset, keyword: str) -> LutElement | None:
-    """Read the first look-up table, where the sequence is not longer than such a one can be."""
+    """Read the first look-up table of a sequence of plausible length; None if there is none."""
     if keyword not in dataset:
         return None
     raw = dataset.get_item(keyword).value
-    if isinstance(raw, bytes) and len(raw) > _LONGEST_SEQUENCE:
+    if isinstance(raw, bytes) and len(raw) > _MAX_SEQUENCE:
         raise DecodeError(f"a DICOM file whose {keyword} has {len(raw)} bytes; export it again")
     items = dataset[keyword].value
     if not items:
@@ -227,10 +227,10 @@ def _lut(dataset: Dataset, keyword: str) -> LutElement | None:
     if isinstance(data, int):
         data = [data]
     if not descriptor or not data:
-        # Beside a window a VOI LUT is one of several views; what a modality LUT does nothing else says.
+        # A VOI LUT is one of several possible views; a modality LUT is the only definition of the values.
         if keyword == "ModalityLUTSequence":
             raise DecodeError(f"a DICOM file whose {keyword} has no entries; export it again")
-        log.debug("a look-up table of %s has no entries, and is passed over", keyword)
+        log.debug("%s is ignored, since its look-up table has no entries", keyword)
         return None
     return LutElement(
         tuple(int(number) for number in descriptor), data if isinstance(data, bytes) else tuple(data)

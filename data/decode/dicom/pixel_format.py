@@ -1,4 +1,4 @@
-"""What the pixels of a DICOM file are; refuses what is not one gray radiograph, before memory is taken."""
+"""The pixel format of a DICOM image; whatever is not one gray radiograph is rejected by its header."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .syntax import Syntax
 _GRAY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 _COLOR = ("RGB", "YBR", "PALETTE", "ARGB", "CMYK", "HSV")
 
-# Gray matrices that no projection made, or that are no image. All other classes are taken: archives keep
-# radiographs as CR, DX, secondary capture and under many private or mistaken classes.
-_NO_RADIOGRAPH = {
+# SOP classes of gray images that are not projection radiographs, or not images. All other classes are
+# accepted: archives store radiographs as CR, DX, secondary capture and under many private or wrong classes.
+_NOT_A_RADIOGRAPH = {
     "1.2.840.10008.5.1.4.1.1.2": "a CT slice",
     "1.2.840.10008.5.1.4.1.1.2.1": "a CT volume",
     "1.2.840.10008.5.1.4.1.1.2.2": "a CT volume",
@@ -30,7 +30,7 @@ _NO_RADIOGRAPH = {
     "1.2.840.10008.5.1.4.1.1.481.2": "a dose distribution",
 }
 
-# Raw detector data: what a viewer shows is made from them by steps that only the maker knows.
+# Raw detector data: only the manufacturer knows the steps that turn them into what a viewer shows.
 _FOR_PROCESSING = frozenset(
     {
         "1.2.840.10008.5.1.4.1.1.1.1.1",  # digital X-ray
@@ -42,47 +42,47 @@ _FOR_PROCESSING = frozenset(
 
 @dataclass(frozen=True)
 class PixelFormat:
-    """The form of one gray image.
+    """The pixel format of one gray image.
 
     Attributes
     ----------
     rows, columns : int
-    allocated, stored : int
-        Bits of the cell of one sample, and how many of them, from the lowest, are in use.
+    bits_allocated, bits_stored : int
+        Bits of the cell of one sample, and how many of them, from the lowest, hold its value.
     signed : bool
-        Samples are two's complements.
+        Whether samples are in two's complement.
     inverted : bool
-        The largest value is black.
-    pixels : PixelElement
-        Where they lie.
+        Whether the largest value is black.
+    element : PixelElement
+        The data element that holds the pixels.
     """
 
     rows: int
     columns: int
-    allocated: int
-    stored: int
+    bits_allocated: int
+    bits_stored: int
     signed: bool
     inverted: bool
-    pixels: PixelElement
+    element: PixelElement
 
     @property
-    def range(self) -> tuple[int, int]:
+    def value_range(self) -> tuple[int, int]:
         """The smallest and largest value that the stored bits can hold."""
-        low = -(1 << self.stored - 1) if self.signed else 0
-        return low, low + (1 << self.stored) - 1
+        low = -(1 << self.bits_stored - 1) if self.signed else 0
+        return low, low + (1 << self.bits_stored) - 1
 
 
 def read_pixel_format(file: DicomFile, max_pixels: int) -> PixelFormat:
-    """Read the form of the pixels from the header.
+    """Read the pixel format from the header.
 
     Raises
     ------
     DecodeError
-        If there is no image, more than one, one in color, of another kind than a radiograph, with more
-        than `max_pixels` pixels, or with samples that are not read.
+        If there is no image, more than one, a color image, an image of another kind than a radiograph, one
+        of more than `max_pixels` pixels, or one with unsupported samples.
     """
-    pixels = _pixels(file)
-    photometric = _photometric(file)
+    element = _pixel_element(file)
+    photometric = _photometric_interpretation(file)
     rows, columns = file.integer("Rows"), file.integer("Columns")
     if rows < 1 or columns < 1:
         raise DecodeError(f"a DICOM image of {columns} x {rows} pixels; export it again")
@@ -96,16 +96,18 @@ def read_pixel_format(file: DicomFile, max_pixels: int) -> PixelFormat:
         stored,
         signed=bool(file.integer("PixelRepresentation", 0)),
         inverted=photometric == "MONOCHROME1" or file.text("PresentationLUTShape") == "INVERSE",
-        pixels=pixels,
+        element=element,
     )
 
 
-def _pixels(file: DicomFile) -> PixelElement:
-    if file.sop_class in _NO_RADIOGRAPH:
-        raise DecodeError(f"a DICOM file of {_NO_RADIOGRAPH[file.sop_class]}, not a radiograph; leave it out")
+def _pixel_element(file: DicomFile) -> PixelElement:
+    if file.sop_class in _NOT_A_RADIOGRAPH:
+        raise DecodeError(
+            f"a DICOM file of {_NOT_A_RADIOGRAPH[file.sop_class]}, not a radiograph; leave it out"
+        )
     if file.sop_class in _FOR_PROCESSING or file.text("PresentationIntentType") == "FOR PROCESSING":
         raise DecodeError(
-            "a DICOM file for processing, not for presentation; export the image for presentation"
+            "a DICOM image for processing, not for presentation; export the image for presentation"
         )
     if file.pixels is None:
         name = f" ({file.class_name})" if file.class_name else ""
@@ -114,36 +116,39 @@ def _pixels(file: DicomFile) -> PixelElement:
         )
     if file.pixels.tag != PIXEL_DATA:
         raise DecodeError(
-            "a DICOM file with floating-point pixels, which are not read; export it as integers"
+            "a DICOM image with floating-point pixels, which are not supported; export it with integer pixels"
         )
     frames = file.integer("NumberOfFrames", 1)
     if frames > 1:
-        raise DecodeError(f"a DICOM file with {frames} frames; save each as a file of its own")
+        raise DecodeError(f"a DICOM file with {frames} frames; save each frame as a separate file")
     return file.pixels
 
 
-def _photometric(file: DicomFile) -> str:
+def _photometric_interpretation(file: DicomFile) -> str:
     photometric = file.text("PhotometricInterpretation")
     if photometric.startswith(_COLOR) or file.integer("SamplesPerPixel", 1) != 1:
-        raise DecodeError("a DICOM image in color, which is not read; export it as gray (MONOCHROME2)")
+        raise DecodeError(
+            "a DICOM image in color, which is not supported; export it in grayscale (MONOCHROME2)"
+        )
     if photometric not in _GRAY:
         raise DecodeError(
-            "a DICOM image that says neither MONOCHROME1 nor MONOCHROME2; its grays are not known"
+            "a DICOM image whose PhotometricInterpretation is neither MONOCHROME1 nor MONOCHROME2, so that "
+            "black and white are unknown; export it again"
         )
     return photometric
 
 
 def _bits(file: DicomFile) -> tuple[int, int]:
-    """Allow cells of 1, 8 and 16 bits, in use from the lowest bit up."""
+    """Return the allocated and stored bits: cells of 1, 8 or 16 bits, used from the lowest bit up."""
     allocated = file.integer("BitsAllocated")
     stored = file.integer("BitsStored", allocated)
     if allocated not in {1, 8, 16} or not 1 <= stored <= allocated:
         raise DecodeError(
-            f"a DICOM image with {stored} of {allocated} bits a sample, which is not read; "
+            f"a DICOM image with {stored} of {allocated} bits per sample, which is not supported; "
             "export it with 8 or 16"
         )
-    # A codestream brings its samples along from the lowest bit up, whatever the high bit is said to be.
-    in_cells = file.syntax.native or file.syntax is Syntax.RLE
-    if in_cells and file.integer("HighBit", stored - 1) != stored - 1:
-        raise DecodeError("a DICOM image whose high bit is not that of its stored bits; export it again")
+    # The samples of a codestream start at the lowest bit, whatever HighBit says.
+    has_cells = file.syntax.native or file.syntax is Syntax.RLE
+    if has_cells and file.integer("HighBit", stored - 1) != stored - 1:
+        raise DecodeError("a DICOM image whose HighBit does not match its BitsStored; export it again")
     return allocated, stored

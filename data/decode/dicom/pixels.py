@@ -1,4 +1,4 @@
-"""The cells of a DICOM image, as they are stored or as its codestream gives them."""
+"""The stored values of a DICOM image: native, run-length encoded, or a codestream of the JPEG family."""
 
 from __future__ import annotations
 
@@ -13,84 +13,86 @@ import numpy.typing as npt
 
 from ....errors import DecodeError, MissingExtraError
 from ....machine.extras import require
-from ..codestream import JPEG_2000_START, JPEG_START, Frame, read_jpeg, read_jpeg_2000
+from ..codestream import JPEG_2000_START, JPEG_START, Frame, read_jpeg_2000_frame, read_jpeg_frame
 from .header import DicomFile
 from .pixel_format import PixelFormat
 from .syntax import Syntax
 
 log = logging.getLogger(__name__)
 
-Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Cells = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
-_RLE_HEADER = struct.Struct("<16I")  # number of segments, and where each begins
+_RLE_HEADER = struct.Struct("<16I")  # number of segments, and their offsets
 
 
 @dataclass(frozen=True)
 class StoredValues:
-    """The cells of one image.
+    """The stored values of one image.
 
     Attributes
     ----------
-    samples : ndarray of uint8 or uint16, shape (rows, columns)
+    cells : ndarray of uint8 or uint16, shape (rows, columns)
         Bit patterns.
     bits : int
-        How many bits of a cell, from the lowest, are its value; the others may hold anything.
+        How many bits of a cell, from the lowest, hold its value; the other bits are arbitrary.
     """
 
-    samples: Samples
+    cells: Cells
     bits: int
 
 
-def read_stored_values(file: DicomFile, form: PixelFormat) -> StoredValues:
-    """Read the cells, decompressed where they are compressed.
+def read_stored_values(file: DicomFile, pixel_format: PixelFormat) -> StoredValues:
+    """Read the stored values, decompressed if necessary.
 
     Raises
     ------
     DecodeError
-        If there are fewer than the header says or twice as many, or a codestream is damaged, of another
-        size or sign, or of fewer bits.
+        If there are fewer values than the header declares or twice as many, or a codestream is damaged, or
+        differs from the header in size, sign or depth.
     """
     if file.syntax.native:
-        return StoredValues(_native(file, form), form.stored)
-    if form.pixels.length is not None:
+        return StoredValues(_native(file, pixel_format), pixel_format.bits_stored)
+    if pixel_format.element.length is not None:
         raise DecodeError(
-            "a DICOM file whose transfer syntax is compressed, but not its pixels; export it again"
+            "a DICOM file with a compressed transfer syntax but uncompressed pixels; export it again"
         )
-    stream = _codestream(file.data, form.pixels.start)
+    stream = _codestream(file.data, pixel_format.element.start)
     if file.syntax is Syntax.RLE:
-        return StoredValues(_run_lengths(stream, form), form.stored)
-    return _decompress(stream, form, lossy=file.syntax.lossy)
+        return StoredValues(_run_lengths(stream, pixel_format), pixel_format.bits_stored)
+    return _decompress(stream, pixel_format, lossy=file.syntax.lossy)
 
 
-def _native(file: DicomFile, form: PixelFormat) -> Samples:
-    pixels = form.pixels
-    count = form.rows * form.columns
-    size = (count * form.allocated + 7) // 8
+def _native(file: DicomFile, pixel_format: PixelFormat) -> Cells:
+    element = pixel_format.element
+    count = pixel_format.rows * pixel_format.columns
+    size = (count * pixel_format.bits_allocated + 7) // 8
     even = size + size % 2
-    # Twice as many are a second frame, or samples of other bits than the header says.
-    if pixels.length is None or not (size <= pixels.length < 2 * size or pixels.length == even):
-        found = "fragments" if pixels.length is None else f"{pixels.length} bytes"
-        raise DecodeError(f"a DICOM file with {found} of pixels where {size} bytes are due; export it again")
-    if pixels.length > even:
-        log.debug("%d bytes after the pixels are passed over", pixels.length - size)
-    raw = file.value(pixels, min(pixels.length, even))
+    # Twice as many bytes are a second frame, or samples of other bits than declared.
+    if element.length is None or not (size <= element.length < 2 * size or element.length == even):
+        found = "fragments" if element.length is None else f"{element.length} bytes"
+        raise DecodeError(
+            f"a DICOM file with {found} of pixels where its header declares {size} bytes; export it again"
+        )
+    if element.length > even:
+        log.debug("%d bytes after the pixels are ignored", element.length - size)
+    raw = file.pixel_bytes(element, min(element.length, even))
     if len(raw) < size:
         raise DecodeError("a DICOM file that is cut off inside its pixels; copy or download it again")
-    samples: Samples
-    if form.allocated == 16:
+    cells: Cells
+    if pixel_format.bits_allocated == 16:
         order = ">" if file.syntax.big_endian else "<"
-        samples = np.frombuffer(raw, f"{order}u2").astype(np.uint16, copy=False)
+        cells = np.frombuffer(raw, f"{order}u2").astype(np.uint16, copy=False)
     else:
-        samples = np.frombuffer(raw, np.uint8)
-        if file.syntax.big_endian and pixels.words:
-            samples = samples.view(np.uint16).byteswap().view(np.uint8)
-        if form.allocated == 1:
-            samples = np.unpackbits(samples, bitorder="little")
-    return samples[:count].reshape(form.rows, form.columns)
+        cells = np.frombuffer(raw, np.uint8)
+        if file.syntax.big_endian and element.is_word_stream:
+            cells = cells.view(np.uint16).byteswap().view(np.uint8)
+        if pixel_format.bits_allocated == 1:
+            cells = np.unpackbits(cells, bitorder="little")
+    return cells[:count].reshape(pixel_format.rows, pixel_format.columns)
 
 
 def _codestream(data: bytes, start: int) -> bytes:
-    """Join the fragments of the one frame."""
+    """Join the fragments of the only frame."""
     from pydicom.encaps import generate_fragments, parse_basic_offsets
 
     reader = io.BytesIO(data)
@@ -100,93 +102,104 @@ def _codestream(data: bytes, start: int) -> bytes:
         fragments = list(generate_fragments(reader))
     except (ValueError, struct.error) as error:
         raise DecodeError(
-            "a DICOM file whose fragments of pixels are damaged; copy or download it again"
+            "a DICOM file whose pixel fragments are damaged; copy or download it again"
         ) from error
     starts = sum(fragment.startswith((JPEG_START, JPEG_2000_START)) for fragment in fragments)
     if len(offsets) > 1 or starts > 1:
-        raise DecodeError("a DICOM file with several frames; save each as a file of its own")
+        raise DecodeError("a DICOM file with several frames; save each frame as a separate file")
     return b"".join(fragments)
 
 
-def _run_lengths(stream: bytes, form: PixelFormat) -> Samples:
-    if form.allocated == 1:
-        raise DecodeError("a DICOM file with 1-bit pixels in run lengths, which are not read; decompress it")
-    count, size = form.rows * form.columns, form.allocated // 8
+def _run_lengths(stream: bytes, pixel_format: PixelFormat) -> Cells:
+    if pixel_format.bits_allocated == 1:
+        raise DecodeError(
+            "a DICOM image of 1-bit pixels with RLE compression, which is not supported; decompress it"
+        )
+    count, size = pixel_format.rows * pixel_format.columns, pixel_format.bits_allocated // 8
     planes = np.empty((count, size), np.uint8)
-    # Segments may be followed by zeros, or overrun the image; as much as another image is a second frame.
+    # Zeros may follow a segment, or runs exceed the image; as much as another image is a second frame.
     segment = np.empty(2 * count, np.uint8)
     decode = _imagecodecs().packbits_decode
     for plane, packed in enumerate(_segments(stream, size)):
         try:
-            filled = decode(packed, out=segment[:-1])
+            decoded = decode(packed, out=segment[:-1])
         except (RuntimeError, ValueError) as error:
-            raise _damaged("RLE", error) from error
-        if len(filled) < count:
-            raise DecodeError("a DICOM file whose RLE pixels are fewer than its header says; copy it again")
-        planes[:, plane] = filled[:count]
-    samples: Samples = planes.view(f">u{size}").astype(f"u{size}", copy=False)
-    return samples.reshape(form.rows, form.columns)
+            raise _damaged_error("RLE", error) from error
+        if len(decoded) < count:
+            raise DecodeError(
+                "a DICOM file with fewer RLE pixels than its header declares; copy or download it again"
+            )
+        planes[:, plane] = decoded[:count]
+    cells: Cells = planes.view(f">u{size}").astype(f"u{size}", copy=False)
+    return cells.reshape(pixel_format.rows, pixel_format.columns)
 
 
-def _segments(stream: bytes, due: int) -> list[bytes]:
-    """Cut run lengths by the offsets before them: a segment for each byte of a sample, the highest first."""
+def _segments(stream: bytes, expected: int) -> list[bytes]:
+    """Split run-length data at the offsets in its header: one segment per byte of a sample, highest first."""
     if len(stream) < _RLE_HEADER.size:
         raise DecodeError("a DICOM file whose RLE pixels are cut off; copy or download it again")
     found, *offsets = _RLE_HEADER.unpack_from(stream)
-    ends = [*offsets[1:due], len(stream)]
-    if found != due or not all(
+    ends = [*offsets[1:expected], len(stream)]
+    if found != expected or not all(
         _RLE_HEADER.size <= start <= end for start, end in zip(offsets, ends, strict=False)
     ):
         raise DecodeError(
-            "a DICOM file whose RLE pixels are not in segments, one for each byte of a sample; export again"
+            "a DICOM file whose RLE pixels are not in one segment per byte of a sample; export it again"
         )
     return [stream[start:end] for start, end in zip(offsets, ends, strict=False)]
 
 
-def _decompress(stream: bytes, form: PixelFormat, *, lossy: bool) -> StoredValues:
-    """Decode by what the stream is: files name the wrong member of the JPEG family.
+def _decompress(stream: bytes, pixel_format: PixelFormat, *, lossy: bool) -> StoredValues:
+    """Decode a codestream by its content: transfer syntaxes often name another member of the JPEG family.
 
-    Its own header is held against the file's first, so that no decoder takes more memory than that allows.
+    Its frame header is compared with the DICOM header first, so that no decoder allocates more memory than
+    the limit of pixels allows.
     """
     codecs = _imagecodecs()
     if stream.startswith(JPEG_START):
-        frame = _frame_header(stream, form)
+        frame = _frame_header(stream, pixel_format)
         kind, decode = ("JPEG-LS", codecs.jpegls_decode) if frame.jpeg_ls else ("JPEG", codecs.jpeg8_decode)
     else:
         stream = stream[max(stream.find(JPEG_2000_START), 0) :].rstrip(b"\0\xff")
-        frame = _frame_header(stream, form)
+        frame = _frame_header(stream, pixel_format)
         kind, decode = "JPEG 2000", codecs.jpeg2k_decode
     try:
-        samples = decode(stream)
+        cells = decode(stream)
     except (RuntimeError, ValueError) as error:
-        raise _damaged(kind, error) from error
-    if samples.shape != (form.rows, form.columns) or samples.dtype.itemsize > 2:
-        raise DecodeError(f"a DICOM file whose {kind} pixels do not fit its header; export it again")
-    # Without loss the cells come back with whatever their unused bits held.
-    bits = frame.bits if lossy else min(frame.bits, form.stored)
-    return StoredValues(samples.view(f"u{samples.dtype.itemsize}"), bits)
+        raise _damaged_error(kind, error) from error
+    if cells.shape != (pixel_format.rows, pixel_format.columns) or cells.dtype.itemsize > 2:
+        raise DecodeError(f"a DICOM file whose {kind} pixels contradict its header; export it again")
+    # Lossless compression also preserves whatever the unused bits held.
+    bits = frame.bits if lossy else min(frame.bits, pixel_format.bits_stored)
+    return StoredValues(cells.view(f"u{cells.dtype.itemsize}"), bits)
 
 
-def _frame_header(stream: bytes, form: PixelFormat) -> Frame:
+def _frame_header(stream: bytes, pixel_format: PixelFormat) -> Frame:
     try:
-        frame = read_jpeg(stream) if stream.startswith(JPEG_START) else read_jpeg_2000(stream)
+        frame = read_jpeg_frame(stream) if stream.startswith(JPEG_START) else read_jpeg_2000_frame(stream)
     except struct.error as error:
-        raise DecodeError("a DICOM file whose compressed pixels are cut off; copy it again") from error
-    if (frame.height, frame.width, frame.components) != (form.rows, form.columns, 1) or frame.bits > 16:
         raise DecodeError(
-            f"a DICOM file whose header says {form.columns} x {form.rows} gray pixels, its compressed pixels "
-            f"{frame.width} x {frame.height} in {frame.components} of {frame.bits} bits; export it again"
+            "a DICOM file whose compressed pixels are cut off; copy or download it again"
+        ) from error
+    expected = (pixel_format.rows, pixel_format.columns, 1)
+    if (frame.height, frame.width, frame.components) != expected or frame.bits > 16:
+        raise DecodeError(
+            f"a DICOM file whose header declares {pixel_format.columns} x {pixel_format.rows} gray pixels, "
+            f"its codestream {frame.width} x {frame.height} with {frame.components} channels of {frame.bits} "
+            "bits; export it again"
         )
-    if frame.bits < form.stored:
+    if frame.bits < pixel_format.bits_stored:
         raise DecodeError(
-            f"a DICOM file whose header says {form.stored} stored bits, its compressed pixels {frame.bits}; "
-            "export it again"
+            f"a DICOM file whose header declares {pixel_format.bits_stored} stored bits, its codestream "
+            f"{frame.bits}; export it again"
         )
-    # Only JPEG 2000 tells the sign.
-    if stream.startswith(JPEG_2000_START) and frame.signed != form.signed:
-        said, found = (("signed" if sign else "unsigned") for sign in (form.signed, frame.signed))
+    # Only JPEG 2000 stores the sign.
+    if stream.startswith(JPEG_2000_START) and frame.signed != pixel_format.signed:
+        declared, found = (
+            "signed" if signed else "unsigned" for signed in (pixel_format.signed, frame.signed)
+        )
         raise DecodeError(
-            f"a DICOM file whose header says {said} pixels, its compressed pixels are {found}; "
+            f"a DICOM file whose header declares {declared} pixels, its codestream {found} ones; "
             "export it again"
         )
     return frame
@@ -196,9 +209,9 @@ def _imagecodecs() -> ModuleType:
     try:
         return require("imagecodecs", extra="dicom")
     except MissingExtraError as error:
-        raise DecodeError(f"compressed DICOM pixels: {error}") from error
+        raise DecodeError(f"a DICOM file with compressed pixels: {error}") from error
 
 
-def _damaged(kind: str, error: Exception) -> DecodeError:
-    why = " ".join(str(error).split())
-    return DecodeError(f"a DICOM file whose {kind} pixels are damaged ({why}); copy or download it again")
+def _damaged_error(kind: str, error: Exception) -> DecodeError:
+    cause = " ".join(str(error).split())
+    return DecodeError(f"a DICOM file whose {kind} pixels are damaged ({cause}); copy or download it again")

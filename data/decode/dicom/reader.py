@@ -1,12 +1,13 @@
-"""Bytes of a DICOM file to one gray image, its pixel spacing and a pseudonym of the patient.
+"""Decode a DICOM file: one gray image, its pixel spacing, and a pseudonym of the patient.
 
-Taken is each single gray image of 1, 8 or 16 bits a cell, whatever its class, unless the class says that no
-projection made it (`dicom_form`). The header is parsed within bounds and held against the limits before
-pixels are touched (`dicom_header`); grays are worked out from the header alone (`dicom_gray`). Overlays,
-shutters and presentation states are not applied, and nothing is turned: PatientOrientation only says how the
-image hangs.
+Every single gray image with cells of 1, 8 or 16 bits is accepted, unless its SOP class is not that of a
+projection radiograph (`pixel_format`). The header is parsed with bounded effort and checked against the
+limits before pixels are decoded (`parse`); gray values are computed from the header (`grayscale`). Overlays,
+shutters and presentation states are not applied, and images are not rotated: PatientOrientation only
+describes how the image is displayed.
 
-No text of a header but UIDs of classes and syntaxes gets into an error: it may name a person.
+Error messages quote no text of a header but the UIDs of SOP classes and transfer syntaxes: any other text may
+identify a person.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ def read_dicom(data: bytes, *, max_pixels: int, salt: str | bytes | None = None)
     data : bytes
         The whole file, with its preamble.
     max_pixels : int
-        The largest image that is decoded.
+        Larger images are rejected.
     salt : str or bytes, optional
-        The key of the patient's pseudonym. Without one there is none: the hash of a short identifier without
-        a secret is found by trying all of them.
+        The key of the patient's pseudonym. Without it there is no pseudonym: a hash of a short identifier
+        without a secret can be reversed by trying all identifiers.
 
     Returns
     -------
@@ -50,7 +51,7 @@ def read_dicom(data: bytes, *, max_pixels: int, salt: str | bytes | None = None)
     Raises
     ------
     DecodeError
-        If it is not one gray radiograph that can be trusted.
+        If it is not exactly one gray radiograph, is damaged, or its gray values are ambiguous.
     MissingExtraError
         If pydicom is not installed.
     InputError
@@ -58,23 +59,23 @@ def read_dicom(data: bytes, *, max_pixels: int, salt: str | bytes | None = None)
     """
     key = salt_key(salt)
     require("pydicom", extra="dicom")
-    with _damage_named():
+    with _damaged_header_errors():
         file = parse(data)
-        form = read_pixel_format(file, max_pixels)
-        cells = read_stored_values(file, form)
-        table = gray_table(file, form, cells)
-        pixels = np.asarray(cv2.LUT(cells.samples, table), np.uint8)
-        return Radiograph(pixels, read_spacing(file), _patient(file, key))
+        pixel_format = read_pixel_format(file, max_pixels)
+        stored = read_stored_values(file, pixel_format)
+        table = gray_table(file, pixel_format, stored)
+        pixels = np.asarray(cv2.LUT(stored.cells, table), np.uint8)
+        return Radiograph(pixels, read_spacing(file), _patient_id(file, key))
 
 
-def _patient(file: DicomFile, key: bytes | None) -> str | None:
+def _patient_id(file: DicomFile, key: bytes | None) -> str | None:
     identifier = file.text("PatientID")
     return pseudonym(key, identifier, file.text("IssuerOfPatientID")) if key and identifier else None
 
 
 @contextmanager
-def _damage_named() -> Iterator[None]:
-    """Turn whatever pydicom raises on damaged bytes, for which it has no root error, into one line."""
+def _damaged_header_errors() -> Iterator[None]:
+    """Turn whatever pydicom raises on damaged bytes into a DecodeError: its errors have no common root."""
     try:
         yield
     except (CxrError, MemoryError):

@@ -1,4 +1,4 @@
-"""The transfer syntaxes that are read: how a DICOM file writes its data set and pixels (PS3.5, annex A)."""
+"""The supported transfer syntaxes: how a DICOM file encodes its data set and pixels (PS3.5, annex A)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Syntax(StrEnum):
-    """Transfer syntaxes by their UID."""
+    """Transfer syntaxes by UID."""
 
     IMPLICIT_LITTLE = "1.2.840.10008.1.2"
     EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
@@ -27,17 +27,17 @@ class Syntax(StrEnum):
 
     @property
     def big_endian(self) -> bool:
-        """Numbers begin with their largest byte."""
+        """Whether the most significant byte comes first."""
         return self is Syntax.EXPLICIT_BIG
 
     @property
     def native(self) -> bool:
-        """Pixels are written as they are."""
+        """Whether pixels are not compressed."""
         return self in _NATIVE
 
     @property
     def lossy(self) -> bool:
-        """Pixels may differ from those that were compressed, and so leave the range of their bits."""
+        """Whether decompressed pixels may differ from the original, and so exceed the stored bits."""
         return self in _LOSSY
 
 

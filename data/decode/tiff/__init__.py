@@ -1,1 +1,1 @@
-"""TIFF: tags, headers and compressed strips."""
+"""TIFF: directories, supported variants, and the check of compressed strips."""

@@ -1,6 +1,8 @@
-"""Measure LZW data as TIFF 6.0 (section 13) stores them, without unfolding them.
+"""Measure how many bytes LZW data decompress to, without decompressing them (TIFF 6.0, section 13).
 
-Between two clear codes the width of each code is known beforehand, so all of them are cut out at once.
+Between two clear codes the width of each code is known in advance, so all codes are extracted at once.
+
+imagecodecs could decompress them, but its decoder (2026.3.6) corrupts memory on damaged data.
 """
 
 from __future__ import annotations
@@ -10,64 +12,64 @@ import numpy.typing as npt
 
 from ...image import Gray
 
-_CLEAR, _END, _FIRST = 256, 257, 258
-_MOST_CODES = 5119 - _FIRST  # libtiff goes on so long after the table is full
+_CLEAR, _END, _FIRST_ENTRY = 256, 257, 258
+_MAX_CODES = 5119 - _FIRST_ENTRY  # libtiff continues up to here after the table of strings is full
 
-# The table's size when each code after a clear is read; TIFF makes codes wider one entry early.
-_ENTRIES = _FIRST + np.maximum(np.arange(_MOST_CODES) - 1, 0)
-_WIDTHS = 9 + np.searchsorted([511, 1023, 2047], _ENTRIES, side="right")
-_ENDS = np.cumsum(_WIDTHS)
+# Size of the table when each code after a clear code is read; TIFF widens codes one entry early.
+_TABLE_SIZES = _FIRST_ENTRY + np.maximum(np.arange(_MAX_CODES) - 1, 0)
+_WIDTHS = 9 + np.searchsorted([511, 1023, 2047], _TABLE_SIZES, side="right")
+_END_BITS = np.cumsum(_WIDTHS)
 
 
-def unfolded_size(packed: Gray, most: int) -> int:
-    """Give the bytes that LZW codes stand for, or -1 where a code has no meaning.
+def decompressed_size(packed: Gray, max_size: int) -> int:
+    """Return the number of bytes that LZW codes stand for, or -1 if a code is undefined.
 
     Parameters
     ----------
     packed : ndarray of uint8, shape (n,)
-    most : int
-        Where the size passes this, measuring stops.
+    max_size : int
+        Measuring stops when the size exceeds this.
     """
     bits = 8 * packed.size
     padded = np.pad(packed, (0, 4))
-    place, size = 0, 0
-    while size <= most:
-        codes = _cut(padded, place, int(np.searchsorted(_ENDS, bits - place, side="right")))
-        stops = np.flatnonzero((codes == _CLEAR) | (codes == _END))
-        count = int(stops[0]) if stops.size else codes.size
-        size_here = _size(codes[:count])
-        if size_here < 0 or count == _MOST_CODES:
+    position, size = 0, 0
+    while size <= max_size:
+        codes = _extract(padded, position, int(np.searchsorted(_END_BITS, bits - position, side="right")))
+        control_codes = np.flatnonzero((codes == _CLEAR) | (codes == _END))
+        count = int(control_codes[0]) if control_codes.size else codes.size
+        added = _size(codes[:count])
+        if added < 0 or count == _MAX_CODES:
             return -1
-        size += size_here
-        if not stops.size or codes[count] == _END:
+        size += added
+        if not control_codes.size or codes[count] == _END:
             break
-        place += int(_ENDS[count])
+        position += int(_END_BITS[count])
     return size
 
 
-def _cut(padded: Gray, place: int, count: int) -> npt.NDArray[np.int64]:
-    """Cut out so many codes, from a bit on."""
+def _extract(padded: Gray, position: int, count: int) -> npt.NDArray[np.int64]:
+    """Extract `count` codes, starting at the bit `position`."""
     widths = _WIDTHS[:count]
-    begins = place + _ENDS[:count] - widths
+    starts = position + _END_BITS[:count] - widths
     window = np.zeros(count, np.int64)
     for byte in range(3):
-        window = window << 8 | padded[(begins >> 3) + byte]
-    return np.asarray(window >> (24 - (begins & 7) - widths) & ((1 << widths) - 1), np.int64)
+        window = window << 8 | padded[(starts >> 3) + byte]
+    return np.asarray(window >> (24 - (starts & 7) - widths) & ((1 << widths) - 1), np.int64)
 
 
 def _size(codes: npt.NDArray[np.int64]) -> int:
-    """Give the bytes of codes after a clear: one for a byte's own, one more than its parent's for another.
+    """Return the number of bytes of the codes after a clear code, or -1 if one is undefined.
 
-    Entry 258 + i of the table is made of code i and a byte, so code i is the parent; each round makes the
-    known part of a chain of parents twice as long.
+    A code below 256 is one byte. Entry 258 + i of the table is the string of code i and one more byte, so
+    code i is its parent. Each round doubles the part of the chain of parents whose length is known.
     """
     order = np.arange(codes.size)
-    parents = codes - _FIRST
-    linked = parents >= 0
-    if (parents >= order)[linked].any():
+    parents = codes - _FIRST_ENTRY
+    has_parent = parents >= 0
+    if (parents >= order)[has_parent].any():
         return -1
-    parents = np.where(linked, parents, order)
-    lengths = linked.astype(np.int64)
+    parents = np.where(has_parent, parents, order)
+    lengths = has_parent.astype(np.int64)
     while (parents != parents[parents]).any():
         lengths = lengths + lengths[parents]
         parents = parents[parents]

@@ -1,11 +1,11 @@
-"""See that each strip or tile of a TIFF is whole, for libtiff's reader of 8 bits leaves gaps without a word.
+"""Check that each strip or tile of a TIFF is complete: libtiff's 8-bit reader silently leaves gaps.
 
-- Every strip lies inside the file.
-- Deflate has a checksum, which must be right, and unfolds to the strip's size.
-- LZW unfolds to the strip's size with codes that have a meaning; most damage shows.
+- Each strip lies inside the file.
+- Deflate: the checksum is right, and the strip has its size after decompression.
+- LZW: all codes are defined, and the strip has its size after decompression; this finds most damage.
 
-Not detectable: changed bytes in strips without compression, in PackBits, CCITT and JPEG, which have no
-checksum, and in colors stored as YCbCr.
+Not detectable is damage of uncompressed, PackBits, CCITT and JPEG strips, which have no checksum, and of
+colors stored as YCbCr.
 """
 
 from __future__ import annotations
@@ -16,76 +16,82 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ....errors import DecodeError
-from .lzw import unfolded_size
-from .tags import Compression, Tag, Tags, read_directories
+from .lzw import decompressed_size
+from .tags import SEPARATE_PLANES, Compression, Tag, Tags
 
 _YCBCR = 6
-_PIECE = 1 << 16
+_BLOCK = 1 << 16
 
 
-def check_strips(data: bytes) -> None:
-    """Check all strips or tiles of a TIFF's first page, whose header was found acceptable.
+def check_strips(data: bytes, tags: Tags) -> None:
+    """Check all strips or tiles of a TIFF file.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    tags : Tags
+        The tags of its page, whose samples are supported.
 
     Raises
     ------
     DecodeError
-        If one is missing, lies outside the file, or is damaged.
+        If a strip is missing, lies outside the file, or is damaged.
     """
-    tags, _ = read_directories(data)
     tiled = Tag.TILE_OFFSETS in tags.values
     offsets = tags.values.get(Tag.TILE_OFFSETS if tiled else Tag.STRIP_OFFSETS, ())
-    counts = tags.values.get(Tag.TILE_BYTES if tiled else Tag.STRIP_BYTES, ())
-    if any(offset + count > len(data) for offset, count in zip(offsets, counts, strict=False)):
+    lengths = tags.values.get(Tag.TILE_BYTES if tiled else Tag.STRIP_BYTES, ())
+    if any(offset + length > len(data) for offset, length in zip(offsets, lengths, strict=False)):
         raise DecodeError("a TIFF that is cut off before its end; copy or download it again")
-    measure = _MEASURES.get(tags.first(Tag.COMPRESSION, Compression.NONE))
+    measure = _DECOMPRESSED_SIZE.get(tags.first(Tag.COMPRESSION, Compression.NONE))
     if measure is None or tags.first(Tag.PHOTOMETRIC, 1) == _YCBCR:
         return
-    places = zip(offsets, counts, strict=False)
+    strips = zip(offsets, lengths, strict=False)
     for least, most in _tile_sizes(tags) if tiled else _strip_sizes(tags):
-        offset, count = next(places, (0, 0))
-        size = measure(memoryview(data)[offset : offset + count], most)
+        offset, length = next(strips, (0, 0))
+        size = measure(memoryview(data)[offset : offset + length], most)
         if not least <= size <= most:
             raise DecodeError("a TIFF with a damaged strip; copy or download it again")
 
 
-def _line(tags: Tags, width: int) -> tuple[int, int]:
-    """Give the bytes of a line of so many pixels, and how many planes there are."""
+def _line_bytes(tags: Tags, width: int) -> tuple[int, int]:
+    """Return the bytes of a line of `width` pixels, and the number of planes."""
     samples = tags.first(Tag.SAMPLES, 1)
-    planes = samples if tags.first(Tag.PLANAR, 1) == 2 else 1
+    planes = samples if tags.first(Tag.PLANAR, 1) == SEPARATE_PLANES else 1
     return -(-width * (samples // planes) * tags.first(Tag.BITS, 1) // 8), planes
 
 
 def _tile_sizes(tags: Tags) -> Iterator[tuple[int, int]]:
-    """Give the least and the most bytes of each tile."""
+    """Yield the least and the most bytes of each tile."""
     width, length = tags.first(Tag.TILE_WIDTH, 1) or 1, tags.first(Tag.TILE_LENGTH, 1) or 1
-    line, planes = _line(tags, width)
-    across, down = -(-tags.first(Tag.WIDTH, 0) // width), -(-tags.first(Tag.HEIGHT, 0) // length)
-    for _ in range(planes * across * down):
+    line, planes = _line_bytes(tags, width)
+    columns, rows = -(-tags.first(Tag.WIDTH, 0) // width), -(-tags.first(Tag.HEIGHT, 0) // length)
+    for _ in range(planes * columns * rows):
         yield line * length, line * length
 
 
 def _strip_sizes(tags: Tags) -> Iterator[tuple[int, int]]:
-    """Give the least and the most bytes of each strip: some writers fill the last one up."""
+    """Yield the least and the most bytes of each strip: some writers pad the last one."""
     height = tags.first(Tag.HEIGHT, 0)
-    rows = max(1, min(height, tags.first(Tag.ROWS_A_STRIP, height)))
-    line, planes = _line(tags, tags.first(Tag.WIDTH, 0))
+    rows = max(1, min(height, tags.first(Tag.ROWS_PER_STRIP, height)))
+    line, planes = _line_bytes(tags, tags.first(Tag.WIDTH, 0))
     for _ in range(planes):
         for top in range(0, height, rows):
             yield line * min(rows, height - top), line * rows
 
 
 def _inflated_size(packed: memoryview, most: int) -> int:
-    """Inflate and drop the bytes; -1 where the stream is damaged, and stop soon after `most`."""
+    """Inflate block by block without keeping the bytes, to little more than `most`; -1 if damaged."""
     inflater = zlib.decompressobj()
     size = 0
     try:
-        for start in range(0, len(packed), _PIECE):
-            rest: bytes | memoryview = packed[start : start + _PIECE]
-            got = _PIECE
-            while got == _PIECE and size <= most:
-                got = len(inflater.decompress(rest, _PIECE))
+        for start in range(0, len(packed), _BLOCK):
+            rest: bytes | memoryview = packed[start : start + _BLOCK]
+            inflated = _BLOCK
+            while inflated == _BLOCK and size <= most:
+                inflated = len(inflater.decompress(rest, _BLOCK))
                 rest = inflater.unconsumed_tail
-                size += got
+                size += inflated
     except zlib.error:
         return -1
     return size if inflater.eof else -1
@@ -93,11 +99,11 @@ def _inflated_size(packed: memoryview, most: int) -> int:
 
 def _lzw_size(packed: memoryview, most: int) -> int:
     if len(packed) > 1 and packed[0] == 0 and packed[1] & 1:
-        return most  # codes in the order of before TIFF 6.0, which are not checked
-    return unfolded_size(np.frombuffer(packed, np.uint8), most)
+        return most  # the bit order of before TIFF 6.0, which is not checked
+    return decompressed_size(np.frombuffer(packed, np.uint8), most)
 
 
-_MEASURES: dict[int, Callable[[memoryview, int], int]] = {
+_DECOMPRESSED_SIZE: dict[int, Callable[[memoryview, int], int]] = {
     Compression.DEFLATE: _inflated_size,
     Compression.OLD_DEFLATE: _inflated_size,
     Compression.LZW: _lzw_size,

@@ -1,4 +1,4 @@
-"""The strict JPEG decoder: OpenCV's pixels for a sound file, an error where libjpeg only warns."""
+"""The strict JPEG decoder: OpenCV's pixels for an intact file, an error where libjpeg only warns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr.data.decode.codestream import read_jpeg
+from cxr.data.decode.codestream import read_jpeg_frame
 from cxr.data.decode.jpeg import decode_strictly
 from cxr.data.decode.reader import decode_image
 from cxr.errors import DecodeError
@@ -23,8 +23,8 @@ GRAY = np.ascontiguousarray(COLOR[..., 0])
 
 def pillow(pixels: Any, mode: str | None = None, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    image = Image.fromarray(pixels)
-    (image.convert(mode) if mode else image).save(buffer, "JPEG", **options)
+    source = Image.fromarray(pixels)
+    (source.convert(mode) if mode else source).save(buffer, "JPEG", **options)
     return buffer.getvalue()
 
 
@@ -32,18 +32,18 @@ def opencv(data: bytes) -> Any:
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
 
 
-def gray_of_sampling(factors: int) -> bytes:
-    """A gray JPEG that states sampling factors, which mean nothing for one component."""
+def gray_with_sampling(factors: int) -> bytes:
+    """A gray JPEG with sampling factors, which are meaningless for one component."""
     data = bytearray(pillow(GRAY))
     data[data.index(b"\xff\xc0") + 11] = factors
     return bytes(data)
 
 
-SOUND = {
+INTACT = {
     "gray": pillow(GRAY),
     "gray, progressive": pillow(GRAY, progressive=True),
     "gray, restarts": pillow(GRAY, restart_marker_rows=1),
-    "gray, sampled 2 x 2": gray_of_sampling(0x22),
+    "gray, sampled 2 x 2": gray_with_sampling(0x22),
     "color, 444": pillow(COLOR, subsampling=0),
     "color, 422": pillow(COLOR, subsampling=1),
     "color, 420": pillow(COLOR, subsampling=2),
@@ -53,9 +53,9 @@ SOUND = {
 }
 
 
-@pytest.mark.parametrize("kind", SOUND)
-def test_a_sound_file_gives_the_pixels_of_opencv(kind: str) -> None:
-    np.testing.assert_array_equal(decode_strictly(SOUND[kind]), opencv(SOUND[kind]))
+@pytest.mark.parametrize("kind", INTACT)
+def test_intact_jpeg_gives_the_pixels_of_opencv(kind: str) -> None:
+    np.testing.assert_array_equal(decode_strictly(INTACT[kind]), opencv(INTACT[kind]))
 
 
 def zeroed(data: bytes) -> bytes:
@@ -72,33 +72,33 @@ EXIF[274] = 6
 LEFT_TO_OPENCV = {
     "cmyk": pillow(COLOR, "CMYK"),
     "ycck": imagecodecs.jpeg8_encode(np.dstack([COLOR, GRAY]), colorspace="CMYK", outcolorspace="YCCK"),
-    "turned": pillow(GRAY, exif=EXIF),
+    "rotated": pillow(GRAY, exif=EXIF),
 }
 
 
 @pytest.mark.parametrize("damage", [zeroed, halved])
-@pytest.mark.parametrize("kind", [*SOUND, *LEFT_TO_OPENCV])
-def test_a_damaged_file_is_refused(kind: str, damage: Any) -> None:
-    with pytest.raises(DecodeError, match="x: a JPEG that is damaged"):
-        decode_image(damage((SOUND | LEFT_TO_OPENCV)[kind]), "x")
+@pytest.mark.parametrize("kind", [*INTACT, *LEFT_TO_OPENCV])
+def test_damaged_jpeg_is_rejected(kind: str, damage: Any) -> None:
+    with pytest.raises(DecodeError, match="a JPEG that is damaged"):
+        decode_image(damage((INTACT | LEFT_TO_OPENCV)[kind]))
 
 
 @pytest.mark.parametrize("kind", LEFT_TO_OPENCV)
-def test_cmyk_and_a_turning_are_left_to_the_general_reader(kind: str) -> None:
+def test_cmyk_and_exif_are_left_to_opencv(kind: str) -> None:
     assert decode_strictly(LEFT_TO_OPENCV[kind]) is None
-    decode_image(LEFT_TO_OPENCV[kind], "x")
+    decode_image(LEFT_TO_OPENCV[kind])
 
 
-def test_a_warning_that_says_nothing_of_the_pixels_is_no_error() -> None:
+def test_warning_that_does_not_concern_the_pixels_is_ignored() -> None:
     data = bytearray(pillow(GRAY))
     data[11] = 3  # the major revision of JFIF
-    np.testing.assert_array_equal(decode_image(bytes(data), "x").pixels, opencv(pillow(GRAY)))
+    np.testing.assert_array_equal(decode_image(bytes(data)).pixels, opencv(pillow(GRAY)))
 
 
-def test_a_file_of_very_many_scans_is_refused_by_its_header() -> None:
+def test_jpeg_of_too_many_scans_is_rejected_before_decoding() -> None:
     data = pillow(GRAY, progressive=True)
     last = data.rindex(b"\xff\xda")
     bomb = data[:last] + data[last:-2] * 101 + data[-2:]
     with pytest.raises(DecodeError, match=r"a JPEG of \d+ scans, more than the limit of 100"):
-        read_jpeg(bomb)
-    read_jpeg(data)
+        read_jpeg_frame(bomb)
+    read_jpeg_frame(data)

@@ -33,7 +33,7 @@ def gray(data: bytes) -> npt.NDArray[np.int64]:
 
 
 def is_rounded(pixels: Pixels, exact: Pixels) -> bool:
-    """Whether each pixel is a nearest integer; of two as near, either."""
+    """Return whether each pixel is a nearest integer; on ties, either one."""
     return bool(np.abs(pixels - exact).max() <= 0.5 + 1e-6)
 
 
@@ -46,30 +46,30 @@ def lut(entries: Pixels, first: int, bits: int, *, words: bool = True) -> Datase
     return item
 
 
-def test_8_bits_without_a_window_are_taken_as_they_are(make_dicom: MakeDicom) -> None:
+def test_8_bit_values_without_a_window_stay_unchanged(make_dicom: MakeDicom) -> None:
     np.testing.assert_array_equal(gray(make_dicom(ALL_8)), ALL_8)
 
 
-def test_more_bits_without_a_window_are_scaled_from_the_stored_bits(make_dicom: MakeDicom) -> None:
+def test_deeper_values_without_a_window_are_scaled_from_the_stored_bits(make_dicom: MakeDicom) -> None:
     np.testing.assert_array_equal(
         gray(make_dicom(ALL_12, BitsStored=12)), np.rint(ALL_12.astype(float) * 255 / 4095)
     )
 
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
-def test_stored_bits_of_which_less_than_an_eighth_is_in_use_are_refused(
+def test_image_that_uses_less_than_an_eighth_of_its_stored_bits_is_rejected(
     make_dicom: MakeDicom, photometric: str
 ) -> None:
-    form = {"PhotometricInterpretation": photometric}
-    why = "samples up to 4095 where BitsStored 16 declares 65535: set BitsStored or a window"
+    elements = {"PhotometricInterpretation": photometric}
+    why = "samples up to 4095 where BitsStored 16 allows 65535: correct BitsStored or set a window"
     for more in ({}, {"RescaleSlope": 2, "RescaleIntercept": -1024}):
         with pytest.raises(DecodeError, match=why):
-            gray(make_dicom(ALL_12, **form, **more))
-    with pytest.raises(DecodeError, match="samples up to 2048 where BitsStored 16 declares 32767"):
-        gray(make_dicom(ALL_12.astype(np.int16) - 2048, **form))
+            gray(make_dicom(ALL_12, **elements, **more))
+    with pytest.raises(DecodeError, match="samples up to 2048 where BitsStored 16 allows 32767"):
+        gray(make_dicom(ALL_12.astype(np.int16) - 2048, **elements))
 
 
-def test_what_fills_an_eighth_or_shows_nothing_is_taken_as_declared(make_dicom: MakeDicom) -> None:
+def test_image_that_uses_an_eighth_of_its_stored_bits_or_is_black_is_accepted(make_dicom: MakeDicom) -> None:
     for pixels in (ALL_12 * 2 + 2, ALL_12 * 0):
         assert is_rounded(gray(make_dicom(pixels)), pixels.astype(float) * 255 / 65535)
     padded = ALL_12 | np.where(ALL_12 < 9, 65535, 0).astype(np.uint16)
@@ -78,13 +78,13 @@ def test_what_fills_an_eighth_or_shows_nothing_is_taken_as_declared(make_dicom: 
     assert not gray(make_dicom(ALL_12 * 0 + 9, PixelPaddingValue=9)).any()
 
 
-def test_the_declared_smallest_and_largest_value_are_black_and_white(make_dicom: MakeDicom) -> None:
+def test_stated_smallest_and_largest_value_become_black_and_white(make_dicom: MakeDicom) -> None:
     pixels = ALL_12.clip(1000, 3000)
     data = make_dicom(pixels, SmallestImagePixelValue=1000, LargestImagePixelValue=3000)
     assert is_rounded(gray(data), (pixels.astype(float) - 1000) / 2000 * 255)
 
 
-def test_a_smallest_and_largest_value_of_another_image_do_not_count(make_dicom: MakeDicom) -> None:
+def test_smallest_and_largest_value_that_pixels_contradict_are_ignored(make_dicom: MakeDicom) -> None:
     plain = gray(make_dicom(ALL_12, BitsStored=12))
     for low, high in ((0, 100), (1000, 4095), (0, 0)):
         stale = {"SmallestImagePixelValue": low, "LargestImagePixelValue": high}
@@ -100,30 +100,30 @@ def test_padding_may_lie_outside_the_smallest_and_largest_value(make_dicom: Make
     assert is_rounded(shown[1:], (pixels[1:].astype(float) - 1000) / 2000 * 255)
 
 
-def test_8_bits_are_not_stretched(make_dicom: MakeDicom) -> None:
+def test_8_bit_values_are_not_stretched(make_dicom: MakeDicom) -> None:
     data = make_dicom(ALL_8, SmallestImagePixelValue=50, LargestImagePixelValue=100)
     np.testing.assert_array_equal(gray(data), ALL_8)
 
 
-def test_signed_pixels_are_scaled_from_their_own_range(make_dicom: MakeDicom) -> None:
+def test_signed_values_are_scaled_from_their_own_range(make_dicom: MakeDicom) -> None:
     signed = ALL_12.astype(np.int16) - 2048
     np.testing.assert_array_equal(
         gray(make_dicom(signed, BitsStored=12)), np.rint(ALL_12.astype(float) * 255 / 4095)
     )
 
 
-def test_bits_that_are_not_stored_do_not_count(make_dicom: MakeDicom) -> None:
-    rubbish = np.random.default_rng(0).integers(0, 16, ALL_12.shape).astype(np.uint16) << 12
+def test_unused_bits_are_ignored(make_dicom: MakeDicom) -> None:
+    noise = np.random.default_rng(0).integers(0, 16, ALL_12.shape).astype(np.uint16) << 12
     clean = make_dicom(ALL_12, BitsStored=12)
-    np.testing.assert_array_equal(gray(make_dicom(ALL_12 | rubbish, BitsStored=12)), gray(clean))
-    signed = make_dicom(ALL_12 ^ 0x800 | rubbish, BitsStored=12, PixelRepresentation=1)
+    np.testing.assert_array_equal(gray(make_dicom(ALL_12 | noise, BitsStored=12)), gray(clean))
+    signed = make_dicom(ALL_12 ^ 0x800 | noise, BitsStored=12, PixelRepresentation=1)
     np.testing.assert_array_equal(gray(signed), gray(clean))
 
 
 @pytest.mark.parametrize(
     ("center", "width", "function", "values"),
     [
-        # PS3.3, C.11.2.1.2: by the pseudo-code of LINEAR, 0 to 4095 show as they are with 2048 and 4096.
+        # By the pseudocode of LINEAR (PS3.3, C.11.2.1.2), center 2048 and width 4096 map 0..4095 to 0..255.
         (2048, 4096, None, {0: 0, 4095: 255, 2048: 128}),
         (2048, 1, None, {2047: 0, 2048: 255}),
         (100, 100, "LINEAR", {50: 0, 149: 255}),
@@ -133,7 +133,7 @@ def test_bits_that_are_not_stored_do_not_count(make_dicom: MakeDicom) -> None:
         ([100, 9], [100, 9], None, {50: 0, 149: 255}),
     ],
 )
-def test_the_first_window_is_applied_by_its_function(
+def test_first_window_is_applied_with_its_function(
     make_dicom: MakeDicom, center: object, width: object, function: str | None, values: dict[int, int]
 ) -> None:
     data = make_dicom(ALL_12, WindowCenter=center, WindowWidth=width, VOILUTFunction=function)
@@ -177,7 +177,7 @@ def test_rescaling_and_windows_agree_with_pydicom(
     assert is_rounded(gray(data), (shown - black) / (white - black) * 255)
 
 
-def test_a_negative_slope_turns_the_grays_round_with_and_without_a_window(make_dicom: MakeDicom) -> None:
+def test_negative_slope_inverts_gray_with_and_without_a_window(make_dicom: MakeDicom) -> None:
     elements = {"BitsStored": 12, "RescaleSlope": -1, "RescaleIntercept": 4095}
     plain = gray(make_dicom(ALL_12, BitsStored=12))
     np.testing.assert_array_equal(gray(make_dicom(ALL_12, **elements)), plain[::-1, ::-1])
@@ -187,7 +187,7 @@ def test_a_negative_slope_turns_the_grays_round_with_and_without_a_window(make_d
 
 
 @pytest.mark.parametrize("window", [{"WindowCenter": 100, "WindowWidth": 0}, {"WindowCenter": 100}])
-def test_a_window_without_a_width_is_none(make_dicom: MakeDicom, window: dict[str, int]) -> None:
+def test_window_without_a_width_is_ignored(make_dicom: MakeDicom, window: dict[str, int]) -> None:
     plain = gray(make_dicom(ALL_12, BitsStored=12))
     np.testing.assert_array_equal(gray(make_dicom(ALL_12, BitsStored=12, **window)), plain)
 
@@ -205,14 +205,14 @@ def test_monochrome1_and_presentation_lut_shape_inverse_invert_once(make_dicom: 
 
 @pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian])
 @pytest.mark.parametrize("bits", [8, 12, 16])
-def test_a_voi_lut_goes_before_a_window(make_dicom: MakeDicom, bits: int, syntax: str) -> None:
+def test_voi_lut_takes_precedence_over_a_window(make_dicom: MakeDicom, bits: int, syntax: str) -> None:
     entries = np.random.default_rng(bits).integers(0, 1 << bits, 3000)
     data = make_dicom(ALL_12, syntax, VOILUTSequence=[lut(entries, 500, bits)], WindowCenter=9, WindowWidth=9)
     exact = entries[np.clip(ALL_12.astype(int) - 500, 0, 2999)] / ((1 << bits) - 1) * 255
     assert is_rounded(gray(data), exact)
 
 
-def test_a_voi_lut_may_pack_its_bytes_have_65536_entries_or_begin_below_zero(make_dicom: MakeDicom) -> None:
+def test_voi_lut_may_have_packed_bytes_65536_entries_or_a_negative_first_value(make_dicom: MakeDicom) -> None:
     entries = np.random.default_rng(0).integers(0, 256, 4096)
     packed = make_dicom(ALL_12, VOILUTSequence=[lut(entries, 0, 8, words=False)])
     np.testing.assert_array_equal(gray(packed), entries[ALL_12])
@@ -224,18 +224,18 @@ def test_a_voi_lut_may_pack_its_bytes_have_65536_entries_or_begin_below_zero(mak
 
 @pytest.mark.parametrize(("declared", "white"), [(16, 4095), (14, 4095), (10, 4095), (12, 4095), (13, 8191)])
 @pytest.mark.parametrize("keyword", ["VOILUTSequence", "ModalityLUTSequence"])
-def test_white_of_a_look_up_table_is_that_of_its_entries_where_they_contradict_its_bits(
+def test_white_of_a_look_up_table_follows_its_entries_if_they_contradict_its_bits(
     make_dicom: MakeDicom, keyword: str, declared: int, white: int
 ) -> None:
     data = make_dicom(ALL_12, **{keyword: [lut(np.arange(4096), 0, declared)]})
     assert is_rounded(gray(data), ALL_12.astype(float) * 255 / white)
 
 
-def test_a_look_up_table_of_nothing_but_zeros_is_black(make_dicom: MakeDicom) -> None:
+def test_look_up_table_of_zeros_is_black(make_dicom: MakeDicom) -> None:
     assert not gray(make_dicom(ALL_12, VOILUTSequence=[lut(np.zeros(4096, int), 0, 12)])).any()
 
 
-def test_a_modality_lut_comes_before_the_window(make_dicom: MakeDicom) -> None:
+def test_modality_lut_is_applied_before_the_window(make_dicom: MakeDicom) -> None:
     entries = np.arange(4096)[::-1]
     window = {"WindowCenter": 1000, "WindowWidth": 900}
     data = make_dicom(ALL_12, ModalityLUTSequence=[lut(entries, 0, 12)], **window)
@@ -245,30 +245,30 @@ def test_a_modality_lut_comes_before_the_window(make_dicom: MakeDicom) -> None:
 
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
-def test_padding_is_black_and_moves_no_other_gray(make_dicom: MakeDicom, photometric: str) -> None:
-    form = {"PhotometricInterpretation": photometric, "BitsStored": 12}
-    plain = gray(make_dicom(ALL_12, **form))
-    one = gray(make_dicom(ALL_12, PixelPaddingValue=700, **form))
+def test_padding_is_black_and_changes_no_other_gray(make_dicom: MakeDicom, photometric: str) -> None:
+    elements = {"PhotometricInterpretation": photometric, "BitsStored": 12}
+    plain = gray(make_dicom(ALL_12, **elements))
+    one = gray(make_dicom(ALL_12, PixelPaddingValue=700, **elements))
     np.testing.assert_array_equal(one, np.where(ALL_12 == 700, 0, plain))
-    several = gray(make_dicom(ALL_12, PixelPaddingValue=700, PixelPaddingRangeLimit=650, **form))
+    several = gray(make_dicom(ALL_12, PixelPaddingValue=700, PixelPaddingRangeLimit=650, **elements))
     np.testing.assert_array_equal(several, np.where((ALL_12 >= 650) & (ALL_12 <= 700), 0, plain))
 
 
-def test_padding_is_found_whatever_is_in_bits_that_are_not_stored(make_dicom: MakeDicom) -> None:
-    cells = ALL_12 | (ALL_12 << 12)
-    shown = gray(make_dicom(cells, BitsStored=12, PixelPaddingValue=700))
+def test_padding_is_found_whatever_the_unused_bits_hold(make_dicom: MakeDicom) -> None:
+    values = ALL_12 | (ALL_12 << 12)
+    shown = gray(make_dicom(values, BitsStored=12, PixelPaddingValue=700))
     plain = gray(make_dicom(ALL_12, BitsStored=12))
     np.testing.assert_array_equal(shown, np.where(ALL_12 == 700, 0, plain))
 
 
-def test_padding_that_no_stored_value_can_be_fills_whole_cells(make_dicom: MakeDicom) -> None:
-    cells = ALL_12.copy()
-    cells[0, :9] = 63536
-    shown = gray(make_dicom(cells, BitsStored=12, PixelPaddingValue=63536))
+def test_padding_outside_the_stored_range_is_compared_with_the_whole_cell(make_dicom: MakeDicom) -> None:
+    values = ALL_12.copy()
+    values[0, :9] = 63536
+    shown = gray(make_dicom(values, BitsStored=12, PixelPaddingValue=63536))
     plain = gray(make_dicom(ALL_12, BitsStored=12))
     assert (shown[0, :9] == 0).all()
     np.testing.assert_array_equal(shown[1:], plain[1:])  # 63536 & 4095 is a gray of its own
-    signed = make_dicom(cells.view(np.int16), BitsStored=12, PixelPaddingValue=-2000, PixelRepresentation=1)
+    signed = make_dicom(values.view(np.int16), BitsStored=12, PixelPaddingValue=-2000, PixelRepresentation=1)
     assert (gray(signed)[0, :9] == 0).all()
 
 
@@ -280,20 +280,23 @@ def test_padding_that_no_stored_value_can_be_fills_whole_cells(make_dicom: MakeD
             {"WindowCenter": 9, "WindowWidth": 9, "VOILUTFunction": "CUBIC"},
             "LINEAR, LINEAR_EXACT and SIGMOID",
         ),
-        ({"VOILUTSequence": [lut(np.arange(100), 0, 17)]}, "100 entries where 100 of 17 bits"),
+        (
+            {"VOILUTSequence": [lut(np.arange(100), 0, 17)]},
+            "100 entries where its descriptor states 100 of 17 bits",
+        ),
     ],
 )
-def test_grays_that_are_not_known_are_refused(
+def test_undefined_gray_values_are_rejected(
     make_dicom: MakeDicom, elements: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(DecodeError, match=why):
         gray(make_dicom(ALL_12, **elements))
 
 
-def test_a_look_up_table_that_is_cut_is_refused_unless_there_is_a_window(make_dicom: MakeDicom) -> None:
+def test_truncated_look_up_table_is_rejected_unless_there_is_a_window(make_dicom: MakeDicom) -> None:
     short = lut(np.arange(100), 0, 12)
     short.LUTData = short.LUTData[:-2]
-    with pytest.raises(DecodeError, match="99 entries where 100 of 12 bits are declared"):
+    with pytest.raises(DecodeError, match="99 entries where its descriptor states 100 of 12 bits"):
         gray(make_dicom(ALL_12, VOILUTSequence=[short]))
     window = {"WindowCenter": 1000, "WindowWidth": 900}
     plain = gray(make_dicom(ALL_12, **window))
@@ -302,7 +305,7 @@ def test_a_look_up_table_that_is_cut_is_refused_unless_there_is_a_window(make_di
         gray(make_dicom(ALL_12, ModalityLUTSequence=[short], **window))
 
 
-def test_entries_beyond_those_declared_are_left_out(make_dicom: MakeDicom) -> None:
+def test_entries_beyond_the_declared_count_are_ignored(make_dicom: MakeDicom) -> None:
     long = lut(np.append(np.arange(4096), [9, 65535]), 0, 12)
     long.LUTDescriptor = [4096, 0, 12]
     data = make_dicom(ALL_12, VOILUTSequence=[long])
@@ -310,7 +313,7 @@ def test_entries_beyond_those_declared_are_left_out(make_dicom: MakeDicom) -> No
 
 
 @pytest.mark.parametrize("missing", ["LUTData", "LUTDescriptor"])
-def test_a_voi_lut_without_its_entries_is_none_and_a_modality_lut_refused(
+def test_voi_lut_without_entries_is_ignored_and_such_a_modality_lut_rejected(
     make_dicom: MakeDicom, missing: str
 ) -> None:
     item = lut(np.arange(100), 0, 12)
@@ -323,7 +326,7 @@ def test_a_voi_lut_without_its_entries_is_none_and_a_modality_lut_refused(
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR")
-def test_the_case_and_blanks_of_a_windows_function_do_not_count(make_dicom: MakeDicom) -> None:
+def test_case_and_blanks_of_a_voi_lut_function_are_ignored(make_dicom: MakeDicom) -> None:
     window = {"WindowCenter": 1000, "WindowWidth": 900}
     for function in ("SIGMOID", "LINEAR_EXACT"):
         plain = gray(make_dicom(ALL_12, VOILUTFunction=function, **window))

@@ -33,26 +33,26 @@ def read(data: bytes) -> np.ndarray:
 
 
 def before_pixels(data: bytes, more: bytes) -> bytes:
-    """Put bytes into a header, where their group belongs."""
-    place = data.index(IMAGE_GROUP)
-    return data[:place] + more + data[place:]
+    """Insert elements into a header, where their group belongs."""
+    position = data.index(IMAGE_GROUP)
+    return data[:position] + more + data[position:]
 
 
 def deflated(data: bytes, body: bytes) -> bytes:
-    """Put a deflated body after the meta information of a deflated file."""
+    """Replace the data set of a deflated file."""
     length = struct.unpack_from("<I", data, 140)[0]
     packer = zlib.compressobj(1, zlib.DEFLATED, -15)
     return data[: 144 + length] + packer.compress(body) + packer.flush()
 
 
 @pytest.mark.parametrize("depth", [1, 20])
-def test_nested_sequences_are_passed_over(make_dicom: MakeDicom, depth: int) -> None:
+def test_nested_sequences_are_skipped(make_dicom: MakeDicom, depth: int) -> None:
     data = before_pixels(make_dicom(IMAGE), NEST * depth + NEST_END * depth)
     np.testing.assert_array_equal(read(data), IMAGE)
 
 
 @pytest.mark.parametrize("depth", [1_000, 300_000])
-def test_sequences_that_are_nested_too_deep_are_refused_at_once(make_dicom: MakeDicom, depth: int) -> None:
+def test_sequences_nested_too_deeply_are_rejected_at_once(make_dicom: MakeDicom, depth: int) -> None:
     data = before_pixels(make_dicom(IMAGE), NEST * depth)
     for stack in (threading.stack_size(), 512 * 1024):
         errors: list[DecodeError] = []
@@ -79,21 +79,21 @@ def test_sequences_that_are_nested_too_deep_are_refused_at_once(make_dicom: Make
     ],
     ids=["items", "elements"],
 )
-def test_a_header_of_countless_elements_is_refused(make_dicom: MakeDicom, more: bytes) -> None:
+def test_header_of_too_many_elements_is_rejected(make_dicom: MakeDicom, more: bytes) -> None:
     data = before_pixels(make_dicom(IMAGE), more)
     with pytest.raises(DecodeError, match="too many elements in its header"):
         read(data)
 
 
-def test_a_sequence_of_look_up_tables_has_a_longest_length(make_dicom: MakeDicom) -> None:
+def test_look_up_table_sequence_that_is_too_long_is_rejected(make_dicom: MakeDicom) -> None:
     data = make_dicom(IMAGE)
-    place = data.index(b"\xe0\x7f\x10\x00")
+    position = data.index(b"\xe0\x7f\x10\x00")
     bomb = struct.pack("<HH2sHI", 0x28, 0x3010, b"SQ", 0, 8 << 20) + (ITEM + bytes(4)) * (1 << 20)
     with pytest.raises(DecodeError, match="VOILUTSequence has 8388608 bytes"):
-        read(data[:place] + bomb + data[place:])
+        read(data[:position] + bomb + data[position:])
 
 
-def test_what_is_deflated_is_inflated_no_further_than_its_pixels(make_dicom: MakeDicom) -> None:
+def test_deflated_data_set_is_inflated_only_up_to_its_pixels(make_dicom: MakeDicom) -> None:
     data = make_dicom(IMAGE, uid.DeflatedExplicitVRLittleEndian)
     whole = make_dicom(IMAGE)
     body = whole[144 + struct.unpack_from("<I", whole, 140)[0] :]
@@ -110,13 +110,13 @@ def test_what_is_deflated_is_inflated_no_further_than_its_pixels(make_dicom: Mak
         tracemalloc.stop()
 
 
-def test_too_many_pixels_are_refused_by_the_header(make_dicom: MakeDicom) -> None:
+def test_header_that_declares_too_many_pixels_is_rejected(make_dicom: MakeDicom) -> None:
     for syntax in (uid.ExplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian):
         with pytest.raises(DecodeError, match="65535 x 65535 pixels, more than the limit of 100"):
             read(make_dicom(IMAGE, syntax, Rows=65535, Columns=65535))
 
 
-def test_large_values_in_a_header_are_passed_over(make_dicom: MakeDicom) -> None:
+def test_large_header_values_are_skipped(make_dicom: MakeDicom) -> None:
     private = struct.pack("<HH2sHI", 0x19, 0x1010, b"OB", 0, 30 << 20) + bytes(30 << 20)
     data = before_pixels(make_dicom(IMAGE), private)
     tracemalloc.start()
@@ -127,7 +127,7 @@ def test_large_values_in_a_header_are_passed_over(make_dicom: MakeDicom) -> None
         tracemalloc.stop()
 
 
-def test_an_icon_in_the_header_is_not_the_image(make_dicom: MakeDicom) -> None:
+def test_icon_in_the_header_is_not_taken_for_the_image(make_dicom: MakeDicom) -> None:
     icon = Dataset()
     icon.Rows, icon.Columns, icon.BitsAllocated = 2, 2, 8
     icon.PixelData = bytes(4)
@@ -146,32 +146,32 @@ def test_an_icon_in_the_header_is_not_the_image(make_dicom: MakeDicom) -> None:
         ("not a uid", "without a valid UID"),
     ],
 )
-def test_a_transfer_syntax_that_is_not_read_is_named(make_dicom: MakeDicom, syntax: str, name: str) -> None:
+def test_error_names_an_unsupported_transfer_syntax(make_dicom: MakeDicom, syntax: str, name: str) -> None:
     value = syntax.encode() + b"\0" * (len(syntax) % 2)
     old = b"UI\x14\x001.2.840.10008.1.2.1\0"
     data = make_dicom(IMAGE)
     assert old in data
-    with pytest.raises(DecodeError, match=f"transfer syntax {name}, which is not read; convert it"):
+    with pytest.raises(DecodeError, match=f"transfer syntax {name}, which is not supported; convert it"):
         read(data.replace(old, b"UI" + struct.pack("<H", len(value)) + value))
 
 
 @pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"])
-def test_text_where_a_number_of_the_grays_belongs_is_refused_by_its_keyword(
-    make_dicom: MakeDicom, keyword: str
-) -> None:
+def test_text_in_place_of_a_number_is_rejected_with_the_keyword(make_dicom: MakeDicom, keyword: str) -> None:
     numbers = {"RescaleSlope": 1, "RescaleIntercept": 0, "WindowCenter": 8, "WindowWidth": 16}
     data = make_dicom(IMAGE, **(numbers | {keyword: "7777"})).replace(b"7777", b"1,14")
-    with pytest.raises(DecodeError, match=f"a DICOM file whose {keyword} is no number; correct it"):
+    with pytest.raises(
+        DecodeError, match=f"a DICOM file whose {keyword} is not a number; correct its header"
+    ):
         read(data)
 
 
-def test_without_a_transfer_syntax_the_default_counts_and_the_data_set_tells_its_vr() -> None:
+def test_missing_transfer_syntax_defaults_to_implicit_and_the_vr_is_detected() -> None:
     path = get_testdata_file("meta_missing_tsyntax.dcm", download=False)
     with pytest.raises(DecodeError, match="neither MONOCHROME1 nor MONOCHROME2"):
         read(Path(str(path)).read_bytes())
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", bytes(128) + b"DICM", bytes(200)])
-def test_what_is_no_dicom_file_or_ends_in_its_header_is_refused(data: bytes) -> None:
+def test_file_that_is_not_dicom_or_ends_inside_its_header_is_rejected(data: bytes) -> None:
     with pytest.raises(DecodeError):
         read(data)

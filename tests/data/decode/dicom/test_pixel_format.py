@@ -24,7 +24,7 @@ IMAGE = np.arange(12, dtype=np.uint8).reshape(3, 4)
         uid.UID("1.2.826.0.1.3680043.2.9999.1"),
     ],
 )
-def test_a_gray_image_is_taken_whatever_its_class(make_dicom: MakeDicom, kind: str) -> None:
+def test_gray_image_is_accepted_whatever_its_sop_class(make_dicom: MakeDicom, kind: str) -> None:
     data = make_dicom(IMAGE, SOPClassUID=kind)
     np.testing.assert_array_equal(read_dicom(data, max_pixels=12).pixels, IMAGE)
 
@@ -40,12 +40,12 @@ def test_a_gray_image_is_taken_whatever_its_class(make_dicom: MakeDicom, kind: s
         {"PresentationIntentType": "for processing "},
     ],
 )
-def test_raw_data_of_a_detector_are_refused(make_dicom: MakeDicom, elements: dict[str, str]) -> None:
+def test_raw_detector_data_are_rejected(make_dicom: MakeDicom, elements: dict[str, str]) -> None:
     with pytest.raises(DecodeError, match="for processing, not for presentation; export the image for"):
         read_dicom(make_dicom(IMAGE, **elements), max_pixels=12)
 
 
-def test_what_is_for_presentation_is_taken(make_dicom: MakeDicom) -> None:
+def test_image_for_presentation_is_accepted(make_dicom: MakeDicom) -> None:
     data = make_dicom(IMAGE, PresentationIntentType="FOR PRESENTATION")
     np.testing.assert_array_equal(read_dicom(data, max_pixels=12).pixels, IMAGE)
 
@@ -62,7 +62,7 @@ def test_what_is_for_presentation_is_taken(make_dicom: MakeDicom) -> None:
         (uid.RTDoseStorage, "a dose distribution"),
     ],
 )
-def test_what_no_projection_made_is_named(make_dicom: MakeDicom, kind: str, name: str) -> None:
+def test_error_names_an_image_that_is_not_a_radiograph(make_dicom: MakeDicom, kind: str, name: str) -> None:
     with pytest.raises(DecodeError, match=f"{name}, not a radiograph; leave it out"):
         read_dicom(make_dicom(IMAGE, SOPClassUID=kind), max_pixels=12)
 
@@ -76,7 +76,9 @@ def test_what_no_projection_made_is_named(make_dicom: MakeDicom, kind: str, name
         (uid.MediaStorageDirectoryStorage, "Media Storage Directory Storage"),
     ],
 )
-def test_an_object_without_a_image_is_named_by_its_class(make_dicom: MakeDicom, kind: str, name: str) -> None:
+def test_error_names_the_class_of_an_object_without_an_image(
+    make_dicom: MakeDicom, kind: str, name: str
+) -> None:
     with pytest.raises(DecodeError, match=f"without an image \\({name}\\)"):
         read_dicom(make_dicom(IMAGE, SOPClassUID=kind, PixelData=None), max_pixels=12)
 
@@ -84,7 +86,7 @@ def test_an_object_without_a_image_is_named_by_its_class(make_dicom: MakeDicom, 
 @pytest.mark.parametrize(
     ("elements", "why"),
     [
-        ({"NumberOfFrames": 2}, "2 frames; save each as a file of its own"),
+        ({"NumberOfFrames": 2}, "2 frames; save each frame as a separate file"),
         ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3, "PlanarConfiguration": 0}, "in color"),
         ({"PhotometricInterpretation": "YBR_FULL_422", "SamplesPerPixel": 3}, "in color"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "in color"),
@@ -99,10 +101,10 @@ def test_an_object_without_a_image_is_named_by_its_class(make_dicom: MakeDicom, 
         ({"BitsAllocated": 12, "BitsStored": 12, "HighBit": 11}, "12 of 12 bits"),
         ({"BitsStored": 9}, "9 of 8 bits"),
         ({"BitsStored": 0, "HighBit": 7}, "0 of 8 bits"),
-        ({"BitsStored": 6, "HighBit": 7}, "high bit"),
+        ({"BitsStored": 6, "HighBit": 7}, "HighBit"),
     ],
 )
-def test_what_is_not_one_gray_image_is_refused_with_a_reason(
+def test_anything_but_one_gray_image_is_rejected_with_the_cause(
     make_dicom: MakeDicom, elements: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(DecodeError, match=why):
@@ -119,13 +121,13 @@ def test_what_is_not_one_gray_image_is_refused_with_a_reason(
         {"PresentationLUTShape": " Inverse "},
     ],
 )
-def test_the_case_and_blanks_of_a_code_do_not_count(make_dicom: MakeDicom, elements: dict[str, str]) -> None:
+def test_case_and_blanks_of_code_strings_are_ignored(make_dicom: MakeDicom, elements: dict[str, str]) -> None:
     np.testing.assert_array_equal(
         read_dicom(make_dicom(IMAGE, **elements), max_pixels=12).pixels, 255 - IMAGE
     )
 
 
 @pytest.mark.parametrize("frames", [None, "", 0, 1])
-def test_one_frame_needs_no_number(make_dicom: MakeDicom, frames: object) -> None:
+def test_number_of_frames_may_be_missing_for_one_frame(make_dicom: MakeDicom, frames: object) -> None:
     data = make_dicom(IMAGE, NumberOfFrames=frames)
     np.testing.assert_array_equal(read_dicom(data, max_pixels=12).pixels, IMAGE)

@@ -21,7 +21,7 @@ IMAGE = np.zeros((2, 3), np.uint8)
         ({"NominalScannedPixelSpacing": [0.2, 0.3]}, (0.2, 0.3)),
         ({"ImagerPixelSpacing": [0.3, 0.6], "EstimatedRadiographicMagnificationFactor": 1.5}, (0.2, 0.4)),
         ({"ImagerPixelSpacing": [0.3, 0.6], "EstimatedRadiographicMagnificationFactor": 0}, (0.3, 0.6)),
-        # Calibrated: it says so, or differs from the detector's.
+        # Calibrated: the type is stated, or it differs from the spacing on the detector.
         ({"PixelSpacing": [0.2, 0.3], "ImagerPixelSpacing": [0.4, 0.6]}, (0.2, 0.3)),
         (
             {
@@ -32,7 +32,7 @@ IMAGE = np.zeros((2, 3), np.uint8)
             },
             (0.2, 0.3),
         ),
-        # A copy of the detector's spacing is none of the patient's.
+        # A copy of the detector's spacing is not that in the patient.
         (
             {
                 "PixelSpacing": [0.2, 0.4],
@@ -48,7 +48,7 @@ IMAGE = np.zeros((2, 3), np.uint8)
         ({"PixelSpacing": [0.2, 0.2, 0.2]}, None),
     ],
 )
-def test_spacing_is_down_and_across_as_near_to_the_patient_as_the_header_allows(
+def test_spacing_is_the_one_closest_to_the_patient(
     make_dicom: MakeDicom, elements: dict[str, Any], expected: tuple[float, float] | None
 ) -> None:
     spacing = read_dicom(make_dicom(IMAGE, **elements), max_pixels=6).spacing_mm
@@ -64,7 +64,7 @@ def test_spacing_is_down_and_across_as_near_to_the_patient_as_the_header_allows(
         ("EstimatedRadiographicMagnificationFactor", "1.25", "1,25"),
     ],
 )
-def test_a_spacing_that_is_no_number_is_missing_and_the_image_is_read(
+def test_spacing_that_is_not_a_number_counts_as_missing(
     make_dicom: MakeDicom, keyword: str, good: str, bad: str
 ) -> None:
     detector = {"ImagerPixelSpacing": [0.2, 0.3]} if keyword.startswith("Estimated") else {}

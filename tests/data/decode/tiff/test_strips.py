@@ -1,4 +1,4 @@
-"""Strips and tiles of TIFF: sound ones pass, whoever wrote them; damage that libtiff lets pass is found."""
+"""Strips and tiles of TIFF: intact ones are accepted, and damage that libtiff ignores is found."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from PIL import Image
 
 from cxr.data.decode.options import DecodeOptions
 from cxr.data.decode.reader import decode_image
-from cxr.data.decode.tiff.lzw import unfolded_size
+from cxr.data.decode.tiff.lzw import decompressed_size
 from cxr.errors import DecodeError
 
 ROWS, COLUMNS = np.mgrid[:150, :203]
@@ -52,7 +52,7 @@ LAYOUTS: dict[str, tuple[npt.NDArray[Any], dict[str, Any]]] = {
     "planes": (PLANES, {"photometric": "rgb", "planarconfig": "separate", "rowsperstrip": 32}),
     "planes in tiles": (PLANES, {"photometric": "rgb", "planarconfig": "separate", "tile": (64, 48)}),
 }
-SOUND = {
+INTACT = {
     f"{compression}, {layout}": tiff(pixels, compression=compression, **options)
     for compression, (layout, (pixels, options)) in itertools.product(("deflate", "lzw"), LAYOUTS.items())
 } | {
@@ -61,34 +61,34 @@ SOUND = {
 }
 
 
-@pytest.mark.parametrize("kind", SOUND)
-def test_a_sound_file_is_read_and_a_damaged_strip_of_it_refused(kind: str) -> None:
-    data = SOUND[kind]
-    decode_image(data, "x")
+@pytest.mark.parametrize("kind", INTACT)
+def test_intact_strips_are_accepted_and_a_damaged_one_is_rejected(kind: str) -> None:
+    data = INTACT[kind]
+    decode_image(data)
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages.first
         middle = len(page.dataoffsets) // 2
-        place = page.dataoffsets[middle] + page.databytecounts[middle] // 2
-    damaged = data[:place] + np.random.default_rng(1).bytes(30) + data[place + 30 :]
+        position = page.dataoffsets[middle] + page.databytecounts[middle] // 2
+    damaged = data[:position] + np.random.default_rng(1).bytes(30) + data[position + 30 :]
     with pytest.raises(DecodeError, match="a TIFF with a damaged strip"):
-        decode_image(damaged, "x")
+        decode_image(damaged)
 
 
-def test_a_strip_that_unfolds_to_less_or_to_a_bomb_is_refused() -> None:
+def test_strip_that_decompresses_to_too_little_or_to_a_bomb_is_rejected() -> None:
     for rows in (GRAY[:-1], np.zeros((150_000, 203), np.uint8)):
         whole = tiff(GRAY, compression="deflate")
         with tifffile.TiffFile(io.BytesIO(whole)) as file:
             start, room = file.pages.first.dataoffsets[0], file.pages.first.databytecounts[0]
         packed = zlib.compress(rows.tobytes(), 9)
         with pytest.raises(DecodeError, match="a TIFF with a damaged strip"):
-            decode_image(whole[:start] + packed[:room].ljust(room, b"\0") + whole[start + room :], "x")
+            decode_image(whole[:start] + packed[:room].ljust(room, b"\0") + whole[start + room :])
 
 
 @pytest.mark.parametrize("compression", [None, "packbits", "lzw", "deflate"])
-def test_a_file_that_was_cut_in_its_last_strips_is_refused(compression: str | None) -> None:
+def test_file_truncated_in_its_last_strips_is_rejected(compression: str | None) -> None:
     whole = tiff(GRAY, compression=compression, rowsperstrip=16)
     with pytest.raises(DecodeError, match="cut off"):
-        decode_image(whole[:-40], "x")
+        decode_image(whole[:-40])
 
 
 @settings(max_examples=100, deadline=None)
@@ -101,12 +101,18 @@ def test_a_file_that_was_cut_in_its_last_strips_is_refused(compression: str | No
         st.builds(lambda seed: np.random.default_rng(seed).bytes(20_000), st.integers(0, 9)),
     )
 )
-def test_lzw_is_measured_to_the_byte(raw: bytes) -> None:
+def test_size_of_lzw_data_is_exact(raw: bytes) -> None:
     packed = np.frombuffer(imagecodecs.lzw_encode(raw), np.uint8)
-    assert unfolded_size(packed, len(raw)) == len(raw)
+    assert decompressed_size(packed, len(raw)) == len(raw)
 
 
-def test_a_strip_is_not_unfolded_where_the_header_claims_too_many_pixels() -> None:
+def test_strips_are_not_checked_if_the_header_declares_too_many_pixels() -> None:
     data = tiff(np.zeros((3000, 3000), np.uint8), compression="deflate")
     with pytest.raises(DecodeError, match="3000 x 3000 pixels, more than the limit"):
-        decode_image(data[:-9] + bytes(9), "x", DecodeOptions(max_pixels=1000))
+        decode_image(data[:-9] + bytes(9), DecodeOptions(max_pixels=1000))
+
+
+def test_offset_beyond_any_file_is_a_truncated_header() -> None:
+    data = tiff(GRAY, bigtiff=True)
+    with pytest.raises(DecodeError, match="a TIFF that ends inside its header"):
+        decode_image(data[:8] + b"\xff" * 8 + data[16:])

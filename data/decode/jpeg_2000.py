@@ -1,0 +1,25 @@
+"""Read JPEG 2000 files, bare codestreams or JP2."""
+
+from __future__ import annotations
+
+from ...errors import DecodeError
+from .codestream import read_jpeg_2000_frame
+from .decoded import Decoded, check_size, truncated_header_errors
+from .formats import Format
+from .opencv import decode_with_opencv
+
+
+def read(data: bytes, max_pixels: int) -> Decoded:
+    """Read a JPEG 2000 file.
+
+    Raises
+    ------
+    DecodeError
+        If it is truncated or damaged, has signed samples or more than `max_pixels` pixels.
+    """
+    with truncated_header_errors(Format.JPEG_2000):
+        frame = read_jpeg_2000_frame(data)
+    if frame.signed:
+        raise DecodeError("a JPEG 2000 file with signed samples, which is not supported; save it as PNG")
+    check_size(frame.width, frame.height, max_pixels)
+    return Decoded(decode_with_opencv(data, Format.JPEG_2000), frame.bits)

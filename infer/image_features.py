@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import nan
+from operator import or_
 
 import cv2
 import numpy as np
@@ -102,18 +103,50 @@ def measure_image(
         mask = (restored >= np.float32(class_threshold)).view(np.uint8)
         masks[name] = _drop_small(mask, min_area) if min_area > 1 else mask
         components[name] = measure(masks[name], restored)
-    rows = tuple(row for name in card.classes for row in _component_rows(name, components[name]))
-    features: dict[str, float] = {}
-    for name in card.classes:
-        features |= _class_features(name, components[name], placement, spacing_mm)
-    if has_lesion_lung_ratio(card.classes, card.lung_classes):
-        features["lesion_lung_ratio"] = _lesion_lung_ratio(masks, card.lung_classes)
-    return ImageMeasurement(features, rows, masks)
+    return _measurement(masks, components, card.lung_classes, spacing_mm)
+
+
+def measure_masks(
+    masks: Mapping[str, Gray],
+    *,
+    lung_classes: Sequence[str] = (),
+    min_area: int = 0,
+    spacing_mm: tuple[float, float] | None = None,
+) -> ImageMeasurement:
+    """Measure masks that come without probability maps; what needs a probability is NaN.
+
+    Parameters
+    ----------
+    masks : mapping of str to ndarray of uint8, shape (height, width), 0 or 1
+        By class, all of the same size.
+    lung_classes : sequence of str
+        Those of the classes that are lungs.
+    min_area, spacing_mm
+        As in `measure_image`.
+    """
+    kept = {name: _drop_small(mask, min_area) if min_area > 1 else mask for name, mask in masks.items()}
+    components = {name: measure(mask) for name, mask in kept.items()}
+    return _measurement(kept, components, lung_classes, spacing_mm)
 
 
 def patient_of(name: str, stated: str | None) -> str:
     """Return an image's patient: the number in an NIH file name, else what the file states, else ""."""
     return nih_patient(name) or stated or ""
+
+
+def _measurement(
+    masks: Mapping[str, Gray],
+    components: Mapping[str, ComponentArray],
+    lung_classes: Sequence[str],
+    spacing_mm: tuple[float, float] | None,
+) -> ImageMeasurement:
+    rows = tuple(row for name in masks for row in _component_rows(name, components[name]))
+    features: dict[str, float] = {}
+    for name, mask in masks.items():
+        features |= _class_features(name, components[name], mask.shape, spacing_mm)
+    if has_lesion_lung_ratio(tuple(masks), lung_classes):
+        features["lesion_lung_ratio"] = _lesion_lung_ratio(masks, lung_classes)
+    return ImageMeasurement(features, rows, masks)
 
 
 def _check_probability(probability: Probability) -> None:
@@ -140,7 +173,7 @@ def _component_rows(class_name: str, components: ComponentArray) -> list[tuple[f
 def _class_features(
     name: str,
     components: ComponentArray,
-    placement: Placement,
+    shape: tuple[int, ...],
     spacing_mm: tuple[float, float] | None,
 ) -> dict[str, float]:
     """Return the columns of one class; the mean of no components is NaN, not 0."""
@@ -148,10 +181,10 @@ def _class_features(
     total, count = int(components["area"].sum()), len(components)
     probability_sum = float((areas * components["mean_probability"]).sum())
     return {
-        f"{name}_ratio": total / (placement.height * placement.width),
+        f"{name}_ratio": total / (shape[0] * shape[1]),
         f"{name}_count": count,
         f"{name}_mean_area": total / count if count else nan,
-        f"{name}_mean_centroid_dist": _mean_centroid_distance(components, placement),
+        f"{name}_mean_centroid_dist": _mean_centroid_distance(components, shape),
         f"{name}_total_area": total,
         f"{name}_max_area": int(components["area"].max()) if count else nan,
         f"{name}_total_area_mm2": total * spacing_mm[0] * spacing_mm[1] if spacing_mm else nan,
@@ -162,16 +195,16 @@ def _class_features(
 
 def _lesion_lung_ratio(masks: Mapping[str, Gray], lung_classes: Sequence[str]) -> float:
     """Return pixels of the lesions inside the lungs / pixels of the lungs; NaN without lungs."""
-    lungs = reduce(cv2.bitwise_or, (masks[name] for name in lung_classes if name != DEFAULT_CLASS))
+    lungs = reduce(or_, (masks[name] for name in lung_classes if name != DEFAULT_CLASS))
     lung_area = cv2.countNonZero(lungs)
     inside = cv2.countNonZero(cv2.bitwise_and(masks[DEFAULT_CLASS], lungs))
     return inside / lung_area if lung_area else nan
 
 
-def _mean_centroid_distance(components: ComponentArray, placement: Placement) -> float:
+def _mean_centroid_distance(components: ComponentArray, shape: tuple[int, ...]) -> float:
     """Mean distance, in pixels, of the centroids from the center of the pixel grid; NaN without any."""
     if not len(components):
         return nan
-    down = components["centroid_0"] - (placement.height - 1) / 2
-    across = components["centroid_1"] - (placement.width - 1) / 2
+    down = components["centroid_0"] - (shape[0] - 1) / 2
+    across = components["centroid_1"] - (shape[1] - 1) / 2
     return float(np.hypot(down, across).mean())

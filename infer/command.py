@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +10,7 @@ import click
 from ..cli import PathType, cxr_command
 from ..data.decode.options import MAX_PIXELS
 from ..errors import CxrError, ExitCode
-from ..machine.progress import Progress
+from ..machine.progress import progress_bar
 from .outputs.masks import MaskFormat
 from .runtime.providers import PROVIDER_NAMES
 
@@ -83,7 +81,7 @@ def command(*, masks: bool, masks_as: str | None, table_format: str, **options: 
     from .run import infer_folder
 
     try:
-        with _progress_bar() as progress:
+        with progress_bar() as progress:
             summary = infer_folder(
                 **options,
                 masks=masks_as or ("png" if masks else None),
@@ -97,31 +95,6 @@ def command(*, masks: bool, masks_as: str | None, table_format: str, **options: 
     for line in _lines(summary):
         click.echo(line)
     return ExitCode.SOME_FAILED if summary.failed else ExitCode.DONE
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Progress | None]:
-    """Show a progress bar with rate and remaining time, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich import progress as rich_progress
-    from rich.console import Console
-
-    columns = (
-        rich_progress.BarColumn(),
-        rich_progress.MofNCompleteColumn(),
-        rich_progress.TextColumn("{task.fields[rate]}"),
-        rich_progress.TimeRemainingColumn(),
-    )
-    with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None, rate="")
-
-        def update(done: int, total: int) -> None:
-            speed = bar.tasks[0].speed
-            bar.update(task, completed=done, total=total, rate=f"{speed:.1f}/s" if speed else "")
-
-        yield update
 
 
 def _lines(summary: RunSummary) -> Iterator[str]:

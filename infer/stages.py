@@ -30,9 +30,20 @@ class ImageFailedError(Exception):
 
 @dataclass
 class Stages:
-    """Runs the stages of images, and sums the seconds of each stage over the threads."""
+    """Runs the stages of images, and sums the seconds of each stage over the threads.
+
+    Attributes
+    ----------
+    seconds : dict of Stage to float
+    advice : str
+        What to do when the machine is exhausted: the end of that error's message.
+    """
 
     seconds: dict[Stage, float] = field(default_factory=lambda: dict.fromkeys(Stage, 0.0))
+    advice: str = (
+        "finished images are kept: run the same command again to resume, "
+        "with a lower --threads or --max-pixels to use less memory"
+    )
     _lock: Lock = field(default_factory=Lock)
 
     @contextmanager
@@ -64,10 +75,7 @@ class Stages:
             raise
         except Exception as error:
             if (cause := _exhausted_resource(error)) is not None:
-                raise MachineError(
-                    f"{file.path}: {cause}; finished images are kept: run the same command again to resume, "
-                    "with a lower --threads or --max-pixels to use less memory"
-                ) from error
+                raise MachineError(f"{file.path}: {cause}; {self.advice}") from error
             if stage is Stage.WRITE and _is_disk_error(error):
                 raise
             failed_stage = Stage.MODEL if isinstance(error, ModelError) else stage

@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from ...errors import DecodeError, MachineError
 from ..image import Radiograph
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
+T = TypeVar("T")
+
 START_SECONDS = 60.0
 """Time limit for the start of a worker process."""
 
@@ -39,8 +41,8 @@ DECODER_BYTES = 1 << 30
 """Memory limit for the decoders themselves, in addition to that of the pixels."""
 
 
-class Isolation:
-    """Decodes files for many threads, in worker processes that are started when first needed.
+class IsolatedReader(Generic[T]):
+    """Reads files for many threads, in worker processes that are started when first needed.
 
     Each worker process has its own pipe, so one that is killed in the middle of a message, for example by the
     system when memory runs out, does not corrupt the messages of another.
@@ -51,12 +53,17 @@ class Isolation:
         Maximum number of worker processes.
     options : DecodeOptions
         How files are decoded; `seconds` is the time limit for one file in a worker process.
+    read_file : callable
+        Reads one file. A worker process imports it by its name, so it must be a function of a module.
     """
 
-    def __init__(self, workers: int, options: DecodeOptions) -> None:
+    def __init__(
+        self, workers: int, options: DecodeOptions, read_file: Callable[[Path, DecodeOptions], T]
+    ) -> None:
         self._options = options
-        self._idle: SimpleQueue[_Worker] = SimpleQueue()
-        self._workers = [_Worker(options) for _ in range(workers)]
+        self._read_file = read_file
+        self._idle: SimpleQueue[_Worker[T]] = SimpleQueue()
+        self._workers = [_Worker(options, read_file) for _ in range(workers)]
         for worker in self._workers:
             self._idle.put(worker)
 
@@ -69,18 +76,18 @@ class Isolation:
         for worker in self._workers:
             worker.stop()
 
-    def read(self, path: Path) -> Radiograph:
-        """Decode a file, as `read_image` does.
+    def read(self, path: Path) -> T:
+        """Read a file.
 
         Raises
         ------
         DecodeError
-            As `read_image`, and if the decoder crashed or exceeded the limit of time or memory.
+            If the file cannot be read, or its decoder crashed or exceeded the limit of time or memory.
         MachineError
             If no worker process can be started.
         """
         if _is_decoded_in_this_process(path):
-            return read_image(path, self._options)
+            return self._read_file(path, self._options)
         worker = self._idle.get()
         try:
             return worker.read(path)
@@ -88,15 +95,23 @@ class Isolation:
             self._idle.put(worker)
 
 
-class _Worker:
+class Isolation(IsolatedReader[Radiograph]):
+    """Decodes radiographs for many threads, as `read_image` does; see `IsolatedReader`."""
+
+    def __init__(self, workers: int, options: DecodeOptions) -> None:
+        super().__init__(workers, options, read_image)
+
+
+class _Worker(Generic[T]):
     """A worker process and its pipe; it is restarted after each crash."""
 
-    def __init__(self, options: DecodeOptions) -> None:
+    def __init__(self, options: DecodeOptions, read_file: Callable[[Path, DecodeOptions], T]) -> None:
         self._options = options
+        self._read_file = read_file
         self._process: SpawnProcess | None = None
-        self._pipe: Connection[Path, Radiograph | Exception | None]
+        self._pipe: Connection[Path, T | Exception | None]
 
-    def read(self, path: Path) -> Radiograph:
+    def read(self, path: Path) -> T:
         """Decode in the process, which is restarted first if it has ended while idle."""
         if self._process is None or not self._process.is_alive():
             self._start()
@@ -132,7 +147,7 @@ class _Worker:
         context = get_context("spawn")  # a fork would copy locks that other threads hold at that moment
         self._pipe, worker_end = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(worker_end, read_image, self._options), daemon=True
+            target=_serve, args=(worker_end, self._read_file, self._options), daemon=True
         )
         try:
             self._process.start()
@@ -145,20 +160,20 @@ class _Worker:
                 'a script must call cxr under `if __name__ == "__main__":`'
             ) from error
 
-    def _receive(self, seconds: float) -> Radiograph | Exception | None:
+    def _receive(self, seconds: float) -> T | Exception | None:
         if not self._pipe.poll(seconds):
             raise TimeoutError
         return self._pipe.recv()
 
 
 def _serve(
-    pipe: Connection[Radiograph | Exception | None, Path],
-    read: Callable[[Path, DecodeOptions], Radiograph],
+    pipe: Connection[T | Exception | None, Path],
+    read: Callable[[Path, DecodeOptions], T],
     options: DecodeOptions,
 ) -> None:
     """Decode the requested files until the pipe is closed; the first answer, None, reports the start."""
     _prepare_process(options.max_pixels)
-    answer: Radiograph | Exception | None = None
+    answer: T | Exception | None = None
     while True:
         try:
             pipe.send(answer)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -109,19 +110,49 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Gray:
     InputError
         If it is missing, has another size, or holds more than two values.
     """
-    try:
-        gray = to_one_channel(_decode(_read_bytes(path, _DEFAULTS.max_bytes), _DEFAULTS).pixels)
-    except DecodeError as error:
-        raise InputError(f"{path}: this mask cannot be read: {error}") from error
-    if gray.shape != shape:
+    samples = read_samples(path)
+    if samples.shape[:2] != shape:
         raise InputError(
-            f"{path}: this mask is {_size(gray.shape)} pixels, its image {_size(shape)}; "
+            f"{path}: this mask is {_size(samples.shape)} pixels, its image {_size(shape)}; "
             "save it with the size of its image"
         )
+    try:
+        return to_mask(samples)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def read_samples(path: Path, options: DecodeOptions = _DEFAULTS) -> npt.NDArray[Any]:
+    """Read the samples of a mask or label image as the file stores them, neither scaled nor inverted.
+
+    Returns
+    -------
+    ndarray, shape (height, width) or (height, width, 3)
+
+    Raises
+    ------
+    DecodeError
+        If the file cannot be read as an image; the message starts with the path.
+    """
+    try:
+        return _decode(_read_bytes(path, options.max_bytes), options).pixels
+    except DecodeError as error:
+        raise DecodeError(f"{path}: this mask cannot be read: {error}") from error
+
+
+def to_mask(samples: npt.NDArray[Any]) -> Gray:
+    """Turn the samples of a mask into 0 and 1.
+
+    Raises
+    ------
+    InputError
+        If they hold more than two values; the message does not name the file.
+    """
+    gray = to_one_channel(samples)
     inside: npt.NDArray[np.bool_] = gray > 0
     if inside.any() and (gray[inside] != gray.max()).any():
         raise InputError(
-            f"{path}: this mask holds more than two values, where only 0 and one other value are allowed; "
+            "this mask holds more than two values, where only 0 and one other value are allowed; "
             "apply a threshold"
         )
     return inside.astype(np.uint8)

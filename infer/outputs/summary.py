@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,13 +76,13 @@ def summarize(
         failed=len(failures),
         processed=processed,
         seconds=seconds,
-        causes=_most_common_causes(failures),
+        causes=most_common_causes(failures),
         files=tuple(files),
     )
 
 
-def _most_common_causes(failures: Sequence[dict[str, str]]) -> tuple[tuple[str, int], ...]:
-    """Count causes, treating those that differ only in their numbers as one."""
+def most_common_causes(failures: Sequence[Mapping[str, str]]) -> tuple[tuple[str, int], ...]:
+    """Count the causes in rows of `failures.csv`, treating those that differ only in numbers as one."""
     examples: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for row in failures:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TypeVar
 
 import cv2
+
+from ..machine.shared_setting import SharedSetting
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -37,15 +40,18 @@ def thread_pool(count: int) -> Iterator[Executor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-@contextmanager
-def single_threaded_opencv() -> Iterator[None]:
-    """Make each OpenCV call use one thread: the pool already keeps all cores busy.
+def single_threaded_opencv() -> AbstractContextManager[None]:
+    """Make each OpenCV call use one thread inside the block: the pool already keeps all cores busy.
 
-    The setting belongs to the whole process, so it is restored at the end.
+    The setting belongs to the whole process; the last of several runs side by side restores it.
     """
+    return _single_threaded_opencv.held()
+
+
+def _use_one_thread() -> Callable[[], None]:
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
+    return partial(cv2.setNumThreads, before)
+
+
+_single_threaded_opencv = SharedSetting(_use_one_thread)

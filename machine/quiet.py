@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
+from functools import cache, partial
 from io import StringIO
+
+from .shared_setting import SharedSetting
 
 
 @contextmanager
@@ -19,6 +22,8 @@ def quiet_libraries(
 ) -> Iterator[None]:
     """Silence libraries inside a `with` block, and restore everything after it.
 
+    All this belongs to the whole process. Where blocks of several threads overlap, the last to end restores.
+
     Parameters
     ----------
     loggers : sequence of str
@@ -30,19 +35,40 @@ def quiet_libraries(
     standard_output : bool
         Discard what is printed to standard output.
     """
-    named = [logging.getLogger(name) for name in loggers]
-    levels = [logger.level for logger in named]
-    for logger in named:
-        logger.setLevel(level)
-    try:
-        with ExitStack() as stack:
-            if standard_output:
-                stack.enter_context(redirect_stdout(StringIO()))
-            if ignored_warnings:
-                stack.enter_context(warnings.catch_warnings())
-                for pattern in ignored_warnings:
-                    warnings.filterwarnings("ignore", pattern)
-            yield
-    finally:
-        for logger, before in zip(named, levels, strict=True):
-            logger.setLevel(before)
+    with ExitStack() as stack:
+        for name in loggers:
+            stack.enter_context(_logger_level(name).held())
+            logging.getLogger(name).setLevel(level)
+        if standard_output:
+            stack.enter_context(_standard_output.held())
+        if ignored_warnings:
+            stack.enter_context(_warning_filters.held())
+            for pattern in ignored_warnings:
+                warnings.filterwarnings("ignore", pattern)
+        yield
+
+
+def _save_level(name: str) -> Callable[[], object]:
+    logger = logging.getLogger(name)
+    return partial(logger.setLevel, logger.level)
+
+
+def _discard_output() -> Callable[[], object]:
+    stack = ExitStack()
+    stack.enter_context(redirect_stdout(StringIO()))
+    return stack.close
+
+
+def _save_filters() -> Callable[[], object]:
+    stack = ExitStack()
+    stack.enter_context(warnings.catch_warnings())
+    return stack.close
+
+
+@cache
+def _logger_level(name: str) -> SharedSetting:
+    return SharedSetting(partial(_save_level, name))
+
+
+_standard_output = SharedSetting(_discard_output)
+_warning_filters = SharedSetting(_save_filters)

@@ -48,10 +48,23 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One image file; `key` is its path relative to the input folder, with forward slashes."""
+    """One image file.
+
+    Attributes
+    ----------
+    key : str
+        Its path relative to the input folder, with forward slashes.
+    path : Path
+    size : int or None
+        Bytes of the file when the folder was listed; None if unknown.
+    modified_ns : int or None
+        When it was last modified, in nanoseconds since 1970; None if unknown.
+    """
 
     key: str
     path: Path
+    size: int | None = field(default=None, compare=False)
+    modified_ns: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

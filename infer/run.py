@@ -12,13 +12,11 @@ from ..data.pseudonym import salt_key
 from ..machine.progress import Progress, no_progress
 from .config import InferConfig
 from .folder_run import FolderRun
-from .listing import list_folder
+from .listing.folder import list_folder
 from .model import Model, load
 from .outputs.image_rows import RowWriter
 from .outputs.manifest import earlier_provider
 from .outputs.mask_formats import mask_sink
-from .outputs.masks import MASKS
-from .outputs.overlays import OVERLAYS
 from .outputs.png_files import check_distinct_names
 from .outputs.summary import RunSummary
 from .pipeline import Pipeline
@@ -69,7 +67,8 @@ def infer_folder(
     """
     config = replace(config or InferConfig(), **settings)
     root, out = Path(folder), Path(config.out)
-    entries = list_folder(root, skip=(out / MASKS, out / OVERLAYS))
+    listing = list_folder(root, out=out)
+    entries = listing.entries
     if config.overlays:
         check_distinct_names(entry.key for entry in entries)
     model = _model(config)

@@ -22,7 +22,7 @@ from ...machine.cores import usable_cores
 from ...machine.files import write_text
 from ...machine.hardware import nvidia_gpus, processor
 from ...models.card import Precision
-from ..listing import list_folder
+from ..listing.folder import list_folder
 from ..records import ImageFile
 from ..runtime.providers import CPU, PROVIDERS, Provider, check_available, unknown_provider_error
 from ..runtime.selection import BestSetting, store_best_setting
@@ -210,7 +210,7 @@ def _choose_images(folder: Path | str | None, scratch: Path, left_out: dict[str,
 
         make_sample(scratch / "sample", patients=IMAGE_COUNT // 2, size=SAMPLE_SIZE)
         folder = scratch / "sample"
-    paths = [entry.path for entry in list_folder(Path(folder)) if isinstance(entry, ImageFile)]
+    paths = [entry.path for entry in list_folder(Path(folder)).entries if isinstance(entry, ImageFile)]
     step = math.ceil(len(paths) / IMAGE_COUNT)
     spread = (path for start in range(step) for path in paths[start::step])
     readable = tuple(islice((str(path) for path in spread if _is_readable(path, left_out)), IMAGE_COUNT))

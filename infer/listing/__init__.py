@@ -1,0 +1,1 @@
+"""The image files of a folder, and what else the folder holds."""

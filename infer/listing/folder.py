@@ -52,7 +52,7 @@ class Listing:
         return tuple(lines)
 
 
-def list_folder(root: Path, *, out: Path | None = None) -> Listing:
+def list_folder(root: Path, *, out: Path | None = None, keep_outputs: bool = False) -> Listing:
     """Find every image under a folder.
 
     A file is an image if it has the suffix of one, which is not read, or starts as one does: archives give
@@ -66,6 +66,8 @@ def list_folder(root: Path, *, out: Path | None = None) -> Listing:
         A folder, or one image.
     out : Path, optional
         The output folder of the run, whose own outputs are not counted as those of an earlier run.
+    keep_outputs : bool
+        List what earlier runs wrote too, such as their masks.
 
     Returns
     -------
@@ -82,13 +84,13 @@ def list_folder(root: Path, *, out: Path | None = None) -> Listing:
         raise InputError(f"{root}: no such folder") from error
     except OSError as error:
         raise InputError(f"{root}: cannot be read ({error.strerror})") from error
-    if (run := run_of(root)) is not None:
+    if not keep_outputs and (run := run_of(root)) is not None:
         raise InputError(
             f"{root}: was written by a run of cxr ({run}) and is no radiograph; name the folder of the images"
         )
     if root.is_file():
         return Listing((_image_file(root.name, root, root.stat()),))
-    walk = _Walk(out)
+    walk = _Walk(out, keep_outputs=keep_outputs)
     walk.read(root)
     listing = walk.listing()
     if not any(isinstance(entry, ImageFile) for entry in listing.entries):
@@ -99,8 +101,9 @@ def list_folder(root: Path, *, out: Path | None = None) -> Listing:
 class _Walk:
     """The state of one walk over a folder; `key` is a path relative to it, with a slash after a folder."""
 
-    def __init__(self, out: Path | None) -> None:
+    def __init__(self, out: Path | None, *, keep_outputs: bool) -> None:
         self._out = None if out is None else out.resolve()
+        self._keep_outputs = keep_outputs
         self._entries: list[ImageFile | Failure] = []
         self._skipped: Counter[str] = Counter()
         self._earlier_outputs = 0
@@ -110,7 +113,8 @@ class _Walk:
     def read(self, root: Path) -> None:
         """Read a folder and all below it."""
         self._pending.append((root, ""))
-        self._output_folders |= dict.fromkeys(output_folders_below(root), True)
+        if not self._keep_outputs:
+            self._output_folders |= dict.fromkeys(output_folders_below(root), True)
         visited: set[Path] = set()
         while self._pending:
             folder, key = self._pending.popleft()
@@ -133,19 +137,23 @@ class _Walk:
             self._fail(key.rstrip("/"), f"cannot read this folder ({error.strerror})")
             return
         counted = self._output_folders.get(resolved)
-        if counted is None and folder.is_symlink() and run_of(resolved) is not None:
+        if counted is None and self._is_link_to_outputs(folder):
             counted = True
         if counted is not None:
             self._skip_outputs(entries, key, resolved, counted=counted)
             return
         is_own = resolved == self._out
-        outputs = own_outputs(folder, {entry.name for entry in entries})
+        names = () if self._keep_outputs else {entry.name for entry in entries}
+        outputs = own_outputs(folder, names)
         self._output_folders |= {resolved.joinpath(*one): not is_own for one in outputs.folders}
         for entry in entries:
             if entry.name in outputs.files:
                 self._earlier_outputs += not is_own
             else:
                 self._read_entry(entry, key)
+
+    def _is_link_to_outputs(self, folder: Path) -> bool:
+        return not self._keep_outputs and folder.is_symlink() and run_of(folder) is not None
 
     def _skip_outputs(
         self, entries: list[os.DirEntry[str]], key: str, resolved: Path, *, counted: bool

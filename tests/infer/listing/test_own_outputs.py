@@ -93,6 +93,14 @@ def test_naming_the_outputs_of_a_run_is_an_input_error(images: Path, model: Path
         list_folder(run / place)
 
 
+def test_masks_of_a_run_are_listed_where_outputs_are_asked_for(images: Path, model: Path) -> None:
+    cxr.infer_folder(images, model=model, out=images / "run", masks="png")
+    (images / "link").symlink_to(images / "run" / "masks" / "lung")
+    for place in (images / "run" / "masks" / "lesion", images / "link"):
+        assert keys(list_folder(place, keep_outputs=True)) == ["a.png", "sub/b.png"]
+    assert "run/masks/lesion/a.png" in keys(list_folder(images, keep_outputs=True))
+
+
 def test_files_that_an_analysis_wrote_are_left_out(images: Path, draw: Draw) -> None:
     draw(images / "cv_scatter_xgb.png")
     draw(images / "own.png")

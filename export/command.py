@@ -82,7 +82,8 @@ def _print_summary(summary: ExportSummary) -> None:
     table.add_row("validation images", str(parity.images))
     table.add_row("largest difference between probabilities", f"{parity.max_difference:.2g}")
     table.add_row("mask pixels that agree", f"{parity.mask_agreement:.6%}")
-    table.add_row("feature rows that agree", f"{parity.rows_equal:.1%}")
+    rows_equal = "none compared" if parity.rows_equal is None else f"{parity.rows_equal:.1%}"
+    table.add_row("feature rows that agree", rows_equal)
     console = Console()
     console.print(table)
     if summary.results:

@@ -31,7 +31,7 @@ def use_constant_scales(model: onnx.ModelProto) -> None:
         model.graph.initializer.append(onnx.numpy_helper.from_array(scales, name))
         del node.input[1:]
         node.input.extend(["", name])
-    _remove_unused(model.graph)
+    remove_unused(model.graph)
 
 
 def _spatial_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, int]]:
@@ -43,7 +43,8 @@ def _spatial_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, int]]:
     return shapes
 
 
-def _remove_unused(graph: onnx.GraphProto) -> None:
+def remove_unused(graph: onnx.GraphProto) -> None:
+    """Remove nodes and initializers that no output depends on; modifies the graph."""
     while True:
         used = {name for node in graph.node for name in node.input} | {out.name for out in graph.output}
         unused = [node for node in graph.node if used.isdisjoint(node.output)]

@@ -17,8 +17,9 @@ from ..data.datasets.records import Record
 from ..data.image import Gray
 from ..errors import ModelError
 from ..infer.runtime.session import Session
+from ..metrics.baselines import BaselineScore, compare_with_baselines
 from ..metrics.overlap import ImageScore, class_metrics
-from ..metrics.records import ClassMetrics
+from ..metrics.records import BaselineMetrics, ClassMetrics
 from ..models.card import ModelCard, Precision, Quantization
 from ..models.evaluate import evaluate, mean_dice
 from .graph import attach_card
@@ -65,6 +66,7 @@ class CandidateResult:
     speed_up: float
     outcome: Outcome
     metrics: Mapping[str, ClassMetrics]
+    baselines: Mapping[str, tuple[BaselineMetrics, ...]]
 
 
 class GateError(ModelError):
@@ -86,13 +88,17 @@ class GateError(ModelError):
 
 @dataclass(frozen=True)
 class Gate:
-    """The reference for candidates: the fp32 session and its Dice on the validation records."""
+    """The reference for candidates: the fp32 session and its Dice on the validation records.
+
+    `baselines` are trivial predictions on the same records, which candidates are compared with too.
+    """
 
     reference: Session
     records: Sequence[Record]
     precision: Precision
     max_dice_drop: float
     dice: float
+    baselines: Sequence[BaselineScore] = ()
 
     @classmethod
     def open(
@@ -101,6 +107,8 @@ class Gate:
         records: Sequence[Record],
         precision: Precision,
         max_dice_drop: float = MAX_DICE_DROP,
+        *,
+        baselines: Sequence[BaselineScore] = (),
     ) -> Gate:
         """Measure the Dice of the fp32 session.
 
@@ -115,7 +123,7 @@ class Gate:
                 f"no {precision} file can be checked: no validation image shows "
                 f"{' or '.join(reference.card.classes)}, so the loss of Dice cannot be measured"
             )
-        return cls(reference, records, precision, max_dice_drop, dice)
+        return cls(reference, records, precision, max_dice_drop, dice, tuple(baselines))
 
     def select(
         self, candidates: Sequence[Candidate], path: Path, *, calibration_images: int = 0
@@ -165,8 +173,16 @@ class Gate:
             name: class_metrics([score for score in scores if score.class_name == name])
             for name in reference.card.classes
         }
+        scored = {score.key for score in scores}
+        baselines = [item for item in self.baselines if item.key in scored]
         return CandidateResult(
-            candidate.name, dice, drop, speed, assess(drop, speed, self.max_dice_drop), metrics
+            name=candidate.name,
+            dice=dice,
+            dice_drop=drop,
+            speed_up=speed,
+            outcome=assess(drop, speed, self.max_dice_drop),
+            metrics=metrics,
+            baselines=compare_with_baselines(scores, baselines),
         )
 
     def _build_card(self, result: CandidateResult, calibration_images: int) -> ModelCard:
@@ -178,7 +194,12 @@ class Gate:
             provider=self.reference.provider,
         )
         return replace(
-            self.reference.card, precision=self.precision, quantization=quantization, metrics=result.metrics
+            self.reference.card,
+            precision=self.precision,
+            quantization=quantization,
+            metrics=result.metrics,
+            # Runs of earlier versions have no scores of baselines; their card has none either.
+            baselines=result.baselines or self.reference.card.baselines,
         )
 
 

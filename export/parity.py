@@ -82,7 +82,7 @@ def compare(
         images=len(images),
         max_difference=difference,
         mask_agreement=agree / pixels,
-        rows_equal=equal / rows if rows else 1.0,
+        rows_equal=equal / rows if rows else None,
     )
 
 
@@ -99,7 +99,7 @@ def check_limits(parity: Parity, limits: Limits) -> None:
         excesses.append(f"probabilities differ by {parity.max_difference:.2g} > {limits.max_difference:g}")
     if not parity.mask_agreement >= limits.mask_agreement:
         excesses.append(f"masks agree on {parity.mask_agreement:.6f} < {limits.mask_agreement:g} of pixels")
-    if not parity.rows_equal >= limits.rows_equal:
+    if parity.rows_equal is not None and not parity.rows_equal >= limits.rows_equal:
         excesses.append(f"feature rows agree on {parity.rows_equal:.3f} < {limits.rows_equal:g} of images")
     if excesses:
         raise ModelError(

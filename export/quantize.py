@@ -16,6 +16,8 @@ import numpy.typing as npt
 from ..data.image import Gray
 from ..machine.hardware import int8_saturates
 from ..machine.quiet import quiet_libraries
+from ..machine.telemetry import disable_onnxruntime_events
+from .constant_scales import remove_unused
 
 if TYPE_CHECKING:
     import onnx
@@ -56,7 +58,7 @@ class Activations(StrEnum):
 
 
 class FloatLayers(StrEnum):
-    """Which layers stay in float, in addition to the normalization and the last sigmoid."""
+    """Which layers stay in float, in addition to the normalization and all that follows the logits."""
 
     NONE = "none"
     HEAD = "head"
@@ -154,8 +156,9 @@ def quantize(source: Path, target: Path, images: Sequence[Gray], recipe: Recipe)
 
 
 def keep_logits_in_float(graph: onnx.GraphProto) -> None:
-    """Remove the quantization between the last convolution and the sigmoid; modifies the graph.
+    """Remove the quantization of the last convolution's output; modifies the graph.
 
+    The nodes after it stay in float (see `float_nodes`): the sigmoid, and in some an upsampling.
     A logit stored in a byte has 256 values, and so has its probability. Runtimes accumulate in 32 bits
     anyway, and OpenVINO is faster without the rounding.
     """
@@ -172,6 +175,7 @@ def keep_logits_in_float(graph: onnx.GraphProto) -> None:
     for node in quantization:
         graph.node.remove(node)
     reader.input[0] = head.output[0]
+    remove_unused(graph)
 
 
 def float_nodes(graph: onnx.GraphProto, float_layers: FloatLayers) -> list[str]:
@@ -190,8 +194,8 @@ def float_nodes(graph: onnx.GraphProto, float_layers: FloatLayers) -> list[str]:
     activations = [
         node for node in nodes if node.op_type in _FUSED_ACTIVATIONS and outputs.intersection(node.input)
     ]
-    normalization = nodes[: nodes.index(layers[0])]
-    return [node.name for node in (*normalization, *chosen, *activations, nodes[-1])]
+    before, after = nodes[: nodes.index(layers[0])], nodes[nodes.index(layers[-1]) + 1 :]
+    return [node.name for node in (*before, *chosen, *activations, *after)]
 
 
 def _calibration_reader(images: Sequence[Gray]) -> Any:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from ..errors import ModelError
 from ..infer.runtime.session import Session
 from ..machine.extras import require
 from ..machine.files import replacing
+from ..models.baselines import baseline_warnings
 from ..models.card import ModelCard, Parity, Precision
-from ..train.run_folder import WEIGHTS, Run, read_run
+from ..train.baseline_scores import read_baseline_scores
+from ..train.run_folder import BASELINE_SCORES, WEIGHTS, Run, read_run
 from .fp16 import convert_to_fp16
 from .gate import MAX_DICE_DROP, Candidate, CandidateResult, Gate
 from .graph import attach_card, write_onnx
@@ -23,6 +25,9 @@ from .run_data import SplitRecords, calibration_images, parity_images, read_spli
 
 if TYPE_CHECKING:
     from ..models.segmenter import Segmenter
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -103,8 +108,11 @@ def export_model(
         results: tuple[CandidateResult, ...] = ()
         if records is not None:
             reference = Session.open(fp32, provider=provider)
-            gate = Gate.open(reference, records.validation, precision, max_dice_drop)
+            baselines = read_baseline_scores(training_run.path / BASELINE_SCORES)
+            gate = Gate.open(reference, records.validation, precision, max_dice_drop, baselines=baselines)
             card, results = _write_lower_precision(gate, fp32, temporary, records)
+    for line in baseline_warnings(card):
+        log.warning("%s", line)
     return ExportSummary(output, output.stat().st_size, card, parity, training_run.path, results)
 
 
@@ -145,21 +153,12 @@ def _write_lower_precision(
 
 def load_segmenter(folder: Path, card: ModelCard) -> Segmenter:
     """Build the network described by a card, with the run's best weights, in evaluation mode."""
-    import torch
-
     from ..models.network import build_network
     from ..models.segmenter import Segmenter
+    from ..models.torch_file import load_weights
 
     network = build_network(
         card.architecture, card.encoder, len(card.classes), decoder_channels=card.decoder_channels
     )
-    path = folder / WEIGHTS
-    try:
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except FileNotFoundError as error:
-        raise ModelError(f"{path}: this file does not exist; did the run finish an epoch?") from error
-    except RuntimeError as error:
-        raise ModelError(
-            f"{path}: these weights do not fit {card.architecture}/{card.encoder}: {error}"
-        ) from error
+    load_weights(network, folder / WEIGHTS, name=f"{card.architecture}/{card.encoder}")
     return Segmenter(network, card.normalization).eval()

@@ -27,3 +27,25 @@ class ClassMetrics:
     dice: Interval | None = None
     iou: Interval | None = None
     specificity: Interval | None = None
+
+
+@dataclass(frozen=True)
+class BaselineMetrics:
+    """A trivial prediction of one class on validation images that show it, compared with the model.
+
+    Attributes
+    ----------
+    name : str
+        Such as `mean mask`.
+    images : int
+        Number of images that were compared.
+    dice : Interval
+        Mean Dice of the baseline.
+    difference : Interval
+        Mean over the images of the Dice of the model minus that of the baseline.
+    """
+
+    name: str
+    images: int
+    dice: Interval
+    difference: Interval

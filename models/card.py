@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 
 from ..errors import ModelError
-from ..metrics.records import ClassMetrics
+from ..metrics.records import BaselineMetrics, ClassMetrics
 from .card_schema import upgrade
+from .fingerprint import Fingerprint
 
 SCHEMA = 2
 METADATA_KEY = "cxr.card"
@@ -70,7 +71,7 @@ class Parity:
     """How closely the ONNX file reproduces the PyTorch model.
 
     `max_difference` is the largest difference between two probabilities; `mask_agreement` is the fraction of
-    pixels, `rows_equal` the fraction of feature rows, that agree.
+    pixels, `rows_equal` the fraction of feature rows (None if no image was compared), that agree.
     """
 
     provider: str
@@ -78,7 +79,7 @@ class Parity:
     images: int
     max_difference: float
     mask_agreement: float
-    rows_equal: float
+    rows_equal: float | None
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ class ModelCard:
     """The card of one model.
 
     `thresholds` are in the order of `classes`; empty `decoder_channels` are the architecture's defaults.
+    `baselines` compares the model with trivial predictions of each class, and `fingerprint` recognizes the
+    images of the data set that it was trained on; cards written before they existed have neither.
     `anatomy` states what a class shows if its name does not: `{"left_lung": "lung"}`.
     """
 
@@ -113,6 +116,8 @@ class ModelCard:
     precision: Precision = Precision.FP32
     training: TrainingData | None = None
     metrics: Mapping[str, ClassMetrics] = field(default_factory=dict)
+    baselines: Mapping[str, tuple[BaselineMetrics, ...]] = field(default_factory=dict)
+    fingerprint: Fingerprint | None = None
     parity: Parity | None = None
     quantization: Quantization | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -139,7 +144,7 @@ class ModelCard:
             raise ModelError(f"model card: invalid input size or pad value: {self.pixels}")
         if self.normalization.std <= 0:
             raise ModelError(f"model card: normalization std must be positive, got {self.normalization.std}")
-        if unknown := set(self.metrics) - set(self.classes):
+        if unknown := (self.metrics.keys() | self.baselines.keys()) - set(self.classes):
             raise ModelError(f"model card: it has metrics of unknown classes: {sorted(unknown)}")
         if unknown := set(self.anatomy) - set(self.classes):
             raise ModelError(f"model card: it has the anatomy of unknown classes: {sorted(unknown)}")

@@ -49,6 +49,7 @@ def read_model_card(path: Path) -> ModelCard:
 def card_lines(card: ModelCard) -> list[str]:
     """Format a card as lines of text: a label, then its value."""
     from ..metrics.overlap import describe
+    from .baselines import baseline_warnings
 
     pixels = card.pixels
     thresholds = zip(card.classes, card.thresholds, strict=True)
@@ -61,8 +62,10 @@ def card_lines(card: ModelCard) -> list[str]:
         ("use", card.intended_use),
         *_training_rows(card),
         *((name, describe(metrics)) for name, metrics in card.metrics.items()),
+        *_baseline_rows(card),
         *_export_rows(card),
         ("versions", ", ".join(f"{name} {version}" for name, version in sorted(card.versions.items()))),
+        *(("warning", line) for line in baseline_warnings(card)),
     ]
     width = max(len(label) for label, _ in rows) + 2
     return [f"{label:<{width}}{text}" for label, text in rows if text]
@@ -74,15 +77,25 @@ def _training_rows(card: ModelCard) -> list[tuple[str, str]]:
         return []
     trained = f"{data.name}: {data.images} images of {data.patients} patients ({data.license})"
     validated = f"{data.validation_images} images of {data.validation_patients} other patients"
-    return [("trained on", trained), ("validated on", validated)]
+    rows = [("trained on", trained), ("validated on", validated)]
+    if fingerprint := card.fingerprint:
+        rate = f"{fingerprint.false_positive_rate:.1%} of other images match"
+        rows.append(("fingerprint", f"of {fingerprint.images} images; {rate}"))
+    return rows
+
+
+def _baseline_rows(card: ModelCard) -> list[tuple[str, str]]:
+    return [
+        (f"{name} baselines", ", ".join(f"{one.name} {one.dice.value:.3f}" for one in baselines))
+        for name, baselines in card.baselines.items()
+    ]
 
 
 def _export_rows(card: ModelCard) -> list[tuple[str, str]]:
     rows = []
     if parity := card.parity:
-        agreement = (
-            f"{parity.mask_agreement:.4%} of mask pixels, {parity.rows_equal:.1%} of feature rows agree"
-        )
+        rows_equal = "no" if parity.rows_equal is None else f"{parity.rows_equal:.1%} of"
+        agreement = f"{parity.mask_agreement:.4%} of mask pixels, {rows_equal} feature rows agree"
         rows.append(
             ("parity", f"{agreement}; probabilities within {parity.max_difference:.2g} ({parity.provider})")
         )

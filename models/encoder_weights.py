@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError
 from ..machine.extras import require
+from .torch_file import UNREADABLE
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -82,7 +82,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     torch = require("torch", extra="train")
     try:
         state = _load(path)
-    except _unreadable() as error:
+    except (*UNREADABLE, require("safetensors", extra="train").SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"encoder weights {path}: not a file of plain weights ({reason})") from error
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
@@ -97,11 +97,6 @@ def _load(path: Path) -> object:
         return tensors
     state: object = require("torch", extra="train").load(path, map_location="cpu", weights_only=True)
     return state
-
-
-def _unreadable() -> tuple[type[Exception], ...]:
-    safetensor_error: type[Exception] = require("safetensors", extra="train").SafetensorError
-    return OSError, RuntimeError, ValueError, EOFError, UnpicklingError, safetensor_error
 
 
 def _pair_tensors(state: dict[str, Tensor], target: dict[str, Tensor], path: Path) -> dict[str, Tensor]:

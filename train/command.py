@@ -52,6 +52,14 @@ from ..cli import PathType, comma_list, cxr_command
     help="Processes that load images.  [default: automatic]",
 )
 @click.option("--devices", type=click.IntRange(min=1), default=1, help="GPUs, or processes on a CPU.")
+@click.option(
+    "--no-fingerprint",
+    "fingerprint",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Leave the fingerprint of the images out of the model card.",
+)
 @click.option("--name", help="Name of the model and its run.  [default: that of the data set]")
 @click.option("--runs", type=PathType(), default=Path("runs"), help="Folder of all runs.")
 @click.option("--resume", type=PathType(), help="Resume this run, with its own settings.")
@@ -74,6 +82,12 @@ def command(context: click.Context, /, resume: Path | None, **settings: Any) -> 
     click.echo(f"{result.run}: best epoch {result.best_epoch} of {result.epochs}, {result.seconds:.0f} s")
     for name, metrics in result.metrics.items():
         click.echo(f"{name}: {describe(metrics)}")
+        for baseline in result.baselines.get(name, ()):
+            difference = baseline.difference
+            click.echo(
+                f"  {baseline.name}: Dice {baseline.dice.value:.3f}; the model's minus this: "
+                f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+            )
 
 
 def _reject_other_settings(context: click.Context) -> None:

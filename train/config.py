@@ -38,6 +38,8 @@ class TrainConfig:
     fold : int or None
         Fold of the data set used for validation; None: its first fold, or without folds a random fraction
         of the patients (`validation_fraction`).
+    fingerprint : bool
+        Store a fingerprint of the images in the model card, by which they are recognized later.
     name : str or None
         Name of the model and of the run folder; None: the name of the data set.
     """
@@ -58,6 +60,7 @@ class TrainConfig:
     fold: int | None = None
     validation_fraction: float = 0.2
     seed: int = 0
+    fingerprint: bool = True
     name: str | None = None
     runs: Path = Path("runs")
 

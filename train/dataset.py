@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,8 +15,6 @@ from ..data.datasets.masks import load_masks
 from ..data.datasets.records import Record
 from ..data.decode.reader import read_image
 from ..data.image import Gray
-from ..errors import InputError
-from ..machine.cores import usable_cores
 from ..models.card import PixelSpec
 from ..models.preprocess import prepare, prepare_mask
 
@@ -26,8 +22,6 @@ IGNORE = 255
 """Value of mask pixels whose class is unknown; the loss ignores them."""
 
 MAX_CACHE_BYTES = 2 << 30
-
-log = logging.getLogger(__name__)
 
 
 def load_example(record: Record, classes: Sequence[str], spec: PixelSpec) -> tuple[Gray, Gray]:
@@ -41,12 +35,16 @@ def load_example(record: Record, classes: Sequence[str], spec: PixelSpec) -> tup
     """
     image = read_image(record.path)
     masks, known = load_masks(record, classes, (image.height, image.width))
-    pixels, _ = prepare(image.pixels, spec)
-    prepared = np.full((len(classes), spec.height, spec.width), IGNORE, np.uint8)
+    return resize_example(image.pixels, masks, known, spec)
+
+
+def resize_example(pixels: Gray, masks: Gray, known: Sequence[bool], spec: PixelSpec) -> tuple[Gray, Gray]:
+    """Resize a decoded image and its masks; see `load_example`."""
+    prepared = np.full((len(masks), spec.height, spec.width), IGNORE, np.uint8)
     for index, mask in enumerate(masks):
         if known[index]:
             prepared[index] = prepare_mask(mask, spec)
-    return pixels[None], prepared
+    return prepare(pixels, spec)[0][None], prepared
 
 
 class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -60,13 +58,14 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
         *,
         augment: Callable[..., Any] | None = None,
     ) -> None:
-        self._records, self._classes, self._spec = tuple(records), tuple(classes), spec
+        self.records = tuple(records)
+        self._classes, self._spec = tuple(classes), spec
         self._augment = augment
         self._cache: list[tuple[Gray, Gray]] = []
 
     def __len__(self) -> int:
         """Return the number of images."""
-        return len(self._records)
+        return len(self.records)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """Return one image and its masks, augmented if the data set augments."""
@@ -87,28 +86,8 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
         """Return one image and its masks without augmentation; see `load_example`."""
         if self._cache:
             return self._cache[index]
-        return load_example(self._records[index], self._classes, self._spec)
+        return load_example(self.records[index], self._classes, self._spec)
 
-    def load_all(self) -> None:
-        """Read all images and masks into memory."""
-        with ThreadPoolExecutor(usable_cores()) as pool:
-            pairs = pool.map(lambda record: load_example(record, self._classes, self._spec), self._records)
-            self._cache = list(pairs)
-
-
-def check_classes(images: SegmentationDataset, classes: Sequence[str], subset: str) -> None:
-    """Check that every class is present in at least one image of a subset.
-
-    Raises
-    ------
-    InputError
-        If one is not; it names the class.
-    """
-    missing = set(range(len(classes)))
-    for index in range(len(images)):
-        masks = images.arrays(index)[1]
-        missing -= {number for number in missing if (masks[number] == 1).any()}
-        if not missing:
-            return
-    names = ", ".join(classes[number] for number in sorted(missing))
-    raise InputError(f"no {subset} image shows {names}; choose other --classes, another --fold or --seed")
+    def keep_in_memory(self, examples: Sequence[tuple[Gray, Gray]]) -> None:
+        """Keep all images and masks, as `load_example` returns them, in the order of the records."""
+        self._cache = list(examples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,28 +11,36 @@ import torch
 from ..data.csv_files import write_csv
 from ..machine.files import write_text
 from ..machine.packages import versions
+from ..metrics.baselines import compare_with_baselines
 from ..metrics.overlap import ImageScore, class_metrics
-from ..metrics.records import ClassMetrics
+from ..metrics.records import BaselineMetrics, ClassMetrics
+from ..models.baselines import baseline_warnings
 from ..models.card import ModelCard, TrainingData
 from ..models.evaluate import evaluate, predictions
+from ..models.fingerprint import Fingerprint
 from ..models.network import GRAY_NORMALIZATION
 from ..models.segmenter import predictor
+from ..models.torch_file import load_weights
+from .baseline_scores import write_baseline_scores
+from .baselines import lung_records, mean_masks, score_baselines
 from .plots import choose_examples, plot_history, plot_overlays
 from .preparation import PreparedRun
 from .recorder import read_history
-from .run_folder import CARD, SCORES, WEIGHTS, mark_latest
+from .run_folder import BASELINE_SCORES, CARD, SCORES, WEIGHTS, mark_latest
 
 THRESHOLD = 0.5
 
+log = logging.getLogger(__name__)
 
-def evaluate_run(run: PreparedRun, folder: Path, device: torch.device) -> dict[str, ClassMetrics]:
+
+def evaluate_run(run: PreparedRun, folder: Path, device: torch.device) -> ModelCard:
     """Evaluate the best epoch on the validation images at their own size; write scores, plots and the card.
 
-    The card is written last: its presence marks a finished run.
+    The card is written last: its presence marks a finished run. A model that is no better than a trivial
+    prediction is reported in a warning.
     """
     classes, thresholds = run.dataset.classes, (THRESHOLD,) * len(run.dataset.classes)
-    state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
-    run.segmenter.network.load_state_dict(state)
+    load_weights(run.segmenter.network, folder / WEIGHTS, name=run.config.architecture)
     predict, batch_size = predictor(run.segmenter, device), run.config.batch_size
     scores = evaluate(predict, run.validation, run.spec, classes, thresholds, batch_size=batch_size)
     by_class = {
@@ -39,18 +48,28 @@ def evaluate_run(run: PreparedRun, folder: Path, device: torch.device) -> dict[s
         for name in classes
     }
     write_scores(folder / SCORES, scores)
+    means = mean_masks(run.training_set, len(classes))
+    trivial = score_baselines(run.validation, classes, run.spec, means, lung_records(run.dataset))
+    write_baseline_scores(folder / BASELINE_SCORES, trivial)
+    baselines = compare_with_baselines(scores, trivial, seed=run.config.seed)
     plot_history(folder / "learning_curve.png", read_history(folder))
     by_key = {record.key: record for record in run.validation}
     examples = [by_key[key] for key in choose_examples(scores)]
     predicted = list(predictions(predict, examples, run.spec, batch_size=batch_size))
     plot_overlays(folder / "val_overlays.png", predicted, scores, classes, thresholds)
-    write_text(folder / CARD, _build_card(run, by_class, thresholds).to_json() + "\n")
+    card = _build_card(run, by_class, baselines, thresholds)
+    write_text(folder / CARD, card.to_json() + "\n")
     mark_latest(folder)
-    return by_class
+    for line in baseline_warnings(card):
+        log.warning("%s", line)
+    return card
 
 
 def _build_card(
-    run: PreparedRun, metrics: dict[str, ClassMetrics], thresholds: tuple[float, ...]
+    run: PreparedRun,
+    metrics: dict[str, ClassMetrics],
+    baselines: dict[str, tuple[BaselineMetrics, ...]],
+    thresholds: tuple[float, ...],
 ) -> ModelCard:
     config, dataset = run.config, run.dataset
     training = TrainingData(
@@ -75,6 +94,8 @@ def _build_card(
         license=dataset.license,
         training=training,
         metrics=metrics,
+        baselines=baselines,
+        fingerprint=Fingerprint.of(run.pixel_hashes) if config.fingerprint else None,
         versions=versions(packages),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from torch.utils.data import DataLoader, RandomSampler
 
+from ..errors import CxrError
 from ..machine.cores import usable_cores
 from ..machine.quiet import quiet_libraries
 from .evaluation import evaluate_run
 from .preparation import PreparedRun
 from .recorder import Recorder, read_history
-from .run_folder import LAST, SPLITS, TrainResult, new_run_folder
+from .run_folder import LAST, SPLITS, TrainResult, check_latest, new_run_folder
 from .task import SegmentationTask
 
 PATIENCE = 5
@@ -40,15 +42,17 @@ def fit(run: PreparedRun, *, resume: Path | None = None, progress: bool = False)
         _fit_network(trainer, task, run, resume)
     history = read_history(recorder.folder)
     best = max(history, key=lambda epoch: epoch.val_dice)
-    metrics = {}
-    if trainer.is_global_zero:
-        metrics = evaluate_run(run, recorder.folder, trainer.strategy.root_device)
+    result = TrainResult(recorder.folder, len(history), best.epoch, time.perf_counter() - started)
+    if not trainer.is_global_zero:
+        return result
+    card = evaluate_run(run, recorder.folder, trainer.strategy.root_device)
     seconds = time.perf_counter() - started
-    return TrainResult(recorder.folder, len(history), best.epoch, seconds, metrics)
+    return replace(result, seconds=seconds, metrics=card.metrics, baselines=card.baselines)
 
 
 def _open_folder(run: PreparedRun) -> Path:
     assert run.config.name is not None
+    check_latest(run.config.runs)
     folder = new_run_folder(run.config.runs, run.config.name)
     run.config.write(folder, dataset_name=run.dataset.name)
     run.split.write(folder / SPLITS)
@@ -103,6 +107,8 @@ def _fit_network(
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(task, training, validation, ckpt_path=checkpoint, weights_only=True)
+    except CxrError as error:
+        raise _without_traceback(error) from error
     except SystemExit as stop:
         if not isinstance(stop.__context__, KeyboardInterrupt):
             # SIGTERM of a scheduler; Lightning would exit as if training had finished.
@@ -110,6 +116,14 @@ def _fit_network(
         # On Ctrl-C Lightning ignores the signal from then on and exits; here the caller decides.
         signal.signal(signal.SIGINT, on_interrupt)
         raise KeyboardInterrupt from stop
+
+
+def _without_traceback(error: CxrError) -> CxrError:
+    """Return an error of a process that loads images without the traceback in its text."""
+    if "Original Traceback" not in str(error):
+        return error
+    # The last line is "cxr.errors.DecodeError: a.png: ...".
+    return type(error)(str(error).strip().splitlines()[-1].partition(": ")[2])
 
 
 def _workers(run: PreparedRun) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import lightning
 
 from ..data.datasets.open import open_dataset
+from ..data.datasets.patient_key import spelled_differently
 from ..data.datasets.records import Dataset, Record
 from ..data.datasets.splits import Split, Subset, split_by_patient
 from ..errors import InputError
@@ -18,8 +19,11 @@ from ..models.network import GRAY_NORMALIZATION, build_network, default_decoder
 from ..models.segmenter import Segmenter
 from .augment import augmentation
 from .config import TrainConfig
-from .dataset import MAX_CACHE_BYTES, SegmentationDataset, check_classes
+from .dataset import MAX_CACHE_BYTES, SegmentationDataset
+from .inspection import InspectedImage, check_duplicates, check_presence, inspect_images
+from .mask_checks import mask_warnings
 from .run_folder import SPLITS
+from .trial_step import check_trainable
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +35,7 @@ class PreparedRun:
     """A run before its first epoch; every setting that was left open in `config` has been chosen.
 
     `training` and `validation` are the records behind `training_set` and `validation_set`; `in_memory` says
-    whether both sets hold all their images in memory.
+    whether both sets hold all their images in memory; `pixel_hashes` are of the images of both sets.
     """
 
     config: TrainConfig
@@ -44,10 +48,11 @@ class PreparedRun:
     training_set: SegmentationDataset
     validation_set: SegmentationDataset
     in_memory: bool
+    pixel_hashes: frozenset[bytes]
 
 
 def prepare_run(config: TrainConfig, *, resume: Path | None = None) -> PreparedRun:
-    """Open the data set, split it, build the network and read the images.
+    """Open the data set, split it, build the network, and read and check the images.
 
     Parameters
     ----------
@@ -58,31 +63,83 @@ def prepare_run(config: TrainConfig, *, resume: Path | None = None) -> PreparedR
     Raises
     ------
     InputError
-        If the data set cannot be read, or is too small to train or validate on.
+        If the data set cannot be read or is too small, a patient or an image is in both subsets, or the
+        network cannot be trained at this size.
     ModelError
         If the network cannot be built.
     """
     dataset = open_dataset(config.dataset, classes=config.classes, findings=config.findings)
     for note in dataset.notes:
         log.info("%s", note)
+    _report_patients_and_folds(config, dataset)
     config = _complete(config, dataset)
     split = Split.read(resume / SPLITS) if resume else _split(config, dataset)
     training, validation = (_with_truth(split.select(dataset, subset), dataset.classes) for subset in Subset)
     _check_counts(dataset, training, validation)
     segmenter = _build_segmenter(config, len(dataset.classes), pretrained=resume is None)
+    check_trainable(
+        segmenter,
+        name=f"{config.architecture} with encoder {config.encoder}",
+        size=config.size,
+        batch_size=min(config.batch_size, len(training)),
+    )
     spec = PixelSpec(config.size, config.size)
     training_set = SegmentationDataset(training, dataset.classes, spec, augment=augmentation(spec))
     validation_set = SegmentationDataset(validation, dataset.classes, spec)
     in_memory = training_set.nbytes + validation_set.nbytes <= MAX_CACHE_BYTES
-    if in_memory:
-        log.info("reading %d images", len(training) + len(validation))
-        training_set.load_all()
-        validation_set.load_all()
-    check_classes(training_set, dataset.classes, "training")
-    check_classes(validation_set, dataset.classes, "validation")
+    log.info("reading %d images", len(training) + len(validation))
+    inspected = [_read(images, dataset, spec, keep=in_memory) for images in (training_set, validation_set)]
+    _check_images(*inspected, dataset, split)
     return PreparedRun(
-        config, dataset, split, spec, segmenter, training, validation, training_set, validation_set, in_memory
+        config=config,
+        dataset=dataset,
+        split=split,
+        spec=spec,
+        segmenter=segmenter,
+        training=training,
+        validation=validation,
+        training_set=training_set,
+        validation_set=validation_set,
+        in_memory=in_memory,
+        pixel_hashes=frozenset(image.pixel_hash for images in inspected for image in images),
     )
+
+
+def _read(
+    images: SegmentationDataset, dataset: Dataset, spec: PixelSpec, *, keep: bool
+) -> list[InspectedImage]:
+    """Inspect the images of one subset, and keep them in memory if they fit."""
+    inspected, kept = [], []
+    for image, example in inspect_images(images.records, dataset.classes, spec):
+        inspected.append(image)
+        if keep:
+            kept.append(example)
+    images.keep_in_memory(kept)
+    return inspected
+
+
+def _check_images(
+    training: Sequence[InspectedImage], validation: Sequence[InspectedImage], dataset: Dataset, split: Split
+) -> None:
+    """Reject what cannot be trained or validated on, and warn about masks that look wrong."""
+    check_duplicates((*training, *validation), split)
+    check_presence(training, dataset.classes, "training")
+    check_presence(validation, dataset.classes, "validation")
+    for line in mask_warnings((*training, *validation), dataset.classes):
+        log.warning("%s", line)
+
+
+def _report_patients_and_folds(config: TrainConfig, dataset: Dataset) -> None:
+    """Log which patients are taken for one, and why folds are not used."""
+    for spellings in spelled_differently(record.patient_id for record in dataset.records):
+        log.warning("patients %s are taken for one patient", " and ".join(map(repr, spellings)))
+    without = [record.key for record in dataset.records if record.fold is None]
+    if config.fold is None and 0 < len(without) < len(dataset.records):
+        log.warning(
+            "%d of %d images have no fold, such as %s: the folds are not used, and the validation images are "
+            "drawn at random",
+            *(len(without), len(dataset.records), without[0]),
+        )
 
 
 def _complete(config: TrainConfig, dataset: Dataset) -> TrainConfig:

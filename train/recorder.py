@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, fields
@@ -13,7 +14,9 @@ import lightning
 import torch
 
 from ..data.csv_files import read_csv_rows, write_csv
+from ..errors import CxrError, InputError
 from ..machine.files import replacing
+from ..models.torch_file import load_torch_file
 from .run_folder import HISTORY, LAST, WEIGHTS
 from .task import SegmentationTask
 
@@ -88,6 +91,7 @@ class Recorder(lightning.Callback):
         assert isinstance(pl_module, SegmentationTask)
         best = max((epoch.val_dice for epoch in self._history), default=-1.0)
         epoch = self._epoch(trainer)
+        _check_finite(epoch, pl_module.lr)
         self._history.append(epoch)
         if trainer.is_global_zero:
             if epoch.val_dice > best:
@@ -117,6 +121,9 @@ class Recorder(lightning.Callback):
         exception: BaseException,
     ) -> None:
         """Log how to resume."""
+        # An error in the input or the settings stops a resumed run as well.
+        if isinstance(exception, CxrError):
+            return
         if trainer.is_global_zero and (self.folder / LAST).is_file():
             log.info("stopped; resume with: cxr-train --resume %s", self.folder)
 
@@ -131,6 +138,33 @@ class Recorder(lightning.Callback):
             lr=float(metrics["lr"]),
             seconds=round(time.perf_counter() - self._started, 1),
         )
+
+
+def check_checkpoint(path: Path) -> None:
+    """Check that a checkpoint can be read.
+
+    Raises
+    ------
+    ModelError
+        If it cannot, since it was cut off or is another file.
+    """
+    load_torch_file(path)
+
+
+def _check_finite(epoch: Epoch, lr: float) -> None:
+    """Stop a run whose weights have become useless.
+
+    Raises
+    ------
+    InputError
+        If a loss is not a finite number.
+    """
+    for name, loss in (("training", epoch.train_loss), ("validation", epoch.val_loss)):
+        if not math.isfinite(loss):
+            raise InputError(
+                f"the {name} loss of epoch {epoch.epoch} is not finite ({loss}): start again with a lower "
+                f"--lr than {lr:g}"
+            )
 
 
 def _save_weights(task: SegmentationTask, path: Path) -> None:

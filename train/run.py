@@ -51,7 +51,7 @@ def resume_training(run: Path, *, progress: bool = False) -> TrainResult:
     InputError
         If the run is finished or has no checkpoint.
     ModelError
-        If `run` is not the folder of a run.
+        If `run` is not the folder of a run, or its checkpoint is damaged.
     """
     _check_installed()
     config = TrainConfig.read(run)
@@ -63,7 +63,9 @@ def resume_training(run: Path, *, progress: bool = False) -> TrainResult:
         )
     from .fit import fit
     from .preparation import prepare_run
+    from .recorder import check_checkpoint
 
+    check_checkpoint(run / LAST)
     return fit(prepare_run(config, resume=run), resume=run, progress=progress)
 
 

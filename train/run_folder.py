@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import ModelError
+from ..errors import ModelError, OutputError
 from ..machine.files import make_folder, write_text
-from ..metrics.records import ClassMetrics
+from ..metrics.records import BaselineMetrics, ClassMetrics
 from ..models.card import ModelCard
 from .config import TrainConfig
 
@@ -21,6 +21,7 @@ LAST = "last.ckpt"
 HISTORY = "training_history.csv"
 SPLITS = "splits.csv"
 SCORES = "validation_scores.csv"
+BASELINE_SCORES = "baseline_scores.csv"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,19 @@ def new_run_folder(runs: Path, name: str) -> Path:
 def is_finished(folder: Path) -> bool:
     """Return whether a run is finished; its card is written last."""
     return (folder / CARD).is_file()
+
+
+def check_latest(runs: Path) -> None:
+    """Check that `runs/latest` can point to another run later.
+
+    Raises
+    ------
+    OutputError
+        If it is a folder of its own, as in a copy of `runs` in which links were followed.
+    """
+    latest = runs / LATEST
+    if latest.is_dir() and not latest.is_symlink():
+        raise OutputError(f"{latest}: this is a folder, not a link to the latest run; rename or remove it")
 
 
 def mark_latest(folder: Path) -> None:
@@ -91,6 +105,7 @@ def read_run(path: Path | None = None) -> Run:
 def _latest(runs: Path) -> Path:
     latest = runs / LATEST
     if latest.is_dir():
+        check_latest(runs)
         return latest.resolve()
     if latest.is_file():
         return runs / latest.read_text(encoding="utf-8").strip()
@@ -108,6 +123,8 @@ class TrainResult:
     metrics : mapping of str to ClassMetrics
         For each class, on the validation images at their own resolution; in a distributed run, empty in all
         processes but the first.
+    baselines : mapping of str to tuple of BaselineMetrics
+        For each class, trivial predictions on the same images.
     """
 
     run: Path
@@ -115,3 +132,4 @@ class TrainResult:
     best_epoch: int
     seconds: float
     metrics: Mapping[str, ClassMetrics] = field(default_factory=dict)
+    baselines: Mapping[str, tuple[BaselineMetrics, ...]] = field(default_factory=dict)

@@ -87,5 +87,8 @@ class SegmentationTask(lightning.LightningModule):
         """Return the optimizer and its schedule, which has one step per batch."""
         optimizer = torch.optim.AdamW(self.segmenter.parameters(), lr=self.lr)
         steps = int(self.trainer.estimated_stepping_batches)
+        if steps == 1:
+            # The only step of a one-cycle schedule would be its last, at almost no learning rate.
+            return optimizer
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=self.lr, total_steps=steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -127,9 +127,18 @@ def open_index(
     return Dataset(root.resolve().name, root, chosen, records, license_text, notes)
 
 
+def mask_classes(path: Path) -> tuple[str, ...]:
+    """Return the classes that an index.csv has a column of masks for."""
+    return tuple(_with_masks(read_header(path)))
+
+
+def _with_masks(columns: Sequence[str]) -> list[str]:
+    return [name.removeprefix(_MASK) for name in columns if name.startswith(_MASK)]
+
+
 def _classes(path: Path, columns: Sequence[str], classes: Sequence[str] | None) -> tuple[str, ...]:
     """Return the requested classes, or the only one in the table."""
-    available = [name.removeprefix(_MASK) for name in columns if name.startswith(_MASK)]
+    available = _with_masks(columns)
     if classes is None and len(available) != 1:
         named = ", ".join(available) or "none"
         raise InputError(

@@ -8,12 +8,16 @@ import pytest
 from click.testing import CliRunner
 
 from cxr.errors import ExitCode
+from cxr.models.card import ModelCard
 from cxr.train.command import command
 from cxr.train.run_folder import TrainResult
 
 
 def test_command_prints_the_run_folder_and_the_metrics(images: Path, tmp_path: Path) -> None:
-    options = "--classes lesion --encoder resnet18 --encoder-weights none --size 32 --epochs 1 --batch-size 4"
+    options = (
+        "--classes lesion --encoder resnet18 --encoder-weights none --size 32 --epochs 1 --batch-size 4 "
+        "--no-fingerprint"
+    )
     runs = tmp_path / "runs"
     result = CliRunner().invoke(
         command, [str(images), *options.split(), "--runs", str(runs), "--name", "toy"]
@@ -21,6 +25,8 @@ def test_command_prints_the_run_folder_and_the_metrics(images: Path, tmp_path: P
     assert result.exit_code == ExitCode.DONE, result.output
     assert f"{(runs / 'latest').resolve()}: best epoch 1 of 1" in result.output
     assert "lesion: Dice " in result.output
+    assert "mean mask: Dice " in result.output
+    assert ModelCard.read(runs / "latest" / "model_card.json").fingerprint is None
 
 
 def test_without_an_argument_the_nih_folder_is_expected(

@@ -48,7 +48,7 @@ def test_unknown_class_is_marked_in_every_pixel(dataset: Dataset) -> None:
 
 def test_images_in_memory_equal_those_read_from_disk(dataset: Dataset) -> None:
     in_memory, from_disk = (SegmentationDataset(dataset.records, CLASSES, SPEC) for _ in range(2))
-    in_memory.load_all()
+    in_memory.keep_in_memory([load_example(record, CLASSES, SPEC) for record in dataset.records])
     assert in_memory.nbytes == len(in_memory) * 3 * 64 * 64
     for index in range(len(from_disk)):
         for one, other in zip(in_memory.arrays(index), from_disk.arrays(index), strict=True):

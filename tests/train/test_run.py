@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,11 +18,12 @@ from cxr.data.datasets.splits import Split, Subset
 from cxr.errors import InputError, ModelError
 from cxr.models.card import ModelCard, Normalization, PixelSpec
 from cxr.models.network import build_network
-from cxr.train import preparation
+from cxr.train import fit, preparation
 from cxr.train.run import TrainConfig, resume_training, train_model
 from cxr.train.run_folder import TrainResult
 
 OUTPUTS = {
+    "baseline_scores.csv",
     "best_unet.pth",
     "last.ckpt",
     "learning_curve.png",
@@ -236,3 +238,102 @@ def test_invalid_request_is_rejected_before_a_run_folder_is_made(
         train_model(replace(config, **change))  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
     assert not config.runs.exists()
+
+
+def test_baselines_are_stored_beside_dice_and_printed_in_the_scores(trained: TrainResult) -> None:
+    card = ModelCard.read(trained.run / "model_card.json")
+    assert card.baselines == trained.baselines
+    names = {name: [one.name for one in baselines] for name, baselines in card.baselines.items()}
+    assert names == {
+        "lesion": ["empty mask", "mean mask", "whole lung mask"],
+        "lung": ["empty mask", "mean mask"],
+    }
+    empty, mean, lung = card.baselines["lesion"]
+    assert (empty.images, mean.images, lung.images) == (2, 2, 2)
+    assert empty.dice.value == 0
+    # The lung covers 1280 pixels, of which the lesion covers 168.
+    assert lung.dice.value == pytest.approx(2 * 168 / (168 + 1280))
+    assert card.metrics["lesion"].dice is not None
+    model = card.metrics["lesion"].dice.value
+    assert mean.difference.value == pytest.approx(model - mean.dice.value)
+    table = rows(trained.run / "baseline_scores.csv")
+    assert [
+        row["baseline"] for row in table if row["image"] == "images/9.png" and row["class"] == "lung"
+    ] == [
+        "empty mask",
+        "mean mask",
+    ]
+
+
+def test_model_no_better_than_a_trivial_one_is_reported(
+    config: TrainConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    # One epoch at almost no learning rate leaves random weights.
+    train_model(replace(config, epochs=1, lr=1e-9))
+    assert "lesion: the model is not better than a trivial prediction" in caplog.text
+
+
+def test_fingerprint_recognizes_the_images_of_the_data_set(trained: TrainResult, images: Path) -> None:
+    fingerprint = ModelCard.read(trained.run / "model_card.json").fingerprint
+    assert fingerprint is not None
+    assert fingerprint.images == 16
+    for path in sorted((images / "images").glob("?.png")):
+        pixels = np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8)
+        assert fingerprint.contains(pixels)
+        assert not fingerprint.contains(pixels[::-1])
+
+
+def test_fingerprint_can_be_left_out(config: TrainConfig) -> None:
+    result = train_model(replace(config, epochs=1, fingerprint=False))
+    assert ModelCard.read(result.run / "model_card.json").fingerprint is None
+
+
+def test_loss_that_is_not_finite_ends_the_run_and_latest_is_unchanged(
+    config: TrainConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    before = train_model(replace(config, epochs=1)).run
+    with pytest.raises(InputError, match=r"loss of epoch 1 is not finite .*lower --lr than 1e\+18") as caught:
+        train_model(replace(config, lr=1e18, name="diverged"))
+    assert "\n" not in str(caught.value)
+    assert (config.runs / "latest").resolve() == before
+    (diverged,) = config.runs.glob("*-diverged")
+    assert not {"best_unet.pth", "last.ckpt", "model_card.json"} & {path.name for path in diverged.iterdir()}
+    assert "resume with" not in caplog.text
+
+
+def test_only_step_of_a_run_is_taken_at_the_learning_rate_given(config: TrainConfig) -> None:
+    result = train_model(replace(config, epochs=1, batch_size=16))
+    (row,) = rows(result.run / "training_history.csv")
+    assert float(row["lr"]) == pytest.approx(config.lr)
+
+
+@pytest.mark.parametrize("size", [0, 5000])
+def test_torn_checkpoint_is_named(
+    size: int, config: TrainConfig, interrupt: Callable[[int, BaseException], None]
+) -> None:
+    interrupt(1, RuntimeError("power cut"))
+    with pytest.raises(RuntimeError, match="power cut"):
+        train_model(config)
+    (run,) = (path for path in config.runs.iterdir() if path.is_dir())
+    checkpoint = run / "last.ckpt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:size])
+    with pytest.raises(ModelError, match=r"last\.ckpt: this file is damaged") as caught:
+        resume_training(run)
+    assert "\n" not in str(caught.value)
+
+
+def test_image_that_disappears_during_training_is_named_in_one_line(
+    config: TrainConfig, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(images, moved)
+    monkeypatch.setattr(preparation, "MAX_CACHE_BYTES", 0)
+    run = preparation.prepare_run(replace(config, dataset=moved, workers=2))
+    (moved / "images/9.png").unlink()
+    (moved / "images/8.png").unlink()
+    (moved / "images/5.png").unlink()
+    with pytest.raises(InputError, match=r"/images/[589]\.png: ") as caught:
+        fit.fit(run)
+    assert "\n" not in str(caught.value)
+    assert "Traceback" not in str(caught.value)

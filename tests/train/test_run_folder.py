@@ -5,8 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from cxr.errors import ModelError
-from cxr.train.run_folder import TrainResult, find_run, is_finished, mark_latest, new_run_folder, read_run
+from cxr.errors import ModelError, OutputError
+from cxr.train.run_folder import (
+    TrainResult,
+    check_latest,
+    find_run,
+    is_finished,
+    mark_latest,
+    new_run_folder,
+    read_run,
+)
 
 
 def finished(runs: Path, name: str) -> Path:
@@ -76,3 +84,22 @@ def test_run_is_read_with_its_settings_and_card(trained: TrainResult) -> None:
     run = read_run(trained.run)
     assert run.weights.is_file()
     assert run.config.classes == run.card.classes == ("lesion", "lung")
+
+
+def test_latest_that_is_a_folder_never_stands_for_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "latest"
+    folder.mkdir(parents=True)
+    (folder / "model_card.json").write_text("{}")
+    with pytest.raises(OutputError, match="this is a folder, not a link"):
+        find_run()
+    with pytest.raises(OutputError, match="this is a folder, not a link"):
+        check_latest(tmp_path / "runs")
+
+
+def test_latest_that_is_a_link_or_absent_is_accepted(tmp_path: Path) -> None:
+    check_latest(tmp_path)
+    mark_latest(finished(tmp_path, "one"))
+    check_latest(tmp_path)

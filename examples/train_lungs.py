@@ -4,8 +4,8 @@
 
 Each DATASET is a folder with an index.csv that has the columns `mask_lung`, `lung_convention`,
 `licence_status`, `source` and `fold`; see docs/semi-supervised.md. Only images under an open license are
-trained on. What is held out (one fold, and whole sources) is evaluated at the end, by source and by patient.
-A run that was interrupted goes on with the network that was not finished.
+trained on. What is held out (a fold of a source, and whole sources) is evaluated at the end, by source and by
+patient. A run that was interrupted resumes with the network that was not finished.
 """
 
 from __future__ import annotations
@@ -91,12 +91,23 @@ def _row(root: Path, values: Mapping[str, Any]) -> Row:
 
 
 def split_rows(
-    rows: Sequence[Row], held_out: int | None, test_sources: Sequence[str]
+    rows: Sequence[Row], hold_out: Mapping[str, int], test_sources: Sequence[str]
 ) -> tuple[list[Row], list[Row]]:
-    """Return what is trained on and what is evaluated; no patient is in both."""
+    """Return what is trained on and what is evaluated; no patient is in both.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    hold_out : mapping of str to int
+        A fold that is left out of training, by the start of the source's name.
+    test_sources : sequence of str
+        A source whose name contains one of these is not trained on.
+    """
     usable = [row for row in rows if row.is_open and not any(name in row.source for name in test_sources)]
     held_out_patients = {
-        row.record.patient_id for row in usable if row.record.fold == held_out and _is_masked(row)
+        row.record.patient_id
+        for row in usable
+        if any(row.source.startswith(name) and row.record.fold == fold for name, fold in hold_out.items())
     }
     training = [row for row in usable if row.record.patient_id not in held_out_patients]
     patients = {row.record.patient_id for row in training}
@@ -200,21 +211,29 @@ def write_int8(exact: Path, path: Path, training: Sequence[Row], held: Sequence[
 @click.argument("datasets", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/lungs"), show_default=True)
 @click.option("--size", default=192, show_default=True, help="Side of the model's input in pixels.")
-@click.option("--held-out-fold", default=0, show_default=True, help="-1: train on all folds.")
+@click.option(
+    "--hold-out",
+    type=(str, int),
+    multiple=True,
+    default=[("Montgomery", 0)],
+    show_default=True,
+    metavar="SOURCE FOLD",
+    help="A fold of a source (the start of its name) that is evaluated and not trained on.",
+)
 @click.option("--test-source", multiple=True, default=["GeneralBlockchain"], show_default=True)
 @click.option("--int8", metavar="PROVIDER", help="Also write lungs_int8.onnx, measured on this provider.")
 def main(
     datasets: tuple[Path, ...],
     out: Path,
     size: int,
-    held_out_fold: int,
+    hold_out: tuple[tuple[str, int], ...],
     test_source: tuple[str, ...],
     int8: str | None,
 ) -> None:
     """Train `lungs` on the open images of the DATASETS; write lungs.onnx and quality.csv to --out."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     rows = [row for root in datasets for row in read_rows(root)]
-    training, held = split_rows(rows, None if held_out_fold < 0 else held_out_fold, test_source)
+    training, held = split_rows(rows, dict(hold_out), test_source)
     spec = PixelSpec(size, size)
     examples = load_examples([row.record for row in training], CLASSES, spec)
     student = train_student(build, examples, CLASSES, RECIPE, out)

@@ -67,7 +67,13 @@ _FILE = PathType()
 @click.option(
     "--salt",
     envvar="CXR_SALT",
-    help="Secret for keyed hashes of the patients of DICOM files.  [default: no patient_id for DICOM]",
+    help="Secret for keyed hashes of the patients.  [default: no patient_id for DICOM, names in clear]",
+)
+@click.option(
+    "--patient-from",
+    metavar="nih|REGEX",
+    help="Read patient_id from file names: NIH names, or a regular expression with one group, such as "
+    "'p(\\d+)_'.  [default: names in an NIH set]",
 )
 @click.option(
     "--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, help="Reject larger images by their header."

@@ -45,8 +45,11 @@ class InferConfig:
     strict : bool
         Stop at the first image that fails, instead of recording it in `failures.csv`.
     salt : str or None
-        A secret that turns the patients of DICOM files into keyed hashes in `patient_id`. Without it that
-        column is empty for DICOM.
+        A secret that turns patients into keyed hashes in `patient_id`, whether a DICOM file or a file name
+        states them. Without it that column is empty for DICOM.
+    patient_from : str or None
+        How the name of a file tells its patient: "nih", or a regular expression with one group, searched in
+        the path relative to the folder. None: only names in the folders of an NIH set do.
     max_pixels : int
         A larger image is rejected by its header, before memory is allocated.
     """
@@ -67,6 +70,7 @@ class InferConfig:
     overwrite: bool = False
     strict: bool = False
     salt: str | None = field(default=None, repr=False)
+    patient_from: str | None = None
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:

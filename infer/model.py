@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy.typing as npt
 
+from ..data.datasets.patient_names import PatientNames
 from ..data.decode.arrays import radiograph_from_array
 from ..data.decode.options import MAX_PIXELS, DecodeOptions
 from ..data.decode.reader import decode_image, read_image
@@ -19,7 +20,7 @@ from ..models.card import ModelCard
 from ..models.preprocess import Placement, Probability, prepare
 from ..models.shipped import find_model
 from .features.preload import preloading_kernels
-from .image_features import measure_image, patient_of
+from .image_features import measure_image
 from .pipeline import Pipeline, PredictedImage
 from .records import Failure, ImageFile, Stage
 from .result import Found, Result
@@ -40,6 +41,8 @@ class Model:
         Components of fewer pixels are dropped.
     decoding : DecodeOptions
         How image files are read.
+    patients : PatientNames
+        How the name of a file tells its patient.
 
     Examples
     --------
@@ -52,6 +55,7 @@ class Model:
     threshold: float | None = None
     min_area: int = 0
     decoding: DecodeOptions = field(default_factory=DecodeOptions)
+    patients: PatientNames = field(default_factory=PatientNames)
 
     def __post_init__(self) -> None:
         """Check the settings.
@@ -113,6 +117,7 @@ class Model:
         ModelError
             If the model cannot run.
         """
+        path = Path(image) if isinstance(image, str | Path) else None
         if isinstance(image, str | Path):
             radiograph, default_name = read_image(image, self.decoding), Path(image).name
         elif isinstance(image, bytes | bytearray | memoryview):
@@ -121,7 +126,7 @@ class Model:
             radiograph, default_name = radiograph_from_array(image, bits=bits, spacing_mm=spacing_mm), "image"
         model_input, placement = prepare(radiograph.pixels, self.card.pixels)
         output = self.session.run(model_input[None, None])[0]
-        return self._result(name or default_name, radiograph, output, placement)
+        return self._result(name or default_name, path, radiograph, output, placement)
 
     def stream(
         self, images: Iterable[Path | str], *, batch_size: int | None = None
@@ -166,12 +171,20 @@ class Model:
             Stage.MEASURE,
             self._result,
             image.file.key,
+            image.file.path,
             radiograph,
             predicted.probability,
             image.placement,
         )
 
-    def _result(self, name: str, radiograph: Radiograph, output: Probability, placement: Placement) -> Result:
+    def _result(
+        self,
+        name: str,
+        path: Path | None,
+        radiograph: Radiograph,
+        output: Probability,
+        placement: Placement,
+    ) -> Result:
         measurement = measure_image(
             output,
             placement,
@@ -180,7 +193,8 @@ class Model:
             min_area=self.min_area,
             spacing_mm=radiograph.spacing_mm,
         )
-        patient_id = patient_of(name, radiograph.patient_id)
+        named = name if path is None else path.as_posix()
+        patient_id = self.patients.patient(named, path, radiograph.patient_id)
         found = Found(radiograph.pixels, radiograph.spacing_mm, patient_id, output, placement, measurement)
         return Result(name, self.card, None, found)
 
@@ -199,6 +213,7 @@ def load(
     threshold: float | None = None,
     min_area: int = 0,
     salt: str | None = None,
+    patient_from: str | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Model:
     """Load a model.
@@ -214,7 +229,11 @@ def load(
     min_area : int
         Components of fewer pixels are dropped, from tables and masks.
     salt : str, optional
-        A secret that turns the patients of DICOM files into keyed hashes in `patient_id`.
+        A secret that turns patients into keyed hashes in `patient_id`: those of DICOM files, which are left
+        out without it, and those in file names.
+    patient_from : str, optional
+        How the name of a file tells its patient: "nih", or a regular expression with one group, searched in
+        the path as given. By default only names in the folders of an NIH set do.
     max_pixels : int
         A larger image is rejected by its header, before memory is allocated.
 
@@ -228,7 +247,11 @@ def load(
         If there is no model, or its file or card cannot be used.
     ProviderError
         If the provider cannot run here.
+    InputError
+        If the salt or `patient_from` cannot be used.
     """
+    decoding = DecodeOptions(max_pixels, salt=salt_key(salt))
+    patients = PatientNames(patient_from, decoding.salt)
     with preloading_kernels():
         session = Session.open(
             find_model(None if path is None else Path(path)),
@@ -238,4 +261,4 @@ def load(
             allow_fallback=allow_fallback,
             allow_external_data=allow_external_data,
         )
-    return Model(session, threshold, min_area, DecodeOptions(max_pixels, salt=salt_key(salt)))
+    return Model(session, threshold, min_area, decoding, patients)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from ..data.datasets.patient_names import PatientNames
 from ..data.decode.options import DecodeOptions
 
 
@@ -26,6 +27,8 @@ class Settings:
         Whether the images are written with the outlines of the masks.
     decoding : DecodeOptions
         How image files are read.
+    patients : PatientNames
+        How the name of a file tells its patient.
     """
 
     out: Path
@@ -33,6 +36,7 @@ class Settings:
     min_area: int = 0
     overlays: bool = False
     decoding: DecodeOptions = field(default_factory=DecodeOptions)
+    patients: PatientNames = field(default_factory=PatientNames)
 
 
 class Stage(StrEnum):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..data.datasets.patient_names import PatientNames
 from ..data.decode.options import DecodeOptions
 from ..data.pseudonym import salt_key
 from ..machine.progress import Progress, no_progress
@@ -20,7 +22,7 @@ from .outputs.mask_formats import mask_sink
 from .outputs.png_files import check_distinct_names
 from .outputs.summary import RunSummary
 from .pipeline import Pipeline
-from .records import Settings
+from .records import Failure, ImageFile, Settings
 from .runtime.providers import AUTO, PROVIDERS
 
 log = logging.getLogger(__name__)
@@ -66,9 +68,11 @@ def infer_folder(
     >>> run = infer_folder("images/", model="model.onnx", out="results/", masks="png")  # doctest: +SKIP
     """
     config = replace(config or InferConfig(), **settings)
+    patients = _patients(config)
     root, out = Path(folder), Path(config.out)
     listing = list_folder(root, out=out)
     entries = listing.entries
+    _check_patients(patients, entries)
     if config.overlays:
         check_distinct_names(entry.key for entry in entries)
     model = _model(config)
@@ -76,13 +80,27 @@ def infer_folder(
     log.info("model: %s (%s); provider: %s", session.path, session.card.name, session.provider)
     sink = mask_sink(config.mask_format, session.card, session.model_hash)
     sink.check(entry.key for entry in entries)
-    decoding = DecodeOptions(config.max_pixels, salt=salt_key(config.salt))
-    run_settings = Settings(out, model.threshold, model.min_area, config.overlays, decoding)
+    decoding = DecodeOptions(config.max_pixels, salt=patients.salt)
+    run_settings = Settings(out, model.threshold, model.min_area, config.overlays, decoding, patients)
     rows = RowWriter(session.card, run_settings, sink)
     batch_size = config.batch_size or session.batch_size
     pipeline = Pipeline(session, rows, batch_size, decoding, keep_pixels=config.overlays)
     run = FolderRun(root, pipeline, rows, config.record(), config.overwrite, config.strict, config.parquet)
     return run.execute(entries, progress or no_progress)
+
+
+def _patients(config: InferConfig) -> PatientNames:
+    """Return how patients are read from names: as the run asks for, else as its loaded model does."""
+    loaded = config.model if isinstance(config.model, Model) else None
+    salt = loaded.decoding.salt if loaded and config.salt is None else salt_key(config.salt)
+    source = loaded.patients.source if loaded and config.patient_from is None else config.patient_from
+    return PatientNames(source, salt)
+
+
+def _check_patients(patients: PatientNames, entries: Sequence[ImageFile | Failure]) -> None:
+    files = [entry for entry in entries if isinstance(entry, ImageFile)]
+    if note := patients.check([file.key for file in files], [file.path for file in files]):
+        log.warning("%s", note)
 
 
 def _model(config: InferConfig) -> Model:

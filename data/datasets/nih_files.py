@@ -118,6 +118,26 @@ def find_entries(folder: Path) -> Path | None:
     return next((folder / name for name in ENTRIES if (folder / name).is_file()), None)
 
 
+def is_in_nih_set(folder: Path) -> bool:
+    """Return whether a folder holds images of an NIH set: one of its tables is there or above `images*`."""
+    places = {folder.absolute(), folder.resolve()}
+    return any(_is_nih_root(root) for place in places for root in _roots(place))
+
+
+def _roots(folder: Path) -> list[Path]:
+    """Return the folders whose images may lie in a folder, as `find_images` looks for them."""
+    roots = [folder]
+    if folder.name.startswith("images"):
+        roots.append(folder.parent)
+        if folder.name == "images" and folder.parent.name.startswith("images"):
+            roots.append(folder.parent.parent)
+    return roots
+
+
+def _is_nih_root(folder: Path) -> bool:
+    return (folder / BOXES).is_file() or find_entries(folder) is not None
+
+
 def find_images(root: Path) -> dict[str, str]:
     """Map the file names of the images in the NIH layout to their paths relative to `root`.
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-_NAME = re.compile(r"(\d{8})_\d{3}\.")
+LAST_PATIENT = 30_805
+"""Names of date and number, such as `20200131_001.png`, have the same form but no such number."""
+
+_NAME = re.compile(r"(\d{8})_\d{3}\.", re.ASCII)
 
 
 def nih_patient(path: str) -> str | None:
@@ -18,7 +21,7 @@ def nih_patient(path: str) -> str | None:
     Returns
     -------
     str or None
-        None if the name is not of this form.
+        None if the name is not of this form, or has a number that no patient of the data set has.
 
     Examples
     --------
@@ -26,4 +29,4 @@ def nih_patient(path: str) -> str | None:
     '13'
     """
     match = _NAME.match(path.rpartition("/")[2])
-    return str(int(match[1])) if match else None
+    return str(int(match[1])) if match and int(match[1]) <= LAST_PATIENT else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ...data.image import Gray
 from ...models.card import ModelCard
-from ..image_features import ImageMeasurement, measure_image, patient_of
+from ..image_features import ImageMeasurement, measure_image
 from ..pipeline import PredictedImage, PreparedImage
 from ..records import ImageRows, Settings, Stage
 from ..stages import Stages
@@ -57,7 +57,7 @@ class RowWriter:
 
     def _rows(self, image: PreparedImage, measured: ImageMeasurement) -> ImageRows:
         key, placement = image.file.key, image.placement
-        patient = patient_of(image.file.path.name, image.patient_id)
+        patient = self.settings.patients.patient(key, image.file.path, image.patient_id)
         size = (placement.width, placement.height)
         text = {
             FEATURES: feature_line(key, patient, size, image.spacing_mm, measured.features),

@@ -40,6 +40,7 @@ class Identity:
     overlays: bool
     max_pixels: int
     salt: str | None
+    patient_from: str | None
 
     @classmethod
     def of(
@@ -59,6 +60,7 @@ class Identity:
             overlays=settings.overlays,
             max_pixels=decoding.max_pixels,
             salt=None if decoding.salt is None else pseudonym(decoding.salt),
+            patient_from=settings.patients.source,
         )
 
 

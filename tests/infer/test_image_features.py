@@ -11,7 +11,7 @@ import pytest
 from cxr.data.column_table import Table
 from cxr.data.columns import header
 from cxr.errors import ModelError
-from cxr.infer.image_features import feature_columns, measure_image, patient_of
+from cxr.infer.image_features import feature_columns, measure_image
 from cxr.models.card import ModelCard, ResizeRule
 from cxr.models.preprocess import Placement, compute_placement
 
@@ -160,19 +160,3 @@ def test_masks_have_the_size_of_the_image(card_of: MakeCard) -> None:
 def test_output_that_is_not_a_probability_is_rejected(card_of: MakeCard, value: float) -> None:
     with pytest.raises(ModelError, match="not a probability"):
         measure_image(make_maps((0, 3, 3, 1, 1, value)), SAME_SIZE, card_of())
-
-
-@pytest.mark.parametrize(
-    ("name", "stated", "expected"),
-    [
-        ("00000013_002.png", None, "13"),
-        ("00030805_000.dcm", "hash", "30805"),
-        ("00000013_002", "hash", "hash"),
-        ("x00000013_002.png", None, ""),
-        ("chest.png", "hash", "hash"),
-    ],
-)
-def test_patient_is_read_from_an_nih_name_else_from_the_file(
-    name: str, stated: str | None, expected: str
-) -> None:
-    assert patient_of(name, stated) == expected

@@ -28,7 +28,7 @@ def test_features_describe_the_bright_rectangles(
     folder, out = tmp_path / "in", tmp_path / "out"
     draw(folder / "00000007_001.png", rectangles)
     draw(folder / "sub" / "dark.png")
-    summary = infer_folder(folder, model=model, out=out)
+    summary = infer_folder(folder, model=model, out=out, patient_from="nih")
     first, second = read_table(out / "features.csv")
     assert list(first)[:9] == [
         *("image", "patient_id", "width", "height", "spacing_mm"),

@@ -16,6 +16,8 @@ from cxr.data.datasets.nih_name import nih_patient
         ("x00000013_000.png", None),
         ("0000013_000.png", None),
         ("00000013_00.png", None),
+        ("00030806_000.png", None),
+        ("20200131_001.png", None),
         ("", None),
     ],
 )

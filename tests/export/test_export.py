@@ -17,7 +17,9 @@ from cxr.export.command import command
 from cxr.export.parity import BATCHES, Limits, check_limits, compare
 from cxr.export.run import ExportSummary, export_model, load_segmenter
 from cxr.infer.runtime.session import Session
+from cxr.metrics.records import BaselineMetrics, Interval
 from cxr.models.card import ModelCard, Parity
+from cxr.models.onnx_file import read_card
 from cxr.models.segmenter import predictor
 
 
@@ -124,3 +126,45 @@ def test_command_prints_the_parity(run_folder: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert "mask pixels that agree" in result.stdout
     assert "100.0" in result.stdout
+
+
+@pytest.mark.parametrize("size", [0, 100, 5000])
+def test_torn_weights_are_named_in_one_line_and_no_file_is_written(
+    size: int, run_folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "run"
+    shutil.copytree(run_folder, other)
+    weights = other / "best_unet.pth"
+    weights.write_bytes(weights.read_bytes()[:size])
+    result = CliRunner().invoke(command, [str(tmp_path / "model.onnx"), "--run", str(other)])
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "best_unet.pth: this file is damaged" in result.stderr
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_parity_without_any_image_counts_no_feature_row(run_folder: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "run"
+    shutil.copytree(run_folder, moved)
+    settings = (moved / "training.json").read_text()
+    (moved / "training.json").write_text(settings.replace(str(run_folder / "images"), str(tmp_path / "none")))
+    result = CliRunner().invoke(command, [str(tmp_path / "m.onnx"), "--run", str(moved)])
+    assert result.exit_code == 0, result.stderr
+    assert "none compared" in result.stdout
+    parity = read_card(tmp_path / "m.onnx").parity
+    assert parity is not None
+    assert (parity.images, parity.rows_equal) == (0, None)
+
+
+def test_warning_about_a_trivial_model_is_repeated(
+    run_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = tmp_path / "run"
+    shutil.copytree(run_folder, other)
+    interval = Interval(0.1, -0.1, 0.3)
+    baseline = BaselineMetrics("mean mask", 5, Interval(0.4, 0.3, 0.5), interval)
+    card = replace(ModelCard.read(other / "model_card.json"), baselines={"lung": (baseline,)})
+    (other / "model_card.json").write_text(card.to_json())
+    summary = export_model(tmp_path / "model.onnx", run=other)
+    assert summary.card.baselines == card.baselines
+    assert "lung: the model is not better than a trivial prediction" in caplog.text

@@ -21,6 +21,7 @@ from cxr.export.gate import Candidate, Gate, GateError, Outcome, assess
 from cxr.export.graph import save_with_card
 from cxr.export.run import ExportSummary
 from cxr.infer.runtime.session import Session
+from cxr.metrics.baselines import BaselineScore
 from cxr.models.card import ModelCard, Precision
 from cxr.models.onnx_file import read_card
 
@@ -145,6 +146,19 @@ def test_card_of_the_accepted_file_has_its_own_metrics(
     assert card.metrics["lesion"].positives == 0
     unchanged = replace(card, precision=Precision.FP32, quantization=None, metrics=unet.card.metrics)
     assert unchanged == unet.card
+
+
+def test_candidate_is_compared_with_the_baselines_anew(
+    unet: Session, records: list[Record], tmp_path: Path
+) -> None:
+    baselines = [
+        BaselineScore(record.key, record.patient_id, "lung", "mean mask", 0.25) for record in records
+    ]
+    elsewhere = BaselineScore("other.png", "p9", "lung", "mean mask", 1.0)
+    gate = Gate.open(unet, records, Precision.INT8, baselines=[*baselines, elsewhere])
+    card, _ = gate.select([thresholding(unet.card, threshold=127.5)], tmp_path / "x.onnx")
+    (compared,) = card.baselines["lung"]
+    assert (compared.images, compared.dice.value, compared.difference.value) == (3, 0.25, 0.75)
 
 
 def test_error_holds_all_results_and_names_the_best_candidate(

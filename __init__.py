@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from .infer.bench.compare import bench_models
     from .infer.config import InferConfig
     from .infer.features import measure
+    from .infer.mask_folder.config import MeasureConfig
+    from .infer.mask_folder.run import measure_folder
+    from .infer.mask_folder.summary import MeasureSummary
     from .infer.model import Model, load
     from .infer.outputs.summary import RunSummary
     from .infer.result import Result
@@ -49,6 +52,8 @@ _HOME = {
     "ExportSummary": ".export.run",
     "InferConfig": ".infer.config",
     "InputError": ".errors",
+    "MeasureConfig": ".infer.mask_folder.config",
+    "MeasureSummary": ".infer.mask_folder.summary",
     "Model": ".infer.model",
     "ModelCard": ".models.card",
     "ModelError": ".errors",
@@ -67,6 +72,7 @@ _HOME = {
     "load": ".infer.model",
     "make_sample": ".data.sample.write",
     "measure": ".infer.features",
+    "measure_folder": ".infer.mask_folder.run",
     "open_dataset": ".data.datasets.open",
     "read_image": ".data.decode.reader",
     "train_model": ".train.run",
@@ -79,6 +85,8 @@ __all__ = [
     "ExportSummary",
     "InferConfig",
     "InputError",
+    "MeasureConfig",
+    "MeasureSummary",
     "Model",
     "ModelCard",
     "ModelError",
@@ -97,6 +105,7 @@ __all__ = [
     "load",
     "make_sample",
     "measure",
+    "measure_folder",
     "open_dataset",
     "read_image",
     "train_model",

@@ -24,6 +24,7 @@ class _Identity(msgspec.Struct):
 
 class _Manifest(msgspec.Struct):
     folder: str | None = None
+    classes: list[str] = []
     model: _Model = msgspec.field(default_factory=_Model)
     identity: _Identity = msgspec.field(default_factory=_Identity)
     lung_classes: list[str] | None = None
@@ -40,7 +41,7 @@ class RunRecord:
     folder : Path or None
         The folder that the images are relative to.
     classes : tuple of str
-        The model's classes.
+        The classes of the model, or of the masks that `cxr measure` measured.
     lung_classes : tuple of str
         Those of them that are lungs.
     salt_check : str or None
@@ -85,7 +86,7 @@ def read_run_record(features: Path) -> RunRecord:
     lungs = manifest.lung_classes
     return RunRecord(
         folder=None if manifest.folder is None else Path(manifest.folder),
-        classes=tuple(manifest.model.classes),
+        classes=tuple(manifest.model.classes or manifest.classes),
         lung_classes=("lung",) if lungs is None else tuple(lungs),
         salt_check=manifest.identity.salt,
         missing=tuple(manifest.missing),

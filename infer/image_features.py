@@ -13,7 +13,6 @@ import numpy as np
 
 from ..data.column_table import DEFAULT_CLASS, Table
 from ..data.columns import feature_header, has_lesion_lung_ratio, header
-from ..data.datasets.nih_name import nih_patient
 from ..data.image import Gray
 from ..errors import ModelError
 from ..models.card import ModelCard
@@ -127,11 +126,6 @@ def measure_masks(
     kept = {name: _drop_small(mask, min_area) if min_area > 1 else mask for name, mask in masks.items()}
     components = {name: measure(mask) for name, mask in kept.items()}
     return _measurement(kept, components, lung_classes, spacing_mm)
-
-
-def patient_of(name: str, stated: str | None) -> str:
-    """Return an image's patient: the number in an NIH file name, else what the file states, else ""."""
-    return nih_patient(name) or stated or ""
 
 
 def _measurement(

@@ -1,0 +1,1 @@
+"""`cxr measure`: the tables of `cxr-infer` from masks that someone drew."""

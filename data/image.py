@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +24,14 @@ class Radiograph:
         file does not state it.
     patient_id : str or None
         Keyed hash of the patient's identifier; None if the file holds no identifier or no key was given.
+    header : mapping of str to str
+        The columns that were asked for of a DICOM header, by name; empty for other formats.
     """
 
     pixels: Gray
     spacing_mm: tuple[float, float] | None = None
     patient_id: str | None = None
+    header: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def height(self) -> int:

@@ -26,9 +26,12 @@ class DecodeOptions:
         Time limit per file, for decoders that run in worker processes.
     salt : bytes or None
         Key of the hashes that replace DICOM patient identifiers; None: no `patient_id`.
+    dicom_columns : tuple of str
+        The columns to read from DICOM headers.
     """
 
     max_pixels: int = MAX_PIXELS
     max_bytes: int = MAX_BYTES
     seconds: float = SECONDS
     salt: bytes | None = field(default=None, repr=False)
+    dicom_columns: tuple[str, ...] = ()

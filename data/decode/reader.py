@@ -88,7 +88,9 @@ def decode_image(data: bytes, options: DecodeOptions = _DEFAULTS) -> Radiograph:
     if is_dicom(data):
         from .dicom.reader import read_dicom
 
-        return read_dicom(data, max_pixels=options.max_pixels, salt=options.salt)
+        return read_dicom(
+            data, max_pixels=options.max_pixels, salt=options.salt, columns=options.dicom_columns
+        )
     return Radiograph(to_8_bit(_decode(data, options)))
 
 

@@ -22,6 +22,7 @@ from ....errors import CxrError, DecodeError
 from ....machine.extras import require
 from ...image import Radiograph
 from ...pseudonym import pseudonym, salt_key
+from .attributes import keywords_of, read_columns
 from .grayscale import gray_table
 from .header import DicomFile
 from .parse import parse
@@ -30,7 +31,9 @@ from .pixels import read_stored_values
 from .spacing import read_spacing
 
 
-def read_dicom(data: bytes, *, max_pixels: int, salt: str | bytes | None = None) -> Radiograph:
+def read_dicom(
+    data: bytes, *, max_pixels: int, salt: str | bytes | None = None, columns: tuple[str, ...] = ()
+) -> Radiograph:
     """Decode the bytes of a DICOM file.
 
     Parameters
@@ -42,6 +45,8 @@ def read_dicom(data: bytes, *, max_pixels: int, salt: str | bytes | None = None)
     salt : str or bytes, optional
         The key of the patient's pseudonym. Without it there is no pseudonym: a hash of a short identifier
         without a secret can be reversed by trying all identifiers.
+    columns : tuple of str
+        The names of the header's columns to read; see `attributes`.
 
     Returns
     -------
@@ -60,12 +65,21 @@ def read_dicom(data: bytes, *, max_pixels: int, salt: str | bytes | None = None)
     key = salt_key(salt)
     require("pydicom", extra="dicom")
     with _damaged_header_errors():
-        file = parse(data)
+        file = parse(data, keywords_of(columns))
         pixel_format = read_pixel_format(file, max_pixels)
         stored = read_stored_values(file, pixel_format)
         table = gray_table(file, pixel_format, stored)
-        pixels = np.asarray(cv2.LUT(stored.cells, table), np.uint8)
-        return Radiograph(pixels, read_spacing(file), _patient_id(file, key))
+        if not table.has_image:
+            raise DecodeError(
+                "a DICOM image whose pixels all have the same value, so it holds no image; export it again"
+            )
+        pixels = np.asarray(cv2.LUT(stored.cells, table.gray), np.uint8)
+        return Radiograph(
+            pixels,
+            read_spacing(file),
+            _patient_id(file, key),
+            header=read_columns(file, columns, key),
+        )
 
 
 def _patient_id(file: DicomFile, key: bytes | None) -> str | None:

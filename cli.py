@@ -23,6 +23,7 @@ COMMANDS = {
     "export": ".export.command",
     "infer": ".infer.command",
     "measure": ".infer.mask_folder.command",
+    "measure": ".infer.mask_folder.command",
     "analyze": ".analysis.command",
     "sample": ".data.sample.command",
     "models": ".models.command",

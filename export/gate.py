@@ -20,8 +20,9 @@ from ..infer.runtime.session import Session
 from ..metrics.baselines import BaselineScore, compare_with_baselines
 from ..metrics.overlap import ImageScore, class_metrics
 from ..metrics.records import BaselineMetrics, ClassMetrics
-from ..models.card import ModelCard, Precision, Quantization
+from ..models.card import LungReference, ModelCard, Precision, Quantization
 from ..models.evaluate import evaluate, mean_dice
+from ..models.lung_reference import fit_lung_reference
 from .graph import attach_card
 
 MAX_DICE_DROP = 0.01
@@ -67,6 +68,7 @@ class CandidateResult:
     outcome: Outcome
     metrics: Mapping[str, ClassMetrics]
     baselines: Mapping[str, tuple[BaselineMetrics, ...]]
+    lungs: LungReference | None = None
 
 
 class GateError(ModelError):
@@ -175,6 +177,7 @@ class Gate:
         }
         scored = {score.key for score in scores}
         baselines = [item for item in self.baselines if item.key in scored]
+        lungs = fit_lung_reference(session.run, self.records, reference.card)
         return CandidateResult(
             name=candidate.name,
             dice=dice,
@@ -183,6 +186,7 @@ class Gate:
             outcome=assess(drop, speed, self.max_dice_drop),
             metrics=metrics,
             baselines=compare_with_baselines(scores, baselines),
+            lungs=lungs or reference.card.lungs,
         )
 
     def _build_card(self, result: CandidateResult, calibration_images: int) -> ModelCard:
@@ -200,6 +204,7 @@ class Gate:
             metrics=result.metrics,
             # Runs of earlier versions have no scores of baselines; their card has none either.
             baselines=result.baselines or self.reference.card.baselines,
+            lungs=result.lungs,
         )
 
 

@@ -94,13 +94,37 @@ class Quantization:
 
 
 @dataclass(frozen=True)
+class LungReference:
+    """How the lungs of frontal chest radiographs look to the model: see `models.plausibility`.
+
+    Attributes
+    ----------
+    statistics : tuple of str
+        Names of the statistics.
+    center, scale : tuple of float
+        Median and robust standard deviation of each over the validation images.
+    precision : tuple of tuple of float
+        Inverse of the shrunk covariance of the standardized statistics.
+    limit : float
+        The Mahalanobis distance from which on an image is doubtful.
+    """
+
+    statistics: tuple[str, ...]
+    center: tuple[float, ...]
+    scale: tuple[float, ...]
+    precision: tuple[tuple[float, ...], ...]
+    limit: float
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """The card of one model.
 
     `thresholds` are in the order of `classes`; empty `decoder_channels` are the architecture's defaults.
     `baselines` compares the model with trivial predictions of each class, and `fingerprint` recognizes the
     images of the data set that it was trained on; cards written before they existed have neither.
-    `anatomy` states what a class shows if its name does not: `{"left_lung": "lung"}`.
+    `anatomy` states what a class shows if its name does not: `{"left_lung": "lung"}`. By `lungs`, images are
+    recognized that are no frontal chest radiographs.
     """
 
     name: str
@@ -123,6 +147,7 @@ class ModelCard:
     versions: Mapping[str, str] = field(default_factory=dict)
     intended_use: str = "research use only; not for diagnosis"
     anatomy: Mapping[str, str] = field(default_factory=dict)
+    lungs: LungReference | None = None
 
     def __post_init__(self) -> None:
         """Check that the fields are consistent.
@@ -146,6 +171,8 @@ class ModelCard:
             raise ModelError(f"model card: normalization std must be positive, got {self.normalization.std}")
         if unknown := (self.metrics.keys() | self.baselines.keys()) - set(self.classes):
             raise ModelError(f"model card: it has metrics of unknown classes: {sorted(unknown)}")
+        if self.lungs is not None and not _fits(self.lungs):
+            raise ModelError("model card: the sizes of its lung reference do not fit each other")
         if unknown := set(self.anatomy) - set(self.classes):
             raise ModelError(f"model card: it has the anatomy of unknown classes: {sorted(unknown)}")
 
@@ -194,3 +221,9 @@ class ModelCard:
             return cls.from_json(path.read_bytes(), source=str(path))
         except OSError as error:
             raise ModelError(f"{path}: cannot read this model card ({error.strerror})") from error
+
+
+def _fits(lungs: LungReference) -> bool:
+    size = len(lungs.statistics)
+    rows = (lungs.center, lungs.scale, *lungs.precision)
+    return len(lungs.precision) == size and all(len(row) == size for row in rows) and min(lungs.scale) > 0

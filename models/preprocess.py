@@ -65,7 +65,7 @@ def prepare(pixels: Gray, spec: PixelSpec) -> tuple[Gray, Placement]:
     if inner.shape == (spec.height, spec.width):
         return inner, placement
     canvas = np.full((spec.height, spec.width), spec.pad_value, np.uint8)
-    canvas[_image_region(placement)] = inner
+    canvas[image_region(placement)] = inner
     return canvas, placement
 
 
@@ -79,7 +79,7 @@ def prepare_mask(mask: Gray, spec: PixelSpec) -> Gray:
     placement = compute_placement(mask.shape[0], mask.shape[1], spec)
     share = _resize((mask > 0).astype(np.uint8) * 255, placement.inner_height, placement.inner_width)
     canvas = np.zeros((spec.height, spec.width), np.uint8)
-    canvas[_image_region(placement)] = share >= 128
+    canvas[image_region(placement)] = share >= 128
     return canvas
 
 
@@ -96,12 +96,13 @@ def restore_size(probability: Probability, placement: Placement) -> Probability:
     -------
     ndarray of float32, shape (placement.height, placement.width)
     """
-    inner = np.ascontiguousarray(probability[_image_region(placement)])
+    inner = np.ascontiguousarray(probability[image_region(placement)])
     size = (placement.width, placement.height)
     return np.asarray(cv2.resize(inner, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _image_region(placement: Placement) -> tuple[slice, slice]:
+def image_region(placement: Placement) -> tuple[slice, slice]:
+    """Return the rows and columns of the model's input that hold the image, without the padding."""
     rows = slice(placement.top, placement.top + placement.inner_height)
     columns = slice(placement.left, placement.left + placement.inner_width)
     return rows, columns

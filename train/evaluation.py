@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from ..models.baselines import baseline_warnings
 from ..models.card import ModelCard, TrainingData
 from ..models.evaluate import evaluate, predictions
 from ..models.fingerprint import Fingerprint
+from ..models.lung_reference import fit_lung_reference
 from ..models.network import GRAY_NORMALIZATION
 from ..models.segmenter import predictor
 from ..models.torch_file import load_weights
@@ -58,6 +60,8 @@ def evaluate_run(run: PreparedRun, folder: Path, device: torch.device) -> ModelC
     predicted = list(predictions(predict, examples, run.spec, batch_size=batch_size))
     plot_overlays(folder / "val_overlays.png", predicted, scores, classes, thresholds)
     card = _build_card(run, by_class, baselines, thresholds)
+    lungs = fit_lung_reference(predict, run.validation, card, batch_size=batch_size)
+    card = replace(card, lungs=lungs)
     write_text(folder / CARD, card.to_json() + "\n")
     mark_latest(folder)
     for line in baseline_warnings(card):

@@ -48,7 +48,7 @@ class MeanMask:
     @classmethod
     def of(cls, masks: Sequence[Gray]) -> MeanMask:
         """Average masks (0 or 1, of one shape); choose the threshold among fractions of the largest mean."""
-        mean = np.mean(masks, axis=0, dtype=np.float32)
+        mean = np.asarray(np.mean(masks, axis=0, dtype=np.float32))
         step = float(mean.max()) / _LEVELS or 1.0
         level = np.minimum((mean / step).astype(np.int64), _LEVELS)
         # Areas and intersections of {mean >= threshold} for all thresholds at once: sums from the top.

@@ -88,8 +88,9 @@ def prepare_run(config: TrainConfig, *, resume: Path | None = None) -> PreparedR
     validation_set = SegmentationDataset(validation, dataset.classes, spec)
     in_memory = training_set.nbytes + validation_set.nbytes <= MAX_CACHE_BYTES
     log.info("reading %d images", len(training) + len(validation))
-    inspected = [_read(images, dataset, spec, keep=in_memory) for images in (training_set, validation_set)]
-    _check_images(*inspected, dataset, split)
+    seen_training = _read(training_set, dataset, spec, keep=in_memory)
+    seen_validation = _read(validation_set, dataset, spec, keep=in_memory)
+    _check_images(seen_training, seen_validation, dataset, split)
     return PreparedRun(
         config=config,
         dataset=dataset,
@@ -101,7 +102,7 @@ def prepare_run(config: TrainConfig, *, resume: Path | None = None) -> PreparedR
         training_set=training_set,
         validation_set=validation_set,
         in_memory=in_memory,
-        pixel_hashes=frozenset(image.pixel_hash for images in inspected for image in images),
+        pixel_hashes=frozenset(image.pixel_hash for image in (*seen_training, *seen_validation)),
     )
 
 

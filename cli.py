@@ -6,14 +6,17 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from .errors import CxrError, ExitCode
+from .machine.environment import check_environment
 
 COMMANDS = {
     "train": ".train.command",
@@ -54,8 +57,9 @@ class PathType(click.Path):
 class Command(click.Command):
     """A click command that ends with one line on an error; `--debug` shows the traceback instead."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, checks_environment: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.checks_environment = checks_environment
         debug = click.Option(
             ["--debug"],
             is_flag=True,
@@ -68,16 +72,20 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn its errors into one line and its result into the exit status."""
         _open_closed_streams()
+        _print_any_name()
         logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
         logging.getLogger(__package__).setLevel(logging.INFO)  # ours alone: libraries log much at this level
         try:
+            if self.checks_environment:
+                check_environment()
             result = super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt):
-            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt, BrokenPipeError):
+            raise  # click ends the process as it should
         except Exception as error:
             if ctx.meta.get("cxr.debug"):
                 raise
-            click.echo(f"{ctx.command_path}: error: {_one_line(error)}", err=True)
+            with suppress(OSError):  # standard error may be on a full disk too
+                click.echo(f"{ctx.command_path}: error: {_one_line(error)}", err=True)
             ctx.exit(ExitCode.ERROR)
         ctx.exit(result if isinstance(result, ExitCode) else ExitCode.DONE)
 
@@ -148,6 +156,13 @@ def _open_closed_streams() -> None:
             setattr(sys, name, stream)
 
 
+def _print_any_name() -> None:
+    """Print names that the terminal cannot show, or that are not UTF-8, with escapes instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _set_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     ctx.meta["cxr.debug"] = value
 
@@ -156,4 +171,14 @@ def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, CxrError):
         return text
+    if isinstance(error, MemoryError):
+        return "out of memory; use smaller settings, or a machine with more"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{_file_of(error)}: {error.strerror}"
     return f"unexpected {type(error).__name__}: {text} (run again with --debug to see where)"
+
+
+def _file_of(error: OSError) -> str:
+    if isinstance(error.filename, str | bytes):
+        return os.fsdecode(error.filename)
+    return "standard output or a file cannot be written"  # all others are written by functions that name it

@@ -1,15 +1,28 @@
-"""Atomic writes: a file is written under a temporary name and renamed once it is complete."""
+"""Atomic writes: a file is written under a temporary name and renamed once it is complete.
+
+Names that are not UTF-8 are written as in `paths.printable`, whatever text they are part of.
+"""
 
 from __future__ import annotations
 
+import glob
 import json
 import os
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
-from ..errors import OutputError
+from ..errors import MachineError, OutputError
+from .paths import printable
+
+_UNDECODABLE = re.compile("[\ud800-\udfff]")
+
+_MAX_STEM = 180
+"""Bytes; file systems allow 255 for a name."""
 
 
 @contextmanager
@@ -23,8 +36,9 @@ def replacing(path: Path) -> Iterator[Path]:
     OutputError
         If the folder cannot be created or written.
     """
+    check_output_file(path)
     make_folder(path.parent)
-    temporary = path.with_name(f".{path.stem}.part-{os.getpid()}{path.suffix}")
+    temporary = _temporary_name(path)
     try:
         yield temporary
         with temporary.open("r+b") as handle:  # Windows syncs only what may be written
@@ -43,7 +57,7 @@ def remove_temporary_files(path: Path) -> None:
     if path.is_dir():
         found = list(path.rglob(".*.part-*"))
     else:
-        found = list(path.parent.glob(f".{path.stem}.part-*{path.suffix}"))
+        found = list(path.parent.glob(f".{glob.escape(_short(path.stem))}.part-*{glob.escape(path.suffix)}"))
     for temporary in found:
         temporary.unlink(missing_ok=True)
 
@@ -51,12 +65,73 @@ def remove_temporary_files(path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as UTF-8, atomically; line ends are the same on every system."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` to `path` as indented JSON, atomically."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json_text(value) + "\n")
+
+
+def json_text(value: Any) -> str:
+    """Return `value` as indented JSON that any program can read."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # A single backslash would begin an escape of JSON, for half a character that many programs reject.
+    return _UNDECODABLE.sub(lambda match: f"\\{printable(match[0])}", text)
+
+
+def check_output_file(path: Path) -> None:
+    """Check that a file can be replaced: a device or pipe, such as /dev/null, must never be.
+
+    Raises
+    ------
+    OutputError
+        If `path` is a folder, a device, a pipe or a socket, or lies in a folder that cannot be searched.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    if stat.S_ISDIR(mode):
+        raise OutputError(f"{path}: is a folder; name a file")
+    if not stat.S_ISREG(mode):
+        raise OutputError(f"{path}: is a device, a pipe or a socket; name a file")
+
+
+@contextmanager
+def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
+    """Create a temporary folder, and remove it after the block.
+
+    Parameters
+    ----------
+    parent : Path, optional
+        By default the system's folder of temporary files.
+
+    Raises
+    ------
+    MachineError
+        If it cannot be created.
+    """
+    from tempfile import TemporaryDirectory  # loads modules that `--help` does not need
+
+    try:
+        folder = TemporaryDirectory(prefix="cxr-", dir=parent)
+    except OSError as error:
+        cause = error.strerror or str(error)
+        raise MachineError(f"no temporary folder can be created ({cause}); set TMPDIR to one") from error
+    with folder as path:
+        yield Path(path)
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(f".{_short(path.stem)}.part-{os.getpid()}-{get_ident():x}{path.suffix}")
+
+
+def _short(stem: str) -> str:
+    """Cut a name so that a temporary name is never too long where the name itself is not."""
+    return stem.encode("utf-8", "surrogateescape")[:_MAX_STEM].decode("utf-8", "ignore")
 
 
 def make_folder(path: Path) -> Path:
@@ -70,5 +145,7 @@ def make_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path}: this folder cannot be created ({error.strerror})") from error
+        exists = isinstance(error, FileExistsError)
+        cause = "a file or a broken link of this name exists" if exists else error.strerror
+        raise OutputError(f"{path}: this folder cannot be created ({cause})") from error
     return path

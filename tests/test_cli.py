@@ -118,3 +118,30 @@ def test_command_runs_with_closed_streams(tmp_path: Path) -> None:
     words = f"{sys.executable} -m cxr sample {made} --patients 1 --size 64 2>&- >&- <&-"
     assert subprocess.run(words, shell=True, check=False).returncode == 0
     assert (made / "truth.json").read_text().startswith("{")
+
+
+def test_names_that_are_not_utf_8_are_printed_with_escapes() -> None:
+    script = (
+        "import click\nfrom cxr.cli import PathType, cxr_command\n"
+        "@cxr_command('x')\n@click.argument('folder', type=PathType())\n"
+        "def command(folder): click.echo(str(folder))\ncommand()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, b"Aufn\xe4hme"], capture_output=True, check=True)
+    assert done.stdout == b"Aufn\\udce4hme\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
+def test_full_disk_under_standard_output_is_one_line(tmp_path: Path) -> None:
+    words = f"{sys.executable} -m cxr sample {tmp_path / 'set'} --patients 1 --size 64 >/dev/full"
+    done = subprocess.run(words, shell=True, check=False, capture_output=True, text=True)
+    assert done.returncode == ExitCode.ERROR
+    assert "No space left on device" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_error_of_a_file_names_it_and_its_cause() -> None:
+    error = FileNotFoundError(2, "No such file or directory", "a.png")
+    assert (
+        CliRunner().invoke(_command(error)).stderr
+        == "cxr-something: error: a.png: No such file or directory\n"
+    )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tempfile import TemporaryFile
 
 from ...errors import OutputError
-from ...machine.cache import cache_folder
+from ...machine.cache import NO_HOME, cache_folder
 from ...machine.extras import install_command, pip_command
 from ...machine.files import make_folder
 from ...machine.packages import distributions_of, installed_version, missing_requirements
@@ -88,7 +88,10 @@ def check_kernels() -> CheckResult:
 
 def check_cache() -> CheckResult:
     """Write to the cache folder."""
-    folder = cache_folder("best").parent
+    best = cache_folder("best")
+    if best is None:
+        return CheckResult(_CACHE, False, f"{NO_HOME}; set HOME or XDG_CACHE_HOME to a writable folder")
+    folder = best.parent
     try:
         make_folder(folder)
         TemporaryFile(dir=folder).close()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .machine import Machine
 
 
-@cxr_command("doctor")
+@cxr_command("doctor", checks_environment=False)
 @click.option(
     "--provider",
     "providers",
@@ -39,11 +39,12 @@ def command(providers: tuple[str, ...], as_json: bool) -> ExitCode:
     """
     import msgspec
 
+    from ...machine.files import json_text
     from .diagnosis import diagnose
 
     diagnosis = diagnose(providers)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(diagnosis), indent=2))
+        click.echo(json_text(msgspec.to_builtins(diagnosis)))
     else:
         width = min(shutil.get_terminal_size().columns, MAX_WIDTH)
         for line in _diagnosis_lines(diagnosis):

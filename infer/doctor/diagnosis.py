@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ...machine.cores import usable_cores
+from ...machine.environment import environment_faults
 from ...machine.extras import pip_command
 from ...machine.packages import all_versions, extras, installed_version, missing_requirements
 from ..runtime.providers import CPU, PROVIDERS, unknown_provider_error
@@ -120,6 +121,7 @@ def _faults(
     machine: Machine,
     required: Sequence[str],
 ) -> Iterator[str]:
+    yield from environment_faults()
     if overlap := describe_overlap("onnxruntime", has_gpu=bool(machine.cards)):
         yield overlap
     if needed := missing_requirements():

@@ -5,17 +5,16 @@ from __future__ import annotations
 import ctypes
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib.util import find_spec
-from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
 from ...errors import ProviderError
-from ...machine.cache import cache_folder, machine_key
+from ...machine.cache import machine_key, writable_cache_folder
 from ...machine.extras import install_command, pip_command, require
+from ...machine.quiet import quiet_libraries
 from ...models.card import Precision
 
 log = logging.getLogger(__name__)
@@ -73,10 +72,8 @@ class Provider:
 
 
 def _load_cuda(ort: ModuleType) -> str | None:
-    printed = StringIO()
-    with redirect_stdout(printed):  # preload_dlls prints the libraries that it does not find
+    with quiet_libraries(standard_output=True):  # preload_dlls prints the libraries that it does not find
         ort.preload_dlls()
-    log.debug("%s", printed.getvalue())
     return _load_library(ort, "libonnxruntime_providers_cuda.so")
 
 
@@ -108,24 +105,25 @@ def _load_library(ort: ModuleType, name: str) -> str | None:
 
 def _tensorrt_options(model_hash: str, precision: Precision) -> dict[str, str]:
     """Cache engines, which take minutes to build, per model, versions and GPU: they fit no other."""
-    folder = str(cache_folder("tensorrt") / f"{model_hash[:16]}-{machine_key()}")
-    return {
-        "trt_engine_cache_enable": "1",
-        "trt_engine_cache_path": folder,
-        "trt_timing_cache_enable": "1",
-        "trt_timing_cache_path": folder,
+    options = {
         # TensorRT may lower the precision only as far as the file does.
         "trt_fp16_enable": "1" if precision is Precision.FP16 else "0",
         "trt_int8_enable": "1" if precision is Precision.INT8 else "0",
     }
+    parent = writable_cache_folder("tensorrt")
+    if parent is None:
+        log.warning("tensorrt: its engine is built anew in each run: cxr doctor reports why none is cached")
+        return options
+    folder = str(parent / f"{model_hash[:16]}-{machine_key()}")
+    for cache in ("engine", "timing"):
+        options |= {f"trt_{cache}_cache_enable": "1", f"trt_{cache}_cache_path": folder}
+    return options
 
 
 def _coreml_options(model_hash: str, _precision: Precision) -> dict[str, str]:
-    return {
-        "ModelFormat": "MLProgram",
-        "MLComputeUnits": "ALL",
-        "ModelCacheDirectory": str(cache_folder("coreml") / model_hash[:16]),
-    }
+    options = {"ModelFormat": "MLProgram", "MLComputeUnits": "ALL"}
+    parent = writable_cache_folder("coreml")
+    return options if parent is None else options | {"ModelCacheDirectory": str(parent / model_hash[:16])}
 
 
 def _install_gpu(*packages: str) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from ...machine.cache import cache_folder, machine_key
+from ...errors import OutputError
+from ...machine.cache import NO_HOME, cache_folder, machine_key
 from ...machine.files import make_folder, write_text
 from .providers import PROVIDERS
 
@@ -38,30 +39,38 @@ class BestSetting:
 
 
 def store_best_setting(model_hash: str, best: BestSetting) -> Path:
-    """Store the best setting for a model on this machine; return the file's path."""
-    path = _folder() / f"{_stem(model_hash)}{machine_key()}.json"
-    make_folder(path.parent)
+    """Store the best setting for a model on this machine; return the file's path.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, or there is no home directory to hold a cache.
+    """
+    folder = cache_folder("best")
+    if folder is None:
+        raise OutputError(f"{NO_HOME}; set XDG_CACHE_HOME to a writable folder")
+    path = make_folder(folder) / f"{_stem(model_hash)}{machine_key()}.json"
     write_text(path, msgspec.json.encode(best).decode())
     return path
 
 
 def load_best_setting(model_hash: str) -> BestSetting | None:
     """Return the stored best setting for a model on this machine; None if there is none."""
-    # The machine's key needs nvidia-smi, which can take more than a second.
-    if not any(_folder().glob(f"{_stem(model_hash)}*.json")):
+    folder = cache_folder("best")
+    if folder is None:
         return None
-    path = _folder() / f"{_stem(model_hash)}{machine_key()}.json"
+    path = folder
     try:
+        # The machine's key needs nvidia-smi, which can take more than a second.
+        if not any(folder.glob(f"{_stem(model_hash)}*.json")):
+            return None
+        path = folder / f"{_stem(model_hash)}{machine_key()}.json"
         return msgspec.json.decode(path.read_bytes(), type=BestSetting)
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
         log.warning("%s: ignored, since it cannot be read (%s); run cxr bench again", path, error)
         return None
-
-
-def _folder() -> Path:
-    return cache_folder("best")
 
 
 def _stem(model_hash: str) -> str:

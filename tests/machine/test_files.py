@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from pathlib import Path
 
 import pytest
 
-from cxr.errors import OutputError
-from cxr.machine.files import make_folder, remove_temporary_files, replacing, write_json, write_text
+from cxr.errors import MachineError, OutputError
+from cxr.machine.files import (
+    make_folder,
+    remove_temporary_files,
+    replacing,
+    scratch_folder,
+    write_json,
+    write_text,
+)
 
 
 def test_a_file_is_replaced_only_on_success(tmp_path: Path) -> None:
@@ -66,3 +75,50 @@ def test_only_temporary_files_of_killed_processes_are_removed(tmp_path: Path) ->
     remove_temporary_files(tmp_path / "masks")
     remove_temporary_files(tmp_path / "never written.html")
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+
+
+def test_json_holds_names_that_are_not_utf_8_with_escaped_backslashes(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"folder": os.fsdecode(b"Aufn\xe4hme")})
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"folder": "Aufn\\udce4hme"}
+
+
+def test_text_with_a_name_that_is_not_utf_8_is_written(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.html", "<p>Aufn\udce4hme</p>")
+    assert (tmp_path / "a.html").read_bytes() == b"<p>Aufn\\udce4hme</p>"
+
+
+def test_name_as_long_as_a_file_system_allows_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("ä" * 125 + ".json")
+    write_text(path, "{}")
+    remove_temporary_files(path)
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has none of these in folders")
+@pytest.mark.parametrize("kind", ["device", "pipe", "socket"])
+def test_device_pipe_or_socket_is_never_replaced(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / kind
+    if kind == "device":
+        path.symlink_to("/dev/full")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+    with pytest.raises(OutputError, match=f"{kind}: is a device, a pipe or a socket"):
+        write_text(path, "text")
+    assert [entry.name for entry in tmp_path.iterdir()] == [kind]
+
+
+def test_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="is a folder; name a file"):
+        write_text(tmp_path, "text")
+
+
+def test_missing_folder_of_temporary_files_names_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(MachineError, match="set TMPDIR"), scratch_folder():
+        pass

@@ -69,11 +69,7 @@ def read_dicom(
         pixel_format = read_pixel_format(file, max_pixels)
         stored = read_stored_values(file, pixel_format)
         table = gray_table(file, pixel_format, stored)
-        if not table.has_image:
-            raise DecodeError(
-                "a DICOM image whose pixels all have the same value, so it holds no image; export it again"
-            )
-        pixels = np.asarray(cv2.LUT(stored.cells, table.gray), np.uint8)
+        pixels = np.asarray(cv2.LUT(stored.cells, table), np.uint8)
         return Radiograph(
             pixels,
             read_spacing(file),

@@ -106,8 +106,6 @@ def _by_folder(root: Path, images: Sequence[ImageFile]) -> tuple[list[MaskFile],
     folders = sorted({file.key.partition("/")[0] for file in images})
     chosen = [name for name in folders if name.startswith(PREFIX)] or folders
     classes = {name: _class_of(root / name) for name in chosen}
-    if len(set(classes.values())) < len(classes):
-        raise InputError(f"{root}: two of its folders are of the same class: {', '.join(chosen)}")
     masks = [
         MaskFile(file, file.key.partition("/")[2], classes[folder])
         for file in images

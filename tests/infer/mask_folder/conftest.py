@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,15 +74,10 @@ def write_segmentation(write_dicom: Callable[..., Path]) -> Callable[..., Path]:
         path: Path,
         segments: list[tuple[str, npt.NDArray[Any]]],
         *,
-        sources: int = 1,
         kind: str = "BINARY",
-        values: Mapping[str, Any] | None = None,
     ) -> Path:
         shape = segments[0][1].shape
-        images = [
-            dcmread(write_dicom(path.parent / "sources" / f"{'x' * number}.dcm", np.zeros(shape, np.uint8)))
-            for number in range(1, sources + 1)
-        ]
+        image = dcmread(write_dicom(path.parent / "sources" / "a.dcm", np.zeros(shape, np.uint8)))
         descriptions = [
             seg.SegmentDescription(
                 number, label, codes.SCT.Organ, codes.SCT.Lung, seg.SegmentAlgorithmTypeValues.MANUAL
@@ -92,14 +87,13 @@ def write_segmentation(write_dicom: Callable[..., Path]) -> Callable[..., Path]:
         pixels = np.stack([mask for _, mask in segments], axis=-1)
         if kind != "FRACTIONAL":
             pixels = pixels.astype(np.uint8)
-        for image in images:
-            for keyword in ("PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate"):
-                setattr(image, keyword, None)
-            image.StudyTime = image.ReferringPhysicianName = None
-            del image.PixelSpacing
+        for keyword in ("PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate"):
+            setattr(image, keyword, None)
+        image.StudyTime = image.ReferringPhysicianName = None
+        del image.PixelSpacing
         written = seg.Segmentation(
-            source_images=images,
-            pixel_array=np.stack([pixels] * sources),
+            source_images=[image],
+            pixel_array=pixels[np.newaxis],
             segmentation_type=kind,
             segment_descriptions=descriptions,
             series_instance_uid="1.2.9",
@@ -112,8 +106,6 @@ def write_segmentation(write_dicom: Callable[..., Path]) -> Callable[..., Path]:
             device_serial_number="1",
             omit_empty_frames=True,
         )
-        for keyword, value in (values or {}).items():
-            setattr(written, keyword, value)
         path.parent.mkdir(parents=True, exist_ok=True)
         written.save_as(path, enforce_file_format=True)
         return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ class TrainConfig:
         for name in ("epochs", "batch_size", "devices"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.lr <= 0:
+        if not 0 < self.lr < math.inf:
             raise InputError(f"lr must be positive, got {self.lr}")
         if self.name is not None and (not self.name or Path(self.name).name != self.name):
             raise InputError(f"name must be valid as the name of a folder, got {self.name!r}")

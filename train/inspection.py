@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from ..data.datasets.masks import load_masks
 from ..data.datasets.patient_key import patient_key
@@ -90,8 +91,10 @@ def check_presence(images: Sequence[InspectedImage], classes: Sequence[str], sub
         )
 
 
-def check_duplicates(images: Sequence[InspectedImage], split: Split) -> None:
-    """Check that no two patients have the same image; it would be on both sides of this or another split.
+def check_duplicates(images: Sequence[InspectedImage], split: Split, root: Path) -> None:
+    """Check that no two patients of the data set at `root` have the same image.
+
+    It would be on both sides of this split, or of one with another fold or seed.
 
     Raises
     ------
@@ -111,4 +114,6 @@ def check_duplicates(images: Sequence[InspectedImage], split: Split) -> None:
         return
     first = " and ".join(f"{one.key} (patient {one.patient_id})" for one in repeated[0][:_MAX_NAMED])
     more = f", and {len(repeated) - 1} more such groups" if len(repeated) > 1 else ""
-    raise InputError(f"the same image is listed under two patients: {first}{more}; keep one row of each")
+    raise InputError(
+        f"{root}: the same image is listed under two patients: {first}{more}; keep one row of each"
+    )

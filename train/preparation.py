@@ -123,7 +123,7 @@ def _check_images(
     training: Sequence[InspectedImage], validation: Sequence[InspectedImage], dataset: Dataset, split: Split
 ) -> None:
     """Reject what cannot be trained or validated on, and warn about masks that look wrong."""
-    check_duplicates((*training, *validation), split)
+    check_duplicates((*training, *validation), split, dataset.root)
     check_presence(training, dataset.classes, "training")
     check_presence(validation, dataset.classes, "validation")
     for line in mask_warnings((*training, *validation), dataset.classes):

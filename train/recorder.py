@@ -14,7 +14,7 @@ import lightning
 import torch
 
 from ..data.csv_files import read_csv_rows, write_csv
-from ..errors import CxrError, InputError
+from ..errors import CxrError, InputError, ModelError
 from ..machine.files import replacing
 from ..models.torch_file import load_torch_file
 from .run_folder import HISTORY, LAST, WEIGHTS
@@ -37,12 +37,23 @@ class Epoch:
 
 
 def read_history(folder: Path) -> list[Epoch]:
-    """Read the finished epochs of a run; empty if there are none."""
+    """Read the finished epochs of a run; empty if there are none.
+
+    Raises
+    ------
+    ModelError
+        If the file is not such a table.
+    """
     path = folder / HISTORY
     if not path.is_file():
         return []
-    rows = read_csv_rows(path)
-    return [Epoch(epoch=int(row.pop("epoch")), **{name: float(row[name]) for name in row}) for row in rows]
+    try:
+        rows = list(read_csv_rows(path))
+        return [
+            Epoch(epoch=int(row.pop("epoch")), **{name: float(row[name]) for name in row}) for row in rows
+        ]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: not the history of a training run ({error}); start a new run") from error
 
 
 def write_history(folder: Path, history: list[Epoch]) -> None:

@@ -60,7 +60,8 @@ def root(tmp_path: Path) -> Path:
     lines = [["image", "patient_id", "mask_lesion", "mask_lung"]]
     for number in range(6):
         lesion = rectangle(8, 4, 12, 6) if number < 5 else rectangle(0, 0, 0, 0)
-        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((32, 32), number, np.uint8))
+        pixels = np.random.default_rng(number).integers(0, 256, (32, 32), np.uint8)
+        cv2.imwrite(str(tmp_path / f"{number}.png"), pixels)
         cv2.imwrite(str(tmp_path / f"{number}-lesion.png"), lesion)
         cv2.imwrite(str(tmp_path / f"{number}-lung.png"), rectangle(0, 0, 32, 16))
         lung = f"{number}-lung.png" if number != 1 else ""

@@ -22,7 +22,8 @@ def images(root: Path, lesions: Sequence[bool | None], folds: Sequence[int] | No
         table.writerow(["image", "mask_lesion", "mask_lung", "patient_id", *(["fold"] if folds else [])])
         for number, lesion in enumerate(lesions):
             mask = np.full((40, 40), 255 if lesion else 0, np.uint8)
-            cv2.imwrite(str(root / f"{number}.png"), np.full((40, 40), number, np.uint8))
+            pixels = np.random.default_rng(number).integers(0, 256, (40, 40), np.uint8)
+            cv2.imwrite(str(root / f"{number}.png"), pixels)
             cv2.imwrite(str(root / f"{number}-m.png"), mask)
             cv2.imwrite(str(root / f"{number}-l.png"), np.full((40, 40), 255, np.uint8))
             mask_file = "" if lesion is None else f"{number}-m.png"
@@ -73,6 +74,7 @@ def test_requested_fold_is_used_for_validation(tmp_path: Path) -> None:
         ({"size": 100}, "multiple of 32"),
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"lr": 0.0}, "lr must be positive"),
+        ({"lr": float("nan")}, "lr must be positive"),
         ({"name": "a/b"}, "name of a folder"),
     ],
 )

@@ -119,13 +119,14 @@ def measure_masks(
     masks : mapping of str to ndarray of uint8, shape (height, width), 0 or 1
         By class, all of the same size.
     lung_classes : sequence of str
-        Those of the classes that are lungs.
+        The classes that are lungs; those without a mask do not count.
     min_area, spacing_mm
         As in `measure_image`.
     """
     kept = {name: _drop_small(mask, min_area) if min_area > 1 else mask for name, mask in masks.items()}
     components = {name: measure(mask) for name, mask in kept.items()}
-    return _measurement(kept, components, lung_classes, spacing_mm)
+    lungs = [name for name in lung_classes if name in masks]
+    return _measurement(kept, components, lungs, spacing_mm)
 
 
 def _measurement(

@@ -130,12 +130,16 @@ def model(make_model: MakeModel) -> Path:
 
 @pytest.fixture(scope="session")
 def draw() -> Draw:
-    """Give a function that writes an image: gray, with rectangles (row, column, height, width, level)."""
+    """Give a function that writes an image: gray, with rectangles (row, column, height, width, level).
+
+    The background is no single value, which would be rejected as no image: it differs from `level` by up to 40.
+    """
 
     def write(
         path: Path, blobs: Sequence[Blob] = (), *, size: tuple[int, int] = (64, 64), level: int = 20
     ) -> Path:
-        pixels = np.full(size, level, np.uint8)
+        texture = np.linspace(0, 40, size[0] * size[1], dtype=np.int64).reshape(size)
+        pixels = (level + np.where(level < 128, texture, -texture)).astype(np.uint8)
         for row, column, height, width, value in blobs:
             pixels[row : row + height, column : column + width] = value
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ...errors import DecodeError
 from ..image import Radiograph
 from .decoded import Decoded
-from .grayscale import to_8_bit
+from .grayscale import to_radiograph
 
 _MAX_BITS = 16
 
@@ -40,7 +40,7 @@ def radiograph_from_array(
         raise DecodeError(f"an array of shape {pixels.shape}; give one gray image, of shape (height, width)")
     if bits is not None and not 1 <= bits <= _MAX_BITS:
         raise DecodeError(f"bits must be between 1 and {_MAX_BITS}, got {bits}")
-    return Radiograph(to_8_bit(_samples(pixels, bits)), spacing_mm)
+    return to_radiograph(_samples(pixels, bits), spacing_mm)
 
 
 def _samples(pixels: npt.NDArray[Any], bits: int | None) -> Decoded:

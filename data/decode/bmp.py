@@ -26,4 +26,4 @@ def read(data: bytes, max_pixels: int) -> Decoded:
     if width <= 0 or height == 0:
         raise DecodeError(f"a BMP of {width} x {height} pixels; is it damaged?")
     check_size(width, abs(height), max_pixels)  # a negative height: rows are stored from the top
-    return Decoded(decode_with_opencv(data, Format.BMP))
+    return Decoded(decode_with_opencv(data, Format.BMP), encoded=data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy.typing as npt
@@ -25,11 +25,23 @@ class Decoded:
         Bits per sample that the file declares.
     inverted : bool
         Whether the largest value is black.
+    significant_bits : int or None
+        How many of the bits are significant, if the file states fewer.
+    white_is_zero : bool
+        Whether the file declares that 0 is white.
+    encoded : bytes
+        What OpenCV decoded, where it may have dropped an alpha channel; empty if there is none.
+    unread_alpha : bool
+        Whether the file has an alpha channel that OpenCV cannot read.
     """
 
     pixels: npt.NDArray[Any]
     bits: int = 8
     inverted: bool = False
+    significant_bits: int | None = None
+    white_is_zero: bool = False
+    encoded: bytes = field(default=b"", repr=False)
+    unread_alpha: bool = False
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:

@@ -1,13 +1,15 @@
-"""Convert decoded pixels to 8-bit gray, by the depth that the file declares.
+"""Convert decoded pixels to 8-bit gray, by the depth that the file declares if the pixels agree.
 
-- 8-bit samples stay unchanged. Deeper samples are scaled from their declared depth to 0..255; they are
-  rejected if they use less than an eighth of it: 12 bits stored as 16 would be a nearly black image.
-- Floating-point samples must lie in 0..1, which becomes 0..255.
+- 8-bit samples stay unchanged. Deeper samples are scaled from their declared depth to 0..255, or else from
+  the significant bits of a PNG, or else from the range that they use (`views`): 12 bits stored as 16 would be
+  a nearly black image.
+- Floating-point samples must lie in 0..1, which becomes 0..255, by the same rule.
 - Color becomes gray by ITU-R BT.601 luma, which leaves equal channels unchanged; alpha is dropped.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -15,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import DecodeError
-from ..image import Gray
+from ..image import Gray, GrayFrom, Radiograph
 from .decoded import Decoded
+from .views import Integers, Reals, Samples, View, count_samples, notes_on, range_view
 
-# Deep samples must reach this part of their declared range; 12-bit content in 16 bits reaches a sixteenth.
-_MIN_PART_OF_RANGE = 1 / 8
+_MAX_16_BITS = 65535
 
 
 def to_one_channel(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -37,39 +39,67 @@ def to_one_channel(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     raise DecodeError(f"color samples of type {pixels.dtype}, which are not supported; save it as PNG")
 
 
-def to_8_bit(decoded: Decoded) -> Gray:
+def to_radiograph(decoded: Decoded, spacing_mm: tuple[float, float] | None = None) -> Radiograph:
     """Convert decoded pixels to gray values 0..255, with 0 as black.
 
     Raises
     ------
     DecodeError
-        If the range of the samples is unknown, or the pixels contradict it.
+        If the range of the samples is unknown, or the pixels use little of it and have too few values.
     """
-    gray = to_one_channel(decoded.pixels)
-    if gray.dtype == np.uint8:
-        scaled = gray
-    elif gray.dtype == np.uint16:
-        scaled = _scale(gray, (1 << max(decoded.bits, 9)) - 1)
-    elif gray.dtype in (np.float32, np.float64):
-        scaled = _from_unit_range(gray)
-    else:
-        raise DecodeError(f"samples of type {gray.dtype}, whose range is unknown; save it as 16-bit PNG")
-    return np.asarray(255 - scaled, np.uint8) if decoded.inverted else scaled
+    samples = to_one_channel(decoded.pixels)
+    gray, source = _to_8_bit(samples, decoded)
+    if decoded.inverted:
+        gray = np.asarray(255 - gray, np.uint8)
+    return Radiograph(gray, spacing_mm, gray_from=source, notes=notes_on(count_samples(gray)))
 
 
-def _scale(gray: npt.NDArray[np.uint16], white: int) -> Gray:
-    """Scale 0..white to 0..255, rounded to nearest: 8-bit content times 257 is restored exactly."""
-    if 0 < (largest := int(gray.max())) < white * _MIN_PART_OF_RANGE:
-        raise DecodeError(
-            f"samples up to {largest} where the file declares {white.bit_length()} bits: "
-            "scale them, or save it with 8 bits"
-        )
+def _to_8_bit(samples: npt.NDArray[Any], decoded: Decoded) -> tuple[Gray, str]:
+    if samples.dtype == np.uint8:
+        return samples, GrayFrom.STORED
+    if samples.dtype == np.uint16:
+        white = (1 << max(decoded.bits, 9)) - 1
+        return _scale(np.minimum(samples, white), white, decoded.significant_bits)
+    if samples.dtype in (np.float32, np.float64):
+        return _from_unit_range(samples)
+    raise DecodeError(f"samples of type {samples.dtype}, whose range is unknown; save it as 16-bit PNG")
+
+
+def _scale(samples: npt.NDArray[np.uint16], white: int, significant_bits: int | None) -> tuple[Gray, str]:
+    """Scale 0..white to 0..255, or the range that the samples use.
+
+    The full range is rounded to nearest: 8-bit content times 257 is restored exactly.
+    """
+    counts = count_samples(samples)
+    view = _fitting_view(counts, white, significant_bits)
+    if view is not None:
+        return view.gray[samples], view.source
     table = (np.arange(white + 1, dtype=np.uint32) * 255 + white // 2) // white
-    return np.asarray(table.astype(np.uint8)[np.minimum(gray, white)], np.uint8)
+    return np.asarray(table.astype(np.uint8)[samples], np.uint8), GrayFrom.FULL_RANGE
 
 
-def _from_unit_range(gray: npt.NDArray[np.floating]) -> Gray:
-    low, high = float(gray.min()), float(gray.max())
+def _fitting_view(counts: Integers, white: int, significant_bits: int | None) -> View | None:
+    """Return the view to apply, or None for the full range, which an image of one value also keeps."""
+    values = np.arange(len(counts), dtype=np.float64)
+    samples = Samples(values, counts)
+    view = samples.first_that_fits(_declared_views(values, white, significant_bits, int(samples.present[-1])))
+    if len(samples.present) == 1 or (view is not None and view.source == GrayFrom.FULL_RANGE):
+        return None
+    return view or samples.range_in_use()
+
+
+def _declared_views(values: Reals, white: int, significant_bits: int | None, largest: int) -> Iterator[View]:
+    yield range_view(GrayFrom.FULL_RANGE, values, 0, white)
+    if significant_bits and largest < 1 << significant_bits:
+        yield range_view(GrayFrom.SIGNIFICANT_BITS, values, 0, (1 << significant_bits) - 1)
+
+
+def _from_unit_range(samples: npt.NDArray[np.floating]) -> tuple[Gray, str]:
+    low, high = float(samples.min()), float(samples.max())
     if not (low >= 0 and high <= 1):  # also true for NaN
         raise DecodeError(f"floating-point samples from {low:g} to {high:g}; scale them to 0..1")
-    return np.asarray(np.rint(gray * 255), np.uint8)
+    in_16_bits = np.rint(samples * _MAX_16_BITS).astype(np.uint16)
+    view = _fitting_view(count_samples(in_16_bits), _MAX_16_BITS, None)
+    if view is not None:
+        return view.gray[in_16_bits], view.source
+    return np.asarray(np.rint(samples * 255), np.uint8), GrayFrom.FULL_RANGE

@@ -8,6 +8,8 @@ from .decoded import Decoded, check_size, truncated_header_errors
 from .formats import Format
 from .opencv import decode_with_opencv
 
+_GRAY_AND_ALPHA = 2  # channels
+
 
 def read(data: bytes, max_pixels: int) -> Decoded:
     """Read a JPEG 2000 file.
@@ -22,4 +24,6 @@ def read(data: bytes, max_pixels: int) -> Decoded:
     if frame.signed:
         raise DecodeError("a JPEG 2000 file with signed samples, which is not supported; save it as PNG")
     check_size(frame.width, frame.height, max_pixels)
-    return Decoded(decode_with_opencv(data, Format.JPEG_2000), frame.bits)
+    pixels = decode_with_opencv(data, Format.JPEG_2000)
+    gray_and_alpha = frame.components == _GRAY_AND_ALPHA
+    return Decoded(pixels, frame.bits, encoded=b"" if gray_and_alpha else data, unread_alpha=gray_and_alpha)

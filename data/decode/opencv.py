@@ -17,6 +17,12 @@ _FLAGS = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
+def read_alpha(data: bytes) -> npt.NDArray[Any] | None:
+    """Read the alpha channel of an image file, not rotated; None if it has none."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    return pixels[..., 3] if pixels is not None and pixels.ndim == 3 and pixels.shape[2] == 4 else None
+
+
 def decode_with_opencv(data: bytes, kind: str) -> npt.NDArray[Any]:
     """Decode the bytes of an image file.
 

@@ -22,6 +22,8 @@ from .decoded import Decoded, check_size, truncated_header_errors
 from .formats import PNG_SIGNATURE, Format
 from .opencv import decode_with_opencv
 
+_DEEP = 16  # bits per sample
+
 _MAX_SMALL_CHUNKS = 10_000
 _SMALL_CHUNK = 64  # bytes; writers split pixel data into chunks of kilobytes
 
@@ -68,12 +70,16 @@ def read(data: bytes, max_pixels: int) -> Decoded:
         If it is truncated, damaged or animated, or has more than `max_pixels` pixels.
     """
     with truncated_header_errors(Format.PNG):
+        _check_first_chunk(data)
         width, height, bits = struct.unpack_from(">IIB", data, 16)
         chunks = read_chunks(data)
     check_size(width, height, max_pixels)
     pixels = decode_plain_gray(data, chunks)
     if pixels is None:
-        return Decoded(decode_with_opencv(_without_ancillary_chunks(data, chunks), Format.PNG), bits)
+        reduced = _without_ancillary_chunks(data, chunks)
+        significant_bits = _significant_bits(data, chunks) if bits == _DEEP else None
+        pixels = decode_with_opencv(reduced, Format.PNG)
+        return Decoded(pixels, bits, significant_bits=significant_bits, encoded=reduced)
     return Decoded(pixels, bits)
 
 
@@ -165,6 +171,24 @@ def _inflate(packed: bytes, size: int) -> bytes | None:
     except _ISAL_ERROR:
         return None
     return raw if len(raw) == size and inflater.eof and not inflater.unused_data else None
+
+
+def _check_first_chunk(data: bytes) -> None:
+    if data[12:16] == b"CgBI":
+        raise DecodeError("a PNG in Apple's own variant (CgBI), which is not standard; save it again as PNG")
+    if data[12:16] not in {b"IHDR", b""}:
+        raise DecodeError("a PNG that does not start with its header; copy or download it again")
+
+
+def _significant_bits(data: bytes, chunks: Sequence[Chunk]) -> int | None:
+    """Return the largest number of significant bits that an sBIT chunk states, of gray or the colors."""
+    for kind, start, end in chunks:
+        if kind == b"sBIT":
+            color_type = data[25]
+            stated = data[start + 8 : end - 4][: 3 if color_type & 2 else 1]
+            bits = max(stated, default=0)
+            return bits if 8 <= bits < _DEEP else None
+    return None
 
 
 def _without_ancillary_chunks(data: bytes, chunks: Sequence[Chunk]) -> bytes:

@@ -20,9 +20,11 @@ from ..image import Gray, Radiograph
 from . import bmp, jpeg, jpeg_2000, png
 from .decoded import Decoded
 from .formats import Format, is_dicom, recognize
-from .grayscale import to_8_bit, to_one_channel
+from .grayscale import to_one_channel, to_radiograph
+from .opencv import read_alpha
 from .options import DecodeOptions
 from .tiff import reader as tiff
+from .views import check_one_gray
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".jp2", ".j2k", ".bmp", ".dcm"})
 """Suffixes, in lower case, of the files that a folder listing includes."""
@@ -91,7 +93,12 @@ def decode_image(data: bytes, options: DecodeOptions = _DEFAULTS) -> Radiograph:
         return read_dicom(
             data, max_pixels=options.max_pixels, salt=options.salt, columns=options.dicom_columns
         )
-    return Radiograph(to_8_bit(_decode(data, options)))
+    decoded = _decode(data, options)
+    image = to_radiograph(decoded)
+    if image.notes:
+        _check_alpha(decoded)
+        check_one_gray(image.pixels)
+    return image
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> Gray:
@@ -134,12 +141,16 @@ def read_samples(path: Path, options: DecodeOptions = _DEFAULTS) -> npt.NDArray[
     Raises
     ------
     DecodeError
-        If the file cannot be read as an image; the message starts with the path.
+        If the file cannot be read as an image, or what is inside is unknown: it has one color everywhere and
+        an alpha channel that varies, or it is a TIFF whose 0 is white, where programs disagree. The message
+        starts with the path.
     """
     try:
-        return _decode(_read_bytes(path, options.max_bytes), options).pixels
+        decoded = _decode(_read_bytes(path, options.max_bytes), options)
+        _check_inside(decoded)
     except DecodeError as error:
         raise DecodeError(f"{path}: this mask cannot be read: {error}") from error
+    return decoded.pixels
 
 
 def to_mask(samples: npt.NDArray[Any]) -> Gray:
@@ -180,6 +191,26 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
 
 def _decode(data: bytes, options: DecodeOptions) -> Decoded:
     return _READERS[recognize(data)](data, options.max_pixels)
+
+
+def _check_inside(decoded: Decoded) -> None:
+    """Check that it is known what is inside a mask."""
+    if decoded.white_is_zero:
+        raise DecodeError(
+            "a TIFF whose 0 is white, where programs disagree on what is inside; save it as PNG, 0 outside"
+        )
+    if (decoded.pixels == decoded.pixels[0, 0]).all():
+        _check_alpha(decoded)
+
+
+def _check_alpha(decoded: Decoded) -> None:
+    """Check that an image of one color has no other image in its alpha channel."""
+    alpha = read_alpha(decoded.encoded) if decoded.encoded else None
+    if decoded.unread_alpha or (alpha is not None and (alpha != alpha[0, 0]).any()):
+        raise DecodeError(
+            "one color everywhere, and the image in its alpha channel; save it without transparency, or the "
+            "alpha channel as an image"
+        )
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -69,8 +69,8 @@ class DicomFile:
         Values of numeric elements by keyword; empty if the element is missing or empty.
     texts : mapping of str to str
         Text elements by keyword, without leading and trailing blanks; code strings in upper case.
-    luts : mapping of str to LutElement
-        The first look-up table of each look-up table sequence, by keyword.
+    luts : mapping of str to tuple of LutElement
+        The look-up tables of each look-up table sequence, by keyword.
     """
 
     data: bytes
@@ -80,7 +80,7 @@ class DicomFile:
     pixels: PixelElement | None
     numeric: Mapping[str, tuple[float, ...]]
     texts: Mapping[str, str]
-    luts: Mapping[str, LutElement]
+    luts: Mapping[str, tuple[LutElement, ...]]
 
     def numbers(self, keyword: str) -> tuple[float, ...]:
         """Return the values of a numeric element; none if it is missing or empty."""

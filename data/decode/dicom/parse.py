@@ -64,6 +64,10 @@ _CODES = (
 _TEXTS = ("SOPClassUID", "PatientID", "IssuerOfPatientID", *_CODES)
 _LUTS = ("ModalityLUTSequence", "VOILUTSequence")
 
+# Objects of the enhanced and multi-frame classes state for each frame, or for all, what others state once.
+_FUNCTIONAL_GROUPS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
+_GROUPS = ("FrameVOILUTSequence", "PixelValueTransformationSequence", "PixelMeasuresSequence")
+
 log = logging.getLogger(__name__)
 
 # Warning filters are global to the process.
@@ -121,7 +125,8 @@ def _parse(data: bytes, more_texts: tuple[str, ...]) -> DicomFile:
         data, start = data[start:], 0
         reader = _BoundedReader(inflate(data, _MAX_DEFLATED_HEADER), start)
     dataset = _dataset(reader, syntax, more_texts)
-    texts = {keyword: _text(dataset, keyword) for keyword in (*_TEXTS, *more_texts)}
+    layers = [*_functional_groups(dataset), dataset]
+    texts = {keyword: _text(_holder(layers, keyword), keyword) for keyword in (*_TEXTS, *more_texts)}
     sop_class = UID(texts["SOPClassUID"] or str(meta.get("MediaStorageSOPClassUID") or ""))
     return DicomFile(
         data,
@@ -129,9 +134,9 @@ def _parse(data: bytes, more_texts: tuple[str, ...]) -> DicomFile:
         sop_class=str(sop_class),
         class_name=sop_class.name if sop_class.is_valid and sop_class.name != sop_class else "",
         pixels=reader.pixels,
-        numeric={keyword: _numbers(dataset, keyword) for keyword in _NUMBERS},
+        numeric={keyword: _numbers(_holder(layers, keyword), keyword) for keyword in _NUMBERS},
         texts=texts,
-        luts={keyword: lut for keyword in _LUTS if (lut := _lut(dataset, keyword))},
+        luts={keyword: _luts(_holder(layers, keyword), keyword) for keyword in _LUTS},
     )
 
 
@@ -196,7 +201,30 @@ def _dataset(reader: _BoundedReader, syntax: Syntax, more_texts: tuple[str, ...]
 def _tags(more_texts: tuple[str, ...]) -> list[BaseTag | int]:
     from pydicom.tag import Tag
 
-    return [Tag(keyword) for keyword in (*_NUMBERS, *_TEXTS, *_LUTS, *more_texts)]
+    return [Tag(keyword) for keyword in (*_NUMBERS, *_TEXTS, *_LUTS, *_FUNCTIONAL_GROUPS, *more_texts)]
+
+
+def _functional_groups(dataset: Dataset) -> list[Dataset]:
+    """Return the groups of the only frame, then those of all frames."""
+    if int((_numbers(dataset, "NumberOfFrames") or (1,))[0]) > 1:
+        return []  # the file is rejected, and its groups may be very many
+    frames = [item for keyword in _FUNCTIONAL_GROUPS for item in _items(dataset, keyword)[:1]]
+    return [group for frame in frames for keyword in _GROUPS for group in _items(frame, keyword)[:1]]
+
+
+def _holder(layers: Sequence[Dataset], keyword: str) -> Dataset:
+    """Return the first data set that has an element, or else the last."""
+    return next((layer for layer in layers if keyword in layer), layers[-1])
+
+
+def _items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
+    """Return the items of a sequence of plausible length."""
+    if keyword not in dataset:
+        return ()
+    raw = dataset.get_item(keyword).value
+    if isinstance(raw, bytes) and len(raw) > _MAX_SEQUENCE:
+        raise DecodeError(f"a DICOM file whose {keyword} has {len(raw)} bytes; export it again")
+    return tuple(dataset[keyword].value or ())
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
@@ -221,25 +249,25 @@ def _numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
         return ()
 
 
-def _lut(dataset: Dataset, keyword: str) -> LutElement | None:
-    """Read the first look-up table of a sequence of plausible length; None if there is none."""
-    if keyword not in dataset:
-        return None
-    raw = dataset.get_item(keyword).value
-    if isinstance(raw, bytes) and len(raw) > _MAX_SEQUENCE:
-        raise DecodeError(f"a DICOM file whose {keyword} has {len(raw)} bytes; export it again")
-    items = dataset[keyword].value
-    if not items:
-        return None
-    descriptor, data = items[0].get("LUTDescriptor"), items[0].get("LUTData")
-    if isinstance(data, int):
-        data = [data]
-    if not descriptor or not data:
-        # A VOI LUT is one of several possible views; a modality LUT is the only definition of the values.
-        if keyword == "ModalityLUTSequence":
+def _luts(dataset: Dataset, keyword: str) -> tuple[LutElement, ...]:
+    """Read the look-up tables of a sequence; those without entries are left out.
+
+    Raises
+    ------
+    DecodeError
+        If a modality LUT has no entries: it is the only definition of the values, where a VOI LUT is one of
+        several possible views.
+    """
+    tables = []
+    for item in _items(dataset, keyword):
+        descriptor, data = item.get("LUTDescriptor"), item.get("LUTData")
+        if isinstance(data, int):
+            data = [data]
+        if descriptor and data:
+            entries = data if isinstance(data, bytes) else tuple(data)
+            tables.append(LutElement(tuple(int(number) for number in descriptor), entries))
+        elif keyword == "ModalityLUTSequence":
             raise DecodeError(f"a DICOM file whose {keyword} has no entries; export it again")
-        log.debug("%s is ignored, since its look-up table has no entries", keyword)
-        return None
-    return LutElement(
-        tuple(int(number) for number in descriptor), data if isinstance(data, bytes) else tuple(data)
-    )
+        else:
+            log.debug("a table of %s is ignored, since it has no entries", keyword)
+    return tuple(tables)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from ....errors import DecodeError
 from .header import PIXEL_DATA, DicomFile, PixelElement
 from .syntax import Syntax
@@ -55,6 +58,8 @@ class PixelFormat:
         Whether the largest value is black.
     element : PixelElement
         The data element that holds the pixels.
+    from_lowest_bit : bool
+        Whether the stored bits are the lowest ones of a cell, by HighBit.
     """
 
     rows: int
@@ -64,12 +69,19 @@ class PixelFormat:
     signed: bool
     inverted: bool
     element: PixelElement
+    from_lowest_bit: bool
 
     @property
     def value_range(self) -> tuple[int, int]:
         """The smallest and largest value that the stored bits can hold."""
         low = -(1 << self.bits_stored - 1) if self.signed else 0
         return low, low + (1 << self.bits_stored) - 1
+
+
+def low_bits(pattern: npt.NDArray[np.int64], bits: int, *, signed: bool) -> npt.NDArray[np.int64]:
+    """Interpret the lowest bits of a pattern as a number, in two's complement if it is signed."""
+    number = pattern & (1 << bits) - 1
+    return number - ((number >> bits - 1) << bits) if signed else number
 
 
 def read_pixel_format(file: DicomFile, max_pixels: int) -> PixelFormat:
@@ -89,6 +101,11 @@ def read_pixel_format(file: DicomFile, max_pixels: int) -> PixelFormat:
     if rows * columns > max_pixels:
         raise DecodeError(f"{columns} x {rows} pixels, more than the limit of {max_pixels:,}")
     allocated, stored = _bits(file)
+    from_lowest_bit = file.integer("HighBit", stored - 1) == stored - 1
+    # The samples of a codestream start at the lowest bit, unless it has more bits than are stored.
+    has_cells = file.syntax.native or file.syntax is Syntax.RLE
+    if has_cells and not from_lowest_bit:
+        raise high_bit_error()
     return PixelFormat(
         rows,
         columns,
@@ -97,6 +114,7 @@ def read_pixel_format(file: DicomFile, max_pixels: int) -> PixelFormat:
         signed=bool(file.integer("PixelRepresentation", 0)),
         inverted=photometric == "MONOCHROME1" or file.text("PresentationLUTShape") == "INVERSE",
         element=element,
+        from_lowest_bit=from_lowest_bit,
     )
 
 
@@ -147,8 +165,9 @@ def _bits(file: DicomFile) -> tuple[int, int]:
             f"a DICOM image with {stored} of {allocated} bits per sample, which is not supported; "
             "export it with 8 or 16"
         )
-    # The samples of a codestream start at the lowest bit, whatever HighBit says.
-    has_cells = file.syntax.native or file.syntax is Syntax.RLE
-    if has_cells and file.integer("HighBit", stored - 1) != stored - 1:
-        raise DecodeError("a DICOM image whose HighBit does not match its BitsStored; export it again")
     return allocated, stored
+
+
+def high_bit_error() -> DecodeError:
+    """Create the error for values that do not start at the lowest bit of their cells."""
+    return DecodeError("a DICOM image whose HighBit does not match its BitsStored; export it again")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import numpy as np
@@ -14,13 +14,18 @@ import numpy.typing as npt
 from ....errors import DecodeError, MissingExtraError
 from ....machine.extras import require
 from ..codestream import JPEG_2000_START, JPEG_START, Frame, read_jpeg_2000_frame, read_jpeg_frame
+from ..views import count_samples
 from .header import DicomFile
-from .pixel_format import PixelFormat
+from .pixel_format import PixelFormat, high_bit_error, low_bits
 from .syntax import Syntax
 
 log = logging.getLogger(__name__)
 
 Cells = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+_SAMPLED_ROWS = 128
+_MOST = 0.5
+_MUCH_SMOOTHER = 0.5
 
 _RLE_HEADER = struct.Struct("<16I")  # number of segments, and their offsets
 
@@ -35,10 +40,17 @@ class StoredValues:
         Bit patterns.
     bits : int
         How many bits of a cell, from the lowest, hold its value; the other bits are arbitrary.
+    signed : bool
+        Whether values are in two's complement.
     """
 
     cells: Cells
     bits: int
+    signed: bool
+
+    def actual_format(self, declared: PixelFormat) -> PixelFormat:
+        """Return the declared pixel format with the bits and the sign that the values turned out to have."""
+        return replace(declared, bits_stored=min(self.bits, declared.bits_stored), signed=self.signed)
 
 
 def read_stored_values(file: DicomFile, pixel_format: PixelFormat) -> StoredValues:
@@ -47,19 +59,48 @@ def read_stored_values(file: DicomFile, pixel_format: PixelFormat) -> StoredValu
     Raises
     ------
     DecodeError
-        If there are fewer values than the header declares or twice as many, or a codestream is damaged, or
-        differs from the header in size, sign or depth.
+        If there are fewer values than the header declares or twice as many, a codestream is damaged or
+        differs from the header in size, or values do not fit the stored bits.
     """
+    stored = _stored_values(file, pixel_format)
+    if stored.bits < 8 * stored.cells.itemsize and _exceed_bits(stored):
+        raise DecodeError(
+            f"a DICOM image whose pixels have more than the {stored.bits} bits that its header declares; "
+            "correct BitsStored and HighBit"
+        )
+    return stored
+
+
+def _stored_values(file: DicomFile, pixel_format: PixelFormat) -> StoredValues:
+    bits, signed = pixel_format.bits_stored, pixel_format.signed
     if file.syntax.native:
-        return StoredValues(_native(file, pixel_format), pixel_format.bits_stored)
+        return StoredValues(_native(file, pixel_format), bits, signed)
     if pixel_format.element.length is not None:
         raise DecodeError(
             "a DICOM file with a compressed transfer syntax but uncompressed pixels; export it again"
         )
     stream = _codestream(file.data, pixel_format.element.start)
     if file.syntax is Syntax.RLE:
-        return StoredValues(_run_lengths(stream, pixel_format), pixel_format.bits_stored)
+        return StoredValues(_run_lengths(stream, pixel_format), bits, signed)
     return _decompress(stream, pixel_format, lossy=file.syntax.lossy)
+
+
+def _exceed_bits(stored: StoredValues) -> bool:
+    """Return whether values continue in the unused bits of their cells.
+
+    Overlays and noise in these bits are allowed. But where neighbors differ in them, and would differ less as
+    whole cells than as stored values, the values were cut off.
+    """
+    whole = stored.cells[:: _step(stored.cells)].astype(np.int64)
+    used = low_bits(whole, stored.bits, signed=stored.signed)
+    crossing = np.diff(whole >> stored.bits) != 0
+    continued = np.abs(np.diff(whole)) < np.abs(np.diff(used))
+    return bool(crossing.any()) and int(continued[crossing].sum()) > _MOST * int(crossing.sum())
+
+
+def _step(cells: Cells) -> int:
+    """Return the distance of sampled rows: differences need not be computed in all of them."""
+    return max(1, len(cells) // _SAMPLED_ROWS)
 
 
 def _native(file: DicomFile, pixel_format: PixelFormat) -> Cells:
@@ -171,7 +212,33 @@ def _decompress(stream: bytes, pixel_format: PixelFormat, *, lossy: bool) -> Sto
         raise DecodeError(f"a DICOM file whose {kind} pixels contradict its header; export it again")
     # Lossless compression also preserves whatever the unused bits held.
     bits = frame.bits if lossy else min(frame.bits, pixel_format.bits_stored)
-    return StoredValues(cells.view(f"u{cells.dtype.itemsize}"), bits)
+    patterns = cells.view(f"u{cells.dtype.itemsize}")
+    if not pixel_format.from_lowest_bit and _exceed(patterns, bits, signed=pixel_format.signed):
+        raise high_bit_error()
+    # Only JPEG 2000 states the sign.
+    may_contradict = kind == "JPEG 2000" and frame.signed != pixel_format.signed
+    other_sign = may_contradict and _is_smoother(patterns, bits, signed=frame.signed)
+    return StoredValues(patterns, bits, frame.signed if other_sign else pixel_format.signed)
+
+
+def _exceed(cells: Cells, bits: int, *, signed: bool) -> bool:
+    """Return whether any value needs more than some number of bits."""
+    distinct = np.flatnonzero(count_samples(cells))
+    whole = low_bits(distinct, 8 * cells.itemsize, signed=signed)
+    return bool((low_bits(distinct, bits, signed=signed) != whole).any())
+
+
+def _is_smoother(cells: Cells, bits: int, *, signed: bool) -> bool:
+    """Return whether neighbors differ much less with this sign than with the other one.
+
+    Encoders have written values in two's complement as unsigned, which pydicom and GDCM undo by the header;
+    but where that tears the image, the codestream is right.
+    """
+    sampled = cells[:: _step(cells)].astype(np.int64)
+    this, other = (
+        int(np.abs(np.diff(low_bits(sampled, bits, signed=sign))).sum()) for sign in (signed, not signed)
+    )
+    return this < _MUCH_SMOOTHER * other
 
 
 def _frame_header(stream: bytes, pixel_format: PixelFormat) -> Frame:
@@ -187,20 +254,6 @@ def _frame_header(stream: bytes, pixel_format: PixelFormat) -> Frame:
             f"a DICOM file whose header declares {pixel_format.columns} x {pixel_format.rows} gray pixels, "
             f"its codestream {frame.width} x {frame.height} with {frame.components} channels of {frame.bits} "
             "bits; export it again"
-        )
-    if frame.bits < pixel_format.bits_stored:
-        raise DecodeError(
-            f"a DICOM file whose header declares {pixel_format.bits_stored} stored bits, its codestream "
-            f"{frame.bits}; export it again"
-        )
-    # Only JPEG 2000 stores the sign.
-    if stream.startswith(JPEG_2000_START) and frame.signed != pixel_format.signed:
-        declared, found = (
-            "signed" if signed else "unsigned" for signed in (pixel_format.signed, frame.signed)
-        )
-        raise DecodeError(
-            f"a DICOM file whose header declares {declared} pixels, its codestream {found} ones; "
-            "export it again"
         )
     return frame
 

@@ -69,11 +69,13 @@ def read_dicom(
         pixel_format = read_pixel_format(file, max_pixels)
         stored = read_stored_values(file, pixel_format)
         table = gray_table(file, pixel_format, stored)
-        pixels = np.asarray(cv2.LUT(stored.cells, table), np.uint8)
+        pixels = np.asarray(cv2.LUT(stored.cells, table.gray), np.uint8)
         return Radiograph(
             pixels,
             read_spacing(file),
             _patient_id(file, key),
+            table.source,
+            table.notes,
             header=read_columns(file, columns, key),
         )
 

@@ -24,6 +24,7 @@ _WHITE_IS_ZERO = 0
 _CMYK = 5
 _FLOAT = 3
 _UNASSOCIATED_ALPHA = 2
+_GRAY_AND_ALPHA = 2  # samples per pixel
 
 
 def read(data: bytes, max_pixels: int) -> Decoded:
@@ -43,9 +44,16 @@ def read(data: bytes, max_pixels: int) -> Decoded:
     check_size(tags.first(Tag.WIDTH, 0), tags.first(Tag.HEIGHT, 0), max_pixels)
     check_strips(data, tags)
     bits = tags.first(Tag.BITS, 1)
-    # OpenCV inverts samples of up to 8 bits itself.
-    inverted = tags.first(Tag.PHOTOMETRIC, 1) == _WHITE_IS_ZERO and bits > 8
-    return Decoded(decode_with_opencv(data, Format.TIFF), bits, inverted)
+    white_is_zero = tags.first(Tag.PHOTOMETRIC, 1) == _WHITE_IS_ZERO
+    gray_and_alpha = tags.first(Tag.SAMPLES, 1) == _GRAY_AND_ALPHA
+    return Decoded(
+        decode_with_opencv(data, Format.TIFF),
+        bits,
+        inverted=white_is_zero and bits > 8,  # OpenCV inverts samples of up to 8 bits itself
+        white_is_zero=white_is_zero,
+        encoded=b"" if gray_and_alpha else data,
+        unread_alpha=gray_and_alpha,
+    )
 
 
 def _check_samples(tags: Tags) -> None:

@@ -113,7 +113,7 @@ def run_python(code: str, **environment: str) -> str:
 def test_numba_is_loaded_only_by_the_first_png() -> None:
     code = (
         "import sys, cv2, numpy as n; from cxr.data.decode.reader import decode_image as d;"
-        "g = n.ones((9, 9), n.uint8);"
+        "g = n.eye(9, dtype=n.uint8);"
         "d(cv2.imencode('.jpg', g)[1].tobytes()); print('numba' in sys.modules);"
         "d(cv2.imencode('.png', g)[1].tobytes()); print('numba' in sys.modules)"
     )
@@ -124,7 +124,7 @@ def test_second_process_loads_the_machine_code_from_the_cache(tmp_path: Path) ->
     code = (
         "import cv2, numpy as n; from cxr.data.decode.reader import decode_image as d;"
         "from cxr.data.decode.png_filters import unfilter as u;"
-        "d(cv2.imencode('.png', n.ones((9, 9), n.uint8))[1].tobytes());"
+        "d(cv2.imencode('.png', n.eye(9, dtype=n.uint8))[1].tobytes());"
         "print(sum(u.stats.cache_hits.values()), sum(u.stats.cache_misses.values()))"
     )
     assert run_python(code, NUMBA_CACHE_DIR=str(tmp_path)) == "0 1"

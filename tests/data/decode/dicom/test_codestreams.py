@@ -1,7 +1,8 @@
-"""Codestreams of compressed DICOM pixels that contradict the DICOM header are rejected."""
+"""Codestreams of compressed DICOM pixels that contradict the DICOM header."""
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +12,14 @@ import cv2
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
+import pydicom
 import pytest
 from pydicom import uid
 from pydicom.data import get_testdata_file
 
 from cxr.data.decode.codestream import read_jpeg_2000_frame, read_jpeg_frame
 from cxr.data.decode.dicom.parse import parse
-from cxr.data.decode.dicom.pixel_format import read_pixel_format
+from cxr.data.decode.dicom.pixel_format import low_bits, read_pixel_format
 from cxr.data.decode.dicom.pixels import read_stored_values
 from cxr.data.decode.dicom.reader import read_dicom
 from cxr.errors import DecodeError
@@ -35,6 +37,7 @@ def image(height: int = 45, width: int = 67) -> npt.NDArray[np.uint16]:
 
 DEEP = image()
 SHALLOW = np.asarray(DEEP >> 4, np.uint8)
+GRAY = np.rint(DEEP * (255 / 4095))
 SIGNED = np.asarray(DEEP.astype(np.int16) - 2048)
 
 
@@ -95,23 +98,71 @@ def test_color_codestream_with_a_gray_header_is_rejected(make_dicom: MakeDicom) 
         read(make_dicom(SHALLOW, uid.JPEGBaseline8Bit, stream))
 
 
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 2048, "WindowWidth": 4096}])
 @pytest.mark.parametrize("syntax", [uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit])
-def test_codestream_of_fewer_bits_than_stored_is_rejected(make_dicom: MakeDicom, syntax: str) -> None:
+def test_codestream_of_fewer_bits_than_stored_is_read_by_its_own_bits(
+    make_dicom: MakeDicom, syntax: str, window: dict[str, int]
+) -> None:
     stream = STREAMS["jpeg baseline"][2]
-    window = {"WindowCenter": 2048, "WindowWidth": 4096}
-    with pytest.raises(DecodeError, match="header declares 12 stored bits, its codestream 8;"):
-        read(make_dicom(DEEP, syntax, stream, BitsStored=12, **window))
+    pixels = read(make_dicom(DEEP, syntax, stream, BitsStored=12, **window))
+    np.testing.assert_array_equal(pixels, cv2.imdecode(np.frombuffer(stream, np.uint8), 0))
 
 
-def test_jpeg_2000_of_the_other_sign_is_rejected(make_dicom: MakeDicom) -> None:
-    unsigned = encode(make_dicom, STREAMS["jpeg 2000"], PixelRepresentation=1)
-    with pytest.raises(DecodeError, match="header declares signed pixels, its codestream unsigned ones"):
-        read(unsigned)
-    signed = encode(make_dicom, SIGNED_JPEG_2000, PixelRepresentation=0)
-    with pytest.raises(DecodeError, match="header declares unsigned pixels, its codestream signed ones"):
-        read(signed)
-    with pytest.raises(DecodeError, match="its codestream unsigned ones"):
-        read_stored_values(file := parse(real("J2K_pixelrep_mismatch.dcm")), read_pixel_format(file, 2**20))
+@pytest.mark.parametrize("kind", ["jpeg lossless", "jpeg 2000"])
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 2048, "WindowWidth": 4096}])
+def test_12_bit_codestream_is_read_where_the_header_says_16(
+    make_dicom: MakeDicom, kind: str, window: dict[str, int]
+) -> None:
+    pixels = read(encode(make_dicom, STREAMS[kind], BitsStored=16, HighBit=15, **window))
+    np.testing.assert_array_equal(pixels, GRAY)
+
+
+TWOS_COMPLEMENT = np.asarray(SIGNED & 0xFFF, np.uint16)
+
+
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 0, "WindowWidth": 4096}])
+def test_jpeg_2000_of_the_other_sign_is_read_as_twos_complement(
+    make_dicom: MakeDicom, window: dict[str, int]
+) -> None:
+    """As pydicom and GDCM do."""
+    stream = openjpeg(TWOS_COMPLEMENT)
+    data = make_dicom(SIGNED, uid.JPEG2000Lossless, stream, BitsStored=12, PixelRepresentation=1, **window)
+    np.testing.assert_array_equal(pydicom.dcmread(io.BytesIO(data)).pixel_array, SIGNED)
+    np.testing.assert_array_equal(read(data), GRAY)
+
+
+def test_jpeg_2000_is_read_by_its_own_sign_where_that_of_the_header_would_tear_the_image(
+    make_dicom: MakeDicom,
+) -> None:
+    np.testing.assert_array_equal(read(encode(make_dicom, STREAMS["jpeg 2000"], PixelRepresentation=1)), GRAY)
+    np.testing.assert_array_equal(read(encode(make_dicom, SIGNED_JPEG_2000, PixelRepresentation=0)), GRAY)
+
+
+def test_real_jpeg_2000_of_the_other_sign_has_the_values_of_pydicom() -> None:
+    data = real("J2K_pixelrep_mismatch.dcm")
+    file = parse(data)
+    stored = read_stored_values(file, read_pixel_format(file, 2**20))
+    values = low_bits(stored.cells.astype(np.int64), stored.bits, signed=stored.signed)
+    np.testing.assert_array_equal(values, pydicom.dcmread(io.BytesIO(data)).pixel_array)
+
+
+@pytest.mark.parametrize("syntax", [uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEG2000Lossless])
+def test_values_at_the_top_of_a_codestream_with_more_bits_are_rejected(
+    make_dicom: MakeDicom, syntax: str
+) -> None:
+    top = np.asarray(DEEP << 4, np.uint16)
+    encoders: dict[str, Callable[[Pixels], Any]] = {
+        uid.JPEGLosslessSV1: lambda pixels: imagecodecs.ljpeg_encode(pixels, bitspersample=16),
+        uid.JPEGLSLossless: imagecodecs.jpegls_encode,
+        uid.JPEG2000Lossless: lambda pixels: imagecodecs.jpeg2k_encode(
+            pixels, reversible=True, codecformat="j2k"
+        ),
+    }
+    stream = bytes(encoders[syntax](top))
+    with pytest.raises(DecodeError, match="HighBit does not match its BitsStored"):
+        read(make_dicom(top, syntax, stream, BitsStored=12, HighBit=15))
+    with pytest.raises(DecodeError, match="more than the 12 bits that its header declares"):
+        read(make_dicom(top, syntax, stream, BitsStored=12))
 
 
 def test_compressed_syntax_with_uncompressed_pixels_is_rejected(make_dicom: MakeDicom) -> None:

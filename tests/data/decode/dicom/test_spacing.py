@@ -9,7 +9,7 @@ import pytest
 from cxr.data.decode.dicom.reader import read_dicom
 
 MakeDicom = Callable[..., bytes]
-IMAGE = np.zeros((2, 3), np.uint8)
+IMAGE = np.arange(6, dtype=np.uint8).reshape(2, 3)
 
 
 @pytest.mark.parametrize(

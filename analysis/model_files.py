@@ -29,11 +29,12 @@ def write_model(folder: Path, final: SearchResult, features: pd.DataFrame) -> No
     write_json(folder / f"{family}_best_params.json", final.best.params)
     require("joblib", extra="analysis").dump(final.model, folder / f"{family}_best_model.joblib")
     bare = final.model.regressor_.named_steps["model"]
+    # Written by Python: the boosters open no path that is not UTF-8.
     safe = folder / f"{family}_best_model.{SAFE_FORMATS[family]}"
     if family is Family.XGB:
-        bare.get_booster().save_model(safe)
+        safe.write_bytes(bare.get_booster().save_raw(SAFE_FORMATS[family]))
     elif family is Family.LGB:
-        bare.booster_.save_model(safe)
+        safe.write_text(bare.booster_.model_to_string(), encoding="utf-8", newline="\n")
     else:
         import_skops().dump(final.model, safe)
     write_json(folder / "encoding.json", encoding(final.model, features))

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import InputError
+from ..machine.paths import path_of
 from .text import some_of
 
 RUN_RECORD = "run.json"
@@ -85,7 +86,7 @@ def read_run_record(features: Path) -> RunRecord:
         )
     lungs = manifest.lung_classes
     return RunRecord(
-        folder=None if manifest.folder is None else Path(manifest.folder),
+        folder=None if manifest.folder is None else path_of(manifest.folder),
         classes=tuple(manifest.model.classes or manifest.classes),
         lung_classes=("lung",) if lungs is None else tuple(lungs),
         salt_check=manifest.identity.salt,

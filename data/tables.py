@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+import errno
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import pyarrow as pa
@@ -22,7 +25,7 @@ def read_header(path: Path) -> list[str]:
         If the file cannot be read or is empty.
     """
     try:
-        with pa.input_stream(path, compression="detect") as stream:
+        with _open(path) as stream:
             line = stream.read(65536).partition(b"\n")[0]
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"{path}: this table cannot be read ({_cause(error)})") from error
@@ -62,7 +65,7 @@ def read_csv(
         column_types=dict(types), include_columns=list(keep) or None, strings_can_be_null=True
     )
     try:
-        with pa.input_stream(path, compression="detect") as stream:
+        with _open(path) as stream:
             return pacsv.read_csv(stream, read_options=reading, convert_options=conversion)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path}: this table cannot be read ({_cause(error)})") from error
@@ -80,6 +83,15 @@ def require_columns(path: Path, present: Iterable[str], required: Iterable[str])
     missing = [name for name in required if name not in found]
     if missing:
         raise InputError(f"{path}: no column {', '.join(missing)}; the table has: {', '.join(found)}")
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[pa.NativeFile]:
+    """Open a table; through Python, since pyarrow opens no path that is not UTF-8."""
+    if not S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is not a file")
+    with path.open("rb") as file:
+        yield pa.input_stream(file, compression="gzip" if path.suffix.lower() == ".gz" else None)
 
 
 def _cause(error: Exception) -> Any:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from ...data.decode.reader import read_image
 from ...errors import CxrError, InputError, ModelError, OutputError, ProviderError
 from ...machine.cores import usable_cores
-from ...machine.files import write_text
+from ...machine.files import check_output_file, scratch_folder, write_json
 from ...machine.hardware import nvidia_gpus, processor
 from ...models.card import Precision
 from ..listing.folder import list_folder
@@ -144,12 +144,14 @@ def bench_models(
     ProviderError
         If one of `providers` cannot be used here.
     """
+    if out is not None:
+        check_output_file(Path(out))
     files = _read_models(models)
     reference = next((file for file in files if file.precision is Precision.FP32), files[0])
     available, left_out = _available(providers)
-    with TemporaryDirectory(prefix="cxr-") as scratch:
-        images = _choose_images(folder, Path(scratch), left_out)
-        trials = _Trials(Path(scratch), images, progress or (lambda _description: None), left_out)
+    with scratch_folder() as scratch:
+        images = _choose_images(folder, scratch, left_out)
+        trials = _Trials(scratch, images, progress or (lambda _description: None), left_out)
         results = tuple(trials.run_all(files, available, reference))
     if not results:
         raise ProviderError("nothing could be measured: " + "; ".join(left_out.values()))
@@ -166,8 +168,7 @@ def bench_models(
         left_out,
     )
     if out is not None:
-        text = msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
-        write_text(Path(out), text + "\n")
+        write_json(Path(out), msgspec.to_builtins(report))
     return report
 
 
@@ -280,13 +281,13 @@ class _Trials:
         self, file: _ModelFile, provider: str, batch_size: int, threads: int
     ) -> tuple[TrialResult, npt.NDArray[np.uint8]] | str:
         """Run one trial; return its result and masks, or the reason for its failure."""
-        with TemporaryDirectory(dir=self.scratch) as out:
-            trial = Trial(file.path, provider, batch_size, threads, self.images, out)
+        with scratch_folder(self.scratch) as out:
+            trial = Trial(file.path, provider, batch_size, threads, self.images, str(out))
             try:
                 process = subprocess.run(
                     # -P: modules in the working directory do not shadow installed ones.
                     [sys.executable, "-P", "-m", f"{__package__}.trial"],
-                    input=msgspec.json.encode(trial),
+                    input=json.dumps(asdict(trial)).encode(),  # unlike msgspec's, for any path
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
                     timeout=TIMEOUT_S,
@@ -297,8 +298,8 @@ class _Trials:
             if process.returncode:
                 errors = process.stderr.decode(errors="replace").strip().splitlines()
                 return errors[-1] if errors else f"ended by signal {-process.returncode}"
-            result = msgspec.json.decode((Path(out) / RESULT_FILE).read_bytes(), type=TrialResult)
-            return result, np.load(Path(out) / MASKS_FILE)
+            result = msgspec.json.decode((out / RESULT_FILE).read_bytes(), type=TrialResult)
+            return result, np.load(out / MASKS_FILE)
 
 
 def _agreement(masks: npt.NDArray[np.uint8], reference: npt.NDArray[np.uint8]) -> float:

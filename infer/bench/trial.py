@@ -6,6 +6,7 @@ since runtimes print to the terminal.
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
 import time
@@ -13,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import msgspec
 import numpy as np
@@ -21,7 +21,7 @@ import numpy as np
 from ...data.decode.reader import read_image
 from ...data.image import Gray
 from ...errors import CxrError, InputError
-from ...machine.files import write_text
+from ...machine.files import scratch_folder, write_text
 from ...models.preprocess import prepare
 from ..outputs.image_rows import RowWriter
 from ..pipeline import Pipeline
@@ -101,8 +101,8 @@ def _time_batch(session: Session, batch: Gray) -> float:
 
 def _measure_rate(session: Session, trial: Trial) -> float:
     files = repeat_images(trial.images, trial.batch_size, session.streams)
-    with TemporaryDirectory(dir=trial.out) as scratch:
-        rows = RowWriter(session.card, Settings(Path(scratch)))
+    with scratch_folder(Path(trial.out)) as scratch:
+        rows = RowWriter(session.card, Settings(scratch))
         pipeline = Pipeline(session, rows, trial.batch_size)
 
         def rate(files: Sequence[ImageFile]) -> float:
@@ -133,7 +133,7 @@ def _peak_memory() -> int | None:
 
 if __name__ == "__main__":
     try:
-        trial = msgspec.json.decode(sys.stdin.buffer.read(), type=Trial)
+        trial = msgspec.convert(json.load(sys.stdin.buffer), Trial)
         write_text(Path(trial.out) / RESULT_FILE, msgspec.json.encode(run_trial(trial)).decode())
     except CxrError as error:
         sys.exit(str(error))

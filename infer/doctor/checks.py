@@ -5,6 +5,8 @@ Whatever could crash runs in its own process: a broken library is reported and d
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from ...machine.cache import NO_HOME, cache_folder
 from ...machine.extras import install_command, pip_command
 from ...machine.files import make_folder
 from ...machine.packages import distributions_of, installed_version, missing_requirements
+from ...machine.paths import printable
 from ...machine.telemetry import SWITCHES, telemetry_cause
 from ..runtime.providers import PROVIDERS
 from .machine import cuda_libraries
@@ -31,8 +34,8 @@ TIMEOUT_S = 300
 
 _KERNELS, _CACHE = "compiled code", "benchmarks and engines"
 _PRINT_KERNEL_CACHE = (
-    "import sys; from cxr.infer.features.runs import pack_rows; "
-    "sys.stdout.write(pack_rows.stats.cache_path or '')"
+    "import os, sys; from cxr.infer.features.runs import pack_rows; "
+    "sys.stdout.buffer.write(os.fsencode(pack_rows.stats.cache_path or ''))"
 )
 
 
@@ -61,8 +64,8 @@ def check_provider(name: str) -> CheckResult:
         return CheckResult(name, True)
     detail = cause.removeprefix(f"{name}: ")
     packages = distributions_of("onnxruntime" if PROVIDERS[name].ort_name else "openvino")
-    # A `ProviderError` says what to run; any other error means that the runtime is broken.
-    if "; run: " not in detail and len(packages) == 1:
+    # A `ProviderError` says what to run, a `MachineError` what to set; any other means a broken runtime.
+    if not re.search("; (run:|set|unset) ", detail) and len(packages) == 1:
         detail += _reinstall(packages[0])
     return CheckResult(name, False, detail)
 
@@ -163,7 +166,7 @@ def _run_python(*arguments: str) -> tuple[str, str | None]:
     except subprocess.TimeoutExpired:
         return "", f"it did not finish within {TIMEOUT_S} s"
     if process.returncode == 0:
-        return process.stdout.decode(errors="replace"), None
+        return printable(os.fsdecode(process.stdout)), None
     if process.returncode < 0:
         return "", f"it crashes ({signal.Signals(-process.returncode).name})"
     errors = process.stderr.decode(errors="replace").strip().splitlines()

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import sys
 from base64 import b64decode
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from ...errors import CxrError
+from ...machine.files import scratch_folder
 from ...models.card import ModelCard, Normalization, PixelSpec
 from ..runtime.providers import PROVIDERS, provider_error
 from ..runtime.session import Session
@@ -46,8 +45,8 @@ def run_probe(name: str) -> None:
         "probe", ("sum",), "none", "none", PixelSpec(SIZE, SIZE), Normalization(0, 1), (0.5,), ""
     )
     batch = np.arange(2 * SIZE * SIZE, dtype=np.uint8).reshape(2, 1, SIZE, SIZE)
-    with TemporaryDirectory(prefix="cxr-") as folder:
-        model, card_path = Path(folder) / "probe.onnx", Path(folder) / "card.json"
+    with scratch_folder() as folder:
+        model, card_path = folder / "probe.onnx", folder / "card.json"
         model.write_bytes(MODEL)
         card_path.write_text(card.to_json(), encoding="utf-8")
         output = Session.open(model, provider=name, card=card_path, threads=1).run(batch)

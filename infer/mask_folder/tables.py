@@ -62,9 +62,9 @@ def write_tables(
     OutputError
         If a table cannot be written.
     """
-    columns = columns_of_features(classes, lung_classes)
-    lungs = set(lung_classes) & set(classes) - {DEFAULT_CLASS}
-    rows = (_feature_line(image, columns, lungs) for image in measured)
+    lungs = [name for name in lung_classes if name in classes]
+    columns = columns_of_features(classes, lungs)
+    rows = (_feature_line(image, columns, set(lungs) - {DEFAULT_CLASS}) for image in measured)
     _write(out / FEATURES, columns, rows)
     _write(out / COMPONENTS, COMPONENT_COLUMNS, (image.component_lines for image in measured))
     _write(out / FAILURES, FAILURE_COLUMNS, map(failure_line, failures))

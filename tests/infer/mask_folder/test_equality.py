@@ -30,7 +30,7 @@ def images(tmp_path: Path, draw: Draw, write_dicom: WriteDicom) -> Path:
     draw(folder / "00000007_001.png", [(8, 8, 4, 5, 250), (40, 40, 10, 10, 250)], size=(64, 64))
     draw(folder / "sub" / "b.jpg", [(8, 8, 30, 50, 250), (60, 0, 20, 90, 130)], size=(90, 120))
     draw(folder / "sub" / "b.tif", [(0, 0, 7, 9, 250)], size=(33, 47))
-    draw(folder / "dark.png", size=(50, 30))
+    draw(folder / "dark.png", size=(50, 40))
     drawn = draw(tmp_path / "d.png", [(5, 5, 20, 20, 250), (30, 0, 9, 80, 120)], size=(61, 80))
     for name in ("d.dcm", "sub/IM0001"):
         write_dicom(folder / name, cv2.imread(str(drawn), cv2.IMREAD_UNCHANGED))

@@ -23,7 +23,9 @@ def test_file_has_about_half_the_bytes(exported: ExportSummary, stored: Path) ->
 
 
 @pytest.mark.parametrize("provider", ["cpu", "openvino"])
-def test_probabilities_stay_close_to_those_of_the_float_file(exported: ExportSummary, stored: Path, provider: str) -> None:
+def test_probabilities_stay_close_to_those_of_the_float_file(
+    exported: ExportSummary, stored: Path, provider: str
+) -> None:
     if provider == "openvino":
         pytest.importorskip("openvino", reason="openvino is not installed")
     session = Session.open(stored, provider=provider, threads=1)

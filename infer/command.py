@@ -82,7 +82,8 @@ _FILE = PathType()
 def command(*, masks: bool, masks_as: str | None, table_format: str, **options: Any) -> ExitCode:
     """Measure every radiograph under FOLDER (or one image): features.csv, components.csv, report.html.
 
-    After a kill or an interruption, the same command resumes the run.
+    After a kill or an interruption, the same command resumes the run; images that were added or replaced
+    since are measured.
     """
     from .run import infer_folder
 
@@ -109,6 +110,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
         yield f"  {count} x {cause}"
     if summary.processed:
         yield f"{summary.rate:.1f} images per second on {summary.provider}, in {summary.seconds:.1f} s"
-    else:
+    elif not summary.forgotten:
         yield "nothing to do: this run was complete"
     yield f"{summary.out}: {', '.join(summary.files)}"
+    yield from summary.notes

@@ -41,7 +41,14 @@ class InferConfig:
     batch_size : int or None
         Images per model pass; None: what suits the provider.
     overwrite : bool
-        Replace the results of another run in `out`.
+        Replace the results of another run in `out`; files that no run wrote are never replaced.
+    retry_failed : bool
+        Process the images in `failures.csv` again.
+    forget_missing : bool
+        Remove the rows, masks and overlays of images whose file is gone.
+    verify : bool
+        Compare the content of the images, not only their size and time of modification, with what was
+        measured; images whose content was not recorded by an earlier `verify` are measured again.
     strict : bool
         Stop at the first image that fails, instead of recording it in `failures.csv`.
     salt : str or None
@@ -73,6 +80,9 @@ class InferConfig:
     patient_from: str | None = None
     max_pixels: int = MAX_PIXELS
 
+    retry_failed: bool = False
+    forget_missing: bool = False
+    verify: bool = False
     def __post_init__(self) -> None:
         """Check the values.
 

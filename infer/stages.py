@@ -10,14 +10,12 @@ from threading import Lock
 from time import perf_counter
 from typing import ParamSpec, TypeVar
 
-from ..errors import CxrError, MachineError, ModelError, OutputError
+from ..errors import CxrError, MachineError, MissingExtraError, ModelError, OutputError
+from ..machine.os_errors import causes, has_disappeared, is_disconnected, is_exhausted
 from .records import Failure, ImageFile, Stage
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-# Out of memory, out of file handles, a network drive that was disconnected.
-_EXHAUSTED = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE)
 
 
 class ImageFailedError(Exception):
@@ -65,19 +63,24 @@ class Stages:
         ------
         ImageFailedError
             If the image cannot be measured.
-        MachineError, OutputError
-            If the machine or the output disk is to blame: the same image may succeed in a later run.
+        MachineError, OutputError, MissingExtraError
+            If the machine, a drive or the installation is to blame: the image may succeed in a later run.
         """
         try:
             with self.measuring(stage):
                 return function(*args, **kwargs)
-        except MachineError:
+        except (MachineError, MissingExtraError):
             raise
         except Exception as error:
             if (cause := _exhausted_resource(error)) is not None:
                 raise MachineError(f"{file.path}: {cause}; {self.advice}") from error
             if stage is Stage.WRITE and _is_disk_error(error):
                 raise
+            if (cause := _lost_drive(error, file)) is not None:
+                raise MachineError(
+                    f"{file.path}: {cause}; is its drive or share still connected? "
+                    "Run the same command again once it is; if only this file cannot be read, remove it first"
+                ) from error
             failed_stage = Stage.MODEL if isinstance(error, ModelError) else stage
             raise ImageFailedError(Failure(file.key, failed_stage, _describe(error, file))) from error
 
@@ -88,18 +91,24 @@ def _describe(error: Exception, file: ImageFile) -> str:
     return text if isinstance(error, CxrError) else f"{type(error).__name__}: {text}"
 
 
-def _exhausted_resource(error: BaseException | None) -> str | None:
+def _exhausted_resource(error: Exception) -> str | None:
     """Return which resource of the machine was exhausted, or None if the error has another cause.
 
     The same image may succeed in a later run, so such an error is never recorded as the image's failure.
     """
-    while error is not None:
-        if isinstance(error, MemoryError):
-            return "out of memory"
-        if isinstance(error, OSError) and error.errno in _EXHAUSTED:
-            return error.strerror
-        error = error.__cause__
+    for cause in causes(error):
+        if is_exhausted(cause):
+            return cause.strerror if isinstance(cause, OSError) else "out of memory"
     return None
+
+
+def _lost_drive(error: Exception, file: ImageFile) -> str | None:
+    """Return what happened to the drive that the image is on, or None if the error has another cause."""
+    for cause in causes(error):
+        if isinstance(cause, OSError) and is_disconnected(cause):
+            return cause.strerror
+    was_listed = file.size is not None
+    return "has disappeared" if was_listed and has_disappeared(file.path) else None
 
 
 def _is_disk_error(error: Exception) -> bool:

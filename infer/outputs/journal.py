@@ -1,33 +1,50 @@
 """Tables that rows are appended to, and the journal that records how much of each is committed.
 
-Each commit appends rows, syncs the tables, then appends one line with their sizes to the journal and syncs
-it. A run that is killed between any two of these steps resumes from the last journal line whose sizes the
-tables still have; anything beyond these sizes is truncated.
+Each commit appends rows, syncs the tables, then appends one line with their sizes and hashes to the journal
+and syncs it. A run that is killed between any two of these steps resumes from the last journal line whose
+tables are on disk; anything beyond them is truncated. A table whose content is not what the journal states
+was changed by someone else, and is not touched.
+
+Tables are rewritten as a whole, to remove rows or to sort them: the new tables are written beside the old
+ones, a journal line with their hashes makes them valid, then they replace the old ones. If a run is killed in
+between, the next one completes these steps.
 """
 
 from __future__ import annotations
 
-import errno
-import json
-import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from ...data.csv_files import csv_line
 from ...errors import OutputError
+from ...machine.file_lock import lock
 from ...machine.files import make_folder
-
-log = logging.getLogger(__name__)
+from .ledger import (
+    FORMAT,
+    Commit,
+    CommitPoint,
+    Discard,
+    Finish,
+    Ledger,
+    Line,
+    Plan,
+    Rewrite,
+    Source,
+    Start,
+    TableState,
+    encode,
+    read_ledger,
+)
+from .table_files import TableFile, rewrite_table, truncate, write_all
 
 JOURNAL = ".cxr-journal.jsonl"
 
-_LOCKS_UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+_CURE = "restore it, choose another --out, or give --overwrite to measure all images again"
 
 
 class Journal:
@@ -38,7 +55,12 @@ class Journal:
     out : Path
         The output folder, created if it is missing.
     headers : mapping of str to sequence of str
-        The columns of each table, by its file name.
+        The columns of each table, by its file name; the first column is the key of an image.
+
+    Attributes
+    ----------
+    ledger : Ledger
+        What was planned and committed.
 
     Raises
     ------
@@ -49,13 +71,16 @@ class Journal:
     def __init__(self, out: Path, headers: Mapping[str, Sequence[str]]) -> None:
         self._out = make_folder(out)
         self._headers = headers
-        self._tables: dict[str, FileIO] = {}
+        self._tables: dict[str, TableFile] = {}
         self._uncommitted: dict[str, list[str]] = {name: [] for name in headers}
+        self._digests: list[str | None] = []
+        self._done = 0
+        self.ledger = Ledger()
         try:
             self._journal = (out / JOURNAL).open("a+b", buffering=0)
         except OSError as error:
             raise OutputError(f"{out}: cannot write in this folder ({error.strerror})") from error
-        if not _lock(self._journal):
+        if not lock(self._journal):
             self._journal.close()
             raise OutputError(f"{out}: another run is writing here; wait for it, or choose another --out")
 
@@ -65,38 +90,83 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for file in (*self._tables.values(), self._journal):
-            file.close()
+        self._close_tables()
+        self._journal.close()
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """The file names of the tables."""
+        return frozenset(self._headers)
+
+    def read(self) -> Ledger:
+        """Read what an earlier run planned and committed; empty if there is none."""
+        self._journal.seek(0)
+        self.ledger = read_ledger(self._journal.read())
+        return self.ledger
+
+    def discard(self) -> None:
+        """Record that the results are about to be replaced, so that no later run resumes them."""
+        if self.ledger.journal_size:
+            with _reporting_write_errors(self._out):
+                truncate(self._journal, self.ledger.journal_size)
+                self._write(Discard())
 
     def clear(self) -> None:
-        """Delete all commits, and sync, so that no later run resumes from them."""
+        """Delete all lines, and sync."""
         with _reporting_write_errors(self._out):
             self._journal.truncate(0)
             os.fsync(self._journal.fileno())
+        self.ledger = Ledger()
 
     def begin(self) -> None:
         """Create the tables with their headers, replacing existing ones."""
+        self.clear()
         with _reporting_write_errors(self._out):
-            self._open_tables(dict.fromkeys(self._headers, 0))
+            self._write(Start(FORMAT))
+            self._open_tables({name: TableFile(self._out / name) for name in self._headers})
         for name, columns in self._headers.items():
-            self.append(name, csv_line(columns))
-        self.commit()
+            self._uncommitted[name].append(csv_line(columns))
+        self._commit()
         _sync_folder(self._out)
 
     def resume(self) -> bool:
-        """Open the tables at the last commit; False if there is none, and `begin` must be called."""
-        commit = self._last_commit()
-        if commit is None:
+        """Open the tables at the last commit; False if there is none, and `begin` must be called.
+
+        Raises
+        ------
+        OutputError
+            If another version of cxr wrote the journal, a table is missing, or its content is not what the
+            run wrote. Nothing is changed then.
+        """
+        ledger = self.read()
+        if ledger.is_foreign:
+            raise OutputError(
+                f"{self._out / JOURNAL}: was written by another version of cxr, whose run cannot be resumed; "
+                "choose another --out, or give --overwrite"
+            )
+        if ledger.is_discarded or not ledger.points:
             return False
-        sizes, journal_size = commit
         with _reporting_write_errors(self._out):
-            _truncate(self._journal, journal_size)
-            self._open_tables(sizes)
+            self._complete_rewrite()
+            point = self._last_point()
+            tables = {name: self._verified(name, point.tables[name]) for name in self._headers}
+            if point is not ledger.points[-1]:
+                ledger.roll_back(point)
+            truncate(self._journal, ledger.journal_size)
+            self._open_tables(tables)
         return True
 
-    def append(self, table: str, text: str) -> None:
-        """Add whole lines to a table; the next commit writes them."""
-        self._uncommitted[table].append(text)
+    def plan(self, sources: Sequence[Source]) -> None:
+        """Record the images that will be measured, in this order."""
+        with _reporting_write_errors(self._out):
+            self._write(Plan(list(sources)))
+        self._done = 0
+
+    def append(self, texts: Mapping[str, str], digest: str | None = None) -> None:
+        """Add the rows of the next planned image: whole lines by table, which the next commit writes."""
+        for name, text in texts.items():
+            self._uncommitted[name].append(text)
+        self._digests.append(digest)
 
     def commit(self) -> None:
         """Write and sync everything appended since the last commit.
@@ -106,41 +176,122 @@ class Journal:
         OutputError
             If it cannot be written; earlier commits stay valid.
         """
+        if self._digests:
+            self._commit()
+
+    def rewrite(self, dropped: Collection[str] = ()) -> None:
+        """Remove the rows of some images, and put all others in the order of their keys.
+
+        Raises
+        ------
+        OutputError
+            If the tables cannot be written; they are then unchanged.
+        """
+        self.commit()
+        keys = sorted(self.ledger.finished.keys() - set(dropped))
+        new = {name: _new_version(self._out / name) for name in self._tables}
+        with _reporting_write_errors(self._out):
+            try:
+                tables = {name: rewrite_table(self._out / name, path, keys) for name, path in new.items()}
+            except BaseException:
+                for path in new.values():
+                    path.unlink(missing_ok=True)
+                raise
+            _sync_folder(self._out)
+            self._close_tables()
+            self._write(Rewrite(sorted(dropped), {name: table.state for name, table in tables.items()}))
+            for name, path in new.items():
+                path.replace(self._out / name)
+            _sync_folder(self._out)
+            self._open_tables(tables)
+
+    def finish(self) -> None:
+        """Record that the tables are complete."""
+        self.commit()
+        if not self.ledger.is_complete:
+            with _reporting_write_errors(self._out):
+                self._write(Finish())
+
+    def digest_of(self, table: str) -> str:
+        """Return the hash of a table's content."""
+        return self._tables[table].state.digest
+
+    def _commit(self) -> None:
         with _reporting_write_errors(self._out):
             for name, texts in self._uncommitted.items():
                 if texts:
-                    _append(self._tables[name], "".join(texts))
+                    self._tables[name].append("".join(texts))
                     texts.clear()
                 if not (self._out / name).exists():
                     raise OutputError(
                         f"{self._out / name}: was removed while this run was writing it; start the run again"
                     )
-            sizes = {name: file.tell() for name, file in self._tables.items()}
-            _append(self._journal, json.dumps(sizes) + "\n")
+            self._done += len(self._digests)
+            states = {name: table.state for name, table in self._tables.items()}
+            self._write(Commit(self._done, states, self._digests if any(self._digests) else []))
+            self._digests = []
 
-    def _open_tables(self, sizes: Mapping[str, int]) -> None:
-        for name, size in sizes.items():
-            file = (self._out / name).open("ab", buffering=0)
-            self._tables[name] = file
-            _truncate(file, size)
+    def _write(self, line: Line) -> None:
+        data = encode(line)
+        write_all(self._journal, data)
+        self.ledger.apply(line, self.ledger.journal_size + len(data))
 
-    def _last_commit(self) -> tuple[dict[str, int], int] | None:
-        """Find the last complete journal line whose sizes the tables still have, and where that line ends."""
-        self._journal.seek(0)
-        lines = self._journal.read().splitlines(keepends=True)
-        present = {name: _size(self._out / name) for name in self._headers}
-        while lines:
-            end = sum(map(len, lines))
-            line = lines.pop()
-            try:
-                sizes = json.loads(line) if line.endswith(b"\n") else None
-            except ValueError:
-                continue  # incomplete after a power failure
-            if not isinstance(sizes, dict) or sizes.keys() != present.keys():
+    def _open_tables(self, tables: dict[str, TableFile]) -> None:
+        self._tables = tables
+        for table in tables.values():
+            table.open()
+
+    def _close_tables(self) -> None:
+        for table in self._tables.values():
+            table.close()
+
+    def _complete_rewrite(self) -> None:
+        """Replace the tables if the last line is their rewrite; else remove what a killed rewrite left."""
+        for name in self._headers:
+            new = _new_version(self._out / name)
+            if not new.exists():
                 continue
-            if all(sizes[name] <= present[name] for name in present):
-                return sizes, end
-        return None
+            state = self.ledger.points[-1].tables.get(name)
+            if self.ledger.is_rewritten and TableFile(new).read(new.stat().st_size).state == state:
+                new.replace(self._out / name)
+            else:
+                new.unlink()
+            _sync_folder(self._out)
+
+    def _last_point(self) -> CommitPoint:
+        """Return the last commit that the tables are long enough for; a complete run must have its last."""
+        points = self.ledger.points
+        if points[-1].tables.keys() != self._headers.keys():
+            raise self._changed(JOURNAL)
+        sizes = {name: self._size(name) for name in self._headers}
+        candidates = points[-1:] if self.ledger.is_complete else points
+        for point in reversed(candidates):
+            short = [name for name, size in sizes.items() if size < point.tables[name].size]
+            if not short:
+                return point
+        raise self._changed(short[0])
+
+    def _size(self, name: str) -> int:
+        try:
+            return (self._out / name).stat().st_size
+        except FileNotFoundError as error:
+            raise OutputError(
+                f"{self._out / name}: is missing, though a run wrote it here; {_CURE}"
+            ) from error
+
+    def _verified(self, name: str, state: TableState) -> TableFile:
+        """Read the committed part of a table, and check that it is what the run wrote."""
+        path, header = self._out / name, csv_line(self._headers[name]).encode()
+        table = TableFile(path).read(state.size)
+        with path.open("rb") as file:
+            has_columns = file.read(len(header)) == header  # not those of another version of cxr
+        has_tail = self.ledger.is_complete and path.stat().st_size != state.size
+        if table.state != state or not has_columns or has_tail:
+            raise self._changed(name)
+        return table
+
+    def _changed(self, name: str) -> OutputError:
+        return OutputError(f"{self._out / name}: is no longer as the run wrote it (saved again?); {_CURE}")
 
 
 @contextmanager
@@ -155,22 +306,9 @@ def _reporting_write_errors(out: Path) -> Iterator[None]:
         ) from error
 
 
-def _append(file: FileIO, text: str) -> None:
-    remaining = memoryview(text.encode("utf-8"))
-    while remaining:
-        remaining = remaining[file.write(remaining) :]
-    os.fsync(file.fileno())
-
-
-def _truncate(file: FileIO, size: int) -> None:
-    """Truncate a file; if it has this size already, its modification time stays unchanged."""
-    if file.seek(0, os.SEEK_END) != size:
-        file.truncate(size)
-        file.seek(size)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else -1
+def _new_version(table: Path) -> Path:
+    """Return the path of a table's new version, until that replaces the table."""
+    return table.with_name(f".{table.name}.new")
 
 
 def _sync_folder(folder: Path) -> None:
@@ -182,22 +320,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _lock(file: FileIO) -> bool:
-    """Lock a file until it is closed or the process ends; False if another process has locked it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)  # locking applies to the bytes at the current position
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in _LOCKS_UNSUPPORTED:
-            return False
-        log.warning("this file system has no locks; make sure that no other run writes here")
-    return True

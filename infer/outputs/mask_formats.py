@@ -1,6 +1,9 @@
-"""The sink of each mask format."""
+"""The sink of each mask format, and the files that it writes."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
 
 from ...models.card import ModelCard
 from .masks import MaskFormat, MaskSink, NoMasks
@@ -23,6 +26,15 @@ def mask_sink(mask_format: MaskFormat | None, card: ModelCard, model_hash: str) 
             return DicomSegMasks(card, model_hash)
 
 
-def all_mask_sinks(card: ModelCard, model_hash: str) -> tuple[MaskSink, ...]:
-    """Return the sinks of every format: an earlier run may have used another than this one."""
-    return tuple(mask_sink(mask_format, card, model_hash) for mask_format in MaskFormat)
+def mask_files(mask_format: MaskFormat | None, out: Path, key: str, classes: Sequence[str]) -> list[Path]:
+    """Return the paths of the files that a run in this format writes for an image."""
+    from .masks_dicom_seg import segmentation_path
+    from .masks_png import mask_path
+
+    match mask_format:
+        case MaskFormat.PNG:
+            return [mask_path(out, class_name, key) for class_name in classes]
+        case MaskFormat.DICOM_SEG:
+            return [segmentation_path(out, key)]
+        case _:
+            return []

@@ -84,9 +84,6 @@ class MaskSink(Protocol):
     def rows(self, key: str, masks: Mapping[str, Gray]) -> Mapping[str, str]:
         """Return the rows of one image: the text to append to each table, by its file name."""
 
-    def remove(self, out: Path, keys: Iterable[str], classes: Sequence[str]) -> None:
-        """Remove what an earlier run wrote for these images and classes, and nothing else."""
-
 
 @dataclass(frozen=True)
 class NoMasks:
@@ -105,6 +102,3 @@ class NoMasks:
     def rows(self, key: str, masks: Mapping[str, Gray]) -> Mapping[str, str]:
         """Return no rows."""
         return {}
-
-    def remove(self, out: Path, keys: Iterable[str], classes: Sequence[str]) -> None:
-        """Remove nothing."""

@@ -29,17 +29,15 @@ class DicomSegMasks:
 
     def write(self, out: Path, image: ImageFile, masks: Mapping[str, Gray]) -> None:
         """Write the object of one image, which must be a DICOM file."""
-        write_segmentation(_path(out, image.key), image.path, masks, self.card, model_hash=self.model_hash)
+        write_segmentation(
+            segmentation_path(out, image.key), image.path, masks, self.card, model_hash=self.model_hash
+        )
 
     def rows(self, key: str, masks: Mapping[str, Gray]) -> Mapping[str, str]:
         """Return no rows."""
         return {}
 
-    def remove(self, out: Path, keys: Iterable[str], classes: Sequence[str]) -> None:
-        """Remove the objects of these images."""
-        for key in keys:
-            _path(out, key).unlink(missing_ok=True)
 
-
-def _path(out: Path, key: str) -> Path:
+def segmentation_path(out: Path, key: str) -> Path:
+    """Return the path of an image's Segmentation object."""
     return out / MASKS / f"{key}.seg.dcm"

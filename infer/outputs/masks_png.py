@@ -27,18 +27,13 @@ class PngMasks:
     def write(self, out: Path, image: ImageFile, masks: Mapping[str, Gray]) -> None:
         """Write the masks of one image."""
         for class_name, mask in masks.items():
-            write_mask(_path(out, class_name, image.key), mask)
+            write_mask(mask_path(out, class_name, image.key), mask)
 
     def rows(self, key: str, masks: Mapping[str, Gray]) -> Mapping[str, str]:
         """Return no rows."""
         return {}
 
-    def remove(self, out: Path, keys: Iterable[str], classes: Sequence[str]) -> None:
-        """Remove the masks of these images and classes."""
-        for key in keys:
-            for class_name in classes:
-                _path(out, class_name, key).unlink(missing_ok=True)
 
-
-def _path(out: Path, class_name: str, key: str) -> Path:
+def mask_path(out: Path, class_name: str, key: str) -> Path:
+    """Return the path of an image's mask of one class."""
     return out / MASKS / class_name / png_name(key)

@@ -32,7 +32,3 @@ class RleMasks:
         """Return the rows of one image, one per class."""
         lines = (csv_line((key, class_name, *mask.shape, encode(mask))) for class_name, mask in masks.items())
         return {MASK_TABLE: "".join(lines)}
-
-    def remove(self, out: Path, keys: Iterable[str], classes: Sequence[str]) -> None:
-        """Remove the whole table: it belongs to one run."""
-        (out / MASK_TABLE).unlink(missing_ok=True)

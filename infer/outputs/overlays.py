@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -45,12 +45,6 @@ def draw_overlay(pixels: Gray, masks: Mapping[str, Gray]) -> Gray:
         cv2.drawContours(canvas, outlines, -1, _bgr(index), line_width)
     _draw_legend(canvas, list(masks))
     return canvas
-
-
-def remove_overlays(out: Path, keys: Iterable[str]) -> None:
-    """Remove the overlays that an earlier run wrote for these images, and nothing else."""
-    for key in keys:
-        overlay_path(out, key).unlink(missing_ok=True)
 
 
 def _draw_legend(canvas: Gray, names: list[str]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ...data.column_table import Kind, Table
 from ...data.columns import find_column
@@ -13,6 +13,8 @@ from ...machine.files import replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_DIGEST = b"cxr.table"
 
 BLOCK_BYTES = 64 << 20
 """Bytes read at once. A row must fit into a block, and the run lengths of a noisy mask take megabytes."""
@@ -23,13 +25,15 @@ def parquet_path(table: Path) -> Path:
     return table.with_suffix(".parquet")
 
 
-def write_parquet(table: Path) -> Path:
+def write_parquet(table: Path, digest: str = "") -> Path:
     """Write a finished CSV table as Parquet; equal tables give equal bytes.
 
     Parameters
     ----------
     table : Path
         A table of `cxr-infer`. It is read in pieces, so memory does not grow with it.
+    digest : str
+        The hash of the table, which is stored in the Parquet file.
 
     Returns
     -------
@@ -46,10 +50,37 @@ def write_parquet(table: Path) -> Path:
 
     target = parquet_path(table)
     schema, batches = _read_batches(table)
-    with replacing(target) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+    schema = schema.with_metadata({_DIGEST: digest.encode()}) if digest else schema
+    with (
+        replacing(target) as temporary,
+        temporary.open("wb") as file,  # pyarrow opens no path that is not UTF-8
+        pq.ParquetWriter(file, schema) as writer,
+    ):
         for batch in batches:
             writer.write_batch(batch)
     return target
+
+
+def digest_of_parquet(table: Path) -> str | None:
+    """Return the hash of the CSV table that a table's Parquet file was made from.
+
+    Returns
+    -------
+    str or None
+        Empty if the file states none, so another program wrote it; None if there is no file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = parquet_path(table)
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as file:
+            metadata = pq.read_schema(file).metadata
+        return (metadata or {}).get(_DIGEST, b"").decode()
+    except (pa.ArrowException, OSError):
+        return ""
 
 
 def read_table(table: Path) -> pa.Table:
@@ -72,8 +103,15 @@ def _read_batches(table: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         strings_can_be_null=True,
     )
     parse = pacsv.ParseOptions(newlines_in_values=True)
-    reader = pacsv.open_csv(table, pacsv.ReadOptions(block_size=BLOCK_BYTES), parse, convert)
-    return reader.schema, (_without_guards(batch) for batch in reader)
+    stream = table.open("rb")
+    reader = pacsv.open_csv(stream, pacsv.ReadOptions(block_size=BLOCK_BYTES), parse, convert)
+    return reader.schema, _batches(stream, reader)
+
+
+def _batches(stream: BinaryIO, reader: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    with stream:
+        for batch in reader:
+            yield _without_guards(batch)
 
 
 def _without_guards(batch: pa.RecordBatch) -> pa.RecordBatch:

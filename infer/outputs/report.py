@@ -56,6 +56,8 @@ def render(
         causes=causes,
         failures=[(row["path"], row["stage"], row["error"]) for row in failures[:_FAILURES_SHOWN]],
         failure_count=len(failures),
+        missing=manifest["missing"][:_FAILURES_SHOWN],
+        missing_count=len(manifest["missing"]),
         overlays=list(islice(_thumbnails(overlays), _THUMBNAILS)),
         versions=", ".join(f"{name} {number}" for name, number in manifest["versions"].items()),
     )
@@ -91,7 +93,10 @@ def _histogram(
 def _thumbnails(overlays: Sequence[tuple[str, Path]]) -> Iterator[tuple[str, str]]:
     """Yield the key and the reduced image of each overlay that can be read."""
     for key, path in overlays:
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.exists() else None
+        try:
+            image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+        except (OSError, cv2.error):
+            continue
         if image is None:
             continue
         scale = _THUMBNAIL_SIZE / max(image.shape)

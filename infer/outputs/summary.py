@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..records import Settings
 from ..runtime.session import Session
+from .changes import Changes
 from .manifest import MANIFEST, REPORT
 from .masks import MaskSink
 from .overlays import OVERLAYS
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CAUSES_SHOWN = 3
+_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,12 @@ class RunSummary:
         Rows of `features.csv` and of `failures.csv`, including those of earlier, interrupted runs.
     processed : int
         Images that this call measured or failed on; 0 if the run was complete before.
+    replaced : tuple of str
+        Those of them that an earlier call had measured, but as another file.
+    forgotten : tuple of str
+        Images whose file is gone, and whose rows this call removed.
+    missing : tuple of str
+        Images whose file is gone, and whose rows stay unchanged.
     causes : tuple of (str, int)
         The three most common causes of failure and their counts.
     files : tuple of str
@@ -44,6 +52,9 @@ class RunSummary:
     rows: int
     failed: int
     processed: int
+    replaced: tuple[str, ...]
+    forgotten: tuple[str, ...]
+    missing: tuple[str, ...]
     seconds: float
     causes: tuple[tuple[str, int], ...]
     files: tuple[str, ...]
@@ -59,14 +70,29 @@ class RunSummary:
         """Images per second in this call."""
         return self.processed / self.seconds if self.seconds else 0.0
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What changed in the folder since the earlier calls, one line per kind."""
+        changes = {
+            "measured again, since their files changed": self.replaced,
+            "no longer there, so their rows were removed": self.forgotten,
+            "no longer there, their rows are unchanged; --forget-missing removes them": self.missing,
+        }
+        return tuple(f"{len(keys)} {text}: {_some_of(keys)}" for text, keys in changes.items() if keys)
+
 
 def summarize(
-    session: Session, settings: Settings, masks: MaskSink, processed: int, seconds: float
+    session: Session,
+    settings: Settings,
+    masks: MaskSink,
+    outputs: Collection[str],
+    changes: Changes,
+    seconds: float,
 ) -> RunSummary:
-    """Count the rows and files in the output folder."""
+    """Count the rows and files in the output folder; `outputs` are the names in the manifest."""
     failures = list(read_rows(settings.out / FAILURES))
     files = [FEATURES, COMPONENTS, FAILURES, *masks.outputs]
-    files += sorted(path.name for path in settings.out.glob("*.parquet"))
+    files += sorted(name for name in outputs if name.endswith(".parquet"))
     files += [f"{OVERLAYS}/"] * settings.overlays + [MANIFEST, REPORT]
     return RunSummary(
         out=settings.out,
@@ -74,11 +100,19 @@ def summarize(
         provider=session.provider,
         rows=sum(1 for _ in read_rows(settings.out / FEATURES)),
         failed=len(failures),
-        processed=processed,
+        processed=len(changes.remaining),
+        replaced=changes.replaced,
+        forgotten=changes.forgotten,
+        missing=changes.missing,
         seconds=seconds,
         causes=most_common_causes(failures),
         files=tuple(files),
     )
+
+
+def _some_of(keys: Sequence[str]) -> str:
+    shown = [key if key.isprintable() else ascii(key) for key in keys[:_NAMES_SHOWN]]
+    return ", ".join(shown + ["..."] * (len(keys) > _NAMES_SHOWN))
 
 
 def most_common_causes(failures: Sequence[Mapping[str, str]]) -> tuple[tuple[str, int], ...]:

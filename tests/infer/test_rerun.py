@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from cxr.errors import OutputError
-from cxr.infer import folder_run
-from cxr.infer.outputs.journal import Journal
+from cxr.infer.outputs import ownership
+from cxr.infer.outputs.journal import JOURNAL, Journal
 from cxr.infer.run import infer_folder
 
 Draw = Callable[..., Path]
@@ -91,26 +91,18 @@ def test_overwrite_replaces_the_results_of_the_earlier_run(
     assert set(finished.rglob("*.png")) == {unrelated, finished / "masks" / "lesion" / "x.png"}
 
 
-def test_overwrite_replaces_files_of_unknown_origin(model: Path, tmp_path: Path, draw_many: Fill) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "features.csv").write_text("mine")
-    assert infer_folder(draw_many(tmp_path / "in", 1), model=model, out=out, overwrite=True).rows == 1
-
-
 def test_overwrite_leaves_nothing_of_the_earlier_run(
     model: Path, tmp_path: Path, draw: Draw, rectangles: Rectangles
 ) -> None:
     draw(tmp_path / "in" / "a.png", rectangles)
     out = tmp_path / "out"
     infer_folder(tmp_path / "in", model=model, out=out, masks="rle", parquet=True, overlays=True)
-    draw(out / "masks" / "lung" / "a.png")  # as if a run had been killed before it committed the row
     infer_folder(tmp_path / "in", model=model, out=out, overwrite=True)
     left = {path.name for path in out.rglob("*") if path.is_file() and not path.name.startswith(".")}
     assert left == {"features.csv", "components.csv", "failures.csv", "run.json", "report.html"}
 
 
-@pytest.mark.parametrize("damage", ["incomplete row", "no table", "another program's run.json"])
+@pytest.mark.parametrize("damage", ["incomplete row", "no table", "no journal"])
 def test_damaged_output_folder_can_be_overwritten(
     model: Path, tmp_path: Path, draw: Draw, rectangles: Rectangles, damage: str
 ) -> None:
@@ -124,12 +116,12 @@ def test_damaged_output_folder_can_be_overwritten(
     elif damage == "no table":
         (out / "features.csv").unlink()
     else:
-        (out / "run.json").write_text('{"identity": {}}')
+        (out / JOURNAL).unlink()
     infer_folder(tmp_path / "in", model=model, out=out, overwrite=True)
     assert (out / "features.csv").read_bytes() == expected
 
 
-@pytest.mark.parametrize("step", ["clear", "begin", "remove_overlays"])
+@pytest.mark.parametrize("step", ["clear", "begin", "remove_file"])
 def test_interrupted_overwrite_never_mixes_two_runs(
     model: Path,
     tmp_path: Path,
@@ -147,7 +139,7 @@ def test_interrupted_overwrite_never_mixes_two_runs(
     other = draw_many(tmp_path / "other", 3)
     arguments: dict[str, Any] = {"model": model, "out": finished, "masks": "png"}
     with monkeypatch.context() as patch:
-        patch.setattr(folder_run if step == "remove_overlays" else Journal, step, interrupt)
+        patch.setattr(ownership if step == "remove_file" else Journal, step, interrupt)
         with pytest.raises(KeyboardInterrupt):
             infer_folder(other, overwrite=True, **arguments)
     infer_folder(other, overwrite=step != "begin", **arguments)

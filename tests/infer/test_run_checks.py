@@ -49,8 +49,9 @@ def test_files_of_unknown_origin_are_not_touched(
     out = tmp_path / "out"
     out.mkdir()
     (out / name).write_text("mine")
-    with pytest.raises(OutputError, match=f"{name}.*--out.*--overwrite"):
-        infer_folder(draw_many(tmp_path / "in", 1), model=model, out=out)
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match=f"{name}: exists already, but not from a cxr-infer run.*--out"):
+            infer_folder(draw_many(tmp_path / "in", 1), model=model, out=out, overwrite=overwrite)
     assert {path.name for path in out.iterdir()} == {name}
     assert (out / name).read_text() == "mine"
 

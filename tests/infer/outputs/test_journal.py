@@ -7,17 +7,24 @@ import pytest
 
 from cxr.errors import OutputError
 from cxr.infer.outputs.journal import JOURNAL, Journal
+from cxr.infer.outputs.ledger import Source
 
 TABLES = {"a.csv": ("x", "y"), "b.csv": ("z",)}
+
+
+def add(journal: Journal, *lines: str) -> None:
+    """Plan images of one line of a.csv each, and commit each line on its own."""
+    journal.plan([Source(line.partition(",")[0]) for line in lines])
+    for line in lines:
+        journal.append({"a.csv": line})
+        journal.commit()
 
 
 def begin(folder: Path, *lines: str) -> None:
     """Write a journal with one commit per line of a.csv."""
     with Journal(folder, TABLES) as journal:
         journal.begin()
-        for line in lines:
-            journal.append("a.csv", line)
-            journal.commit()
+        add(journal, *lines)
 
 
 def read_resumed(folder: Path) -> str | None:
@@ -46,7 +53,8 @@ def test_uncommitted_rows_are_truncated(tmp_path: Path) -> None:
 def test_appended_rows_are_not_written_before_a_commit(tmp_path: Path) -> None:
     with Journal(tmp_path, TABLES) as journal:
         journal.begin()
-        journal.append("a.csv", "1,2\n")
+        journal.plan([Source("1")])
+        journal.append({"a.csv": "1,2\n"})
     assert (tmp_path / "a.csv").read_text() == "x,y\n"
 
 
@@ -71,15 +79,20 @@ def test_journal_with_a_damaged_line_can_be_continued(tmp_path: Path) -> None:
     for expected in ("x,y\n1,2\n3,4\n", "x,y\n1,2\n3,4\n3,4\n"):
         with Journal(tmp_path, TABLES) as journal:
             assert journal.resume()
-            journal.append("a.csv", "3,4\n")
-            journal.commit()
+            add(journal, "3,4\n")
         assert read_resumed(tmp_path) == expected
 
 
-@pytest.mark.parametrize("lost", ["a.csv", JOURNAL])
-def test_missing_table_or_journal_leaves_nothing_to_resume(tmp_path: Path, lost: str) -> None:
+def test_missing_table_is_an_error_that_names_it(tmp_path: Path) -> None:
     begin(tmp_path, "1,2\n")
-    (tmp_path / lost).unlink()
+    (tmp_path / "b.csv").unlink()
+    with pytest.raises(OutputError, match=r"b\.csv: is missing.*--out.*--overwrite"):
+        read_resumed(tmp_path)
+
+
+def test_missing_journal_leaves_nothing_to_resume(tmp_path: Path) -> None:
+    begin(tmp_path, "1,2\n")
+    (tmp_path / JOURNAL).unlink()
     assert read_resumed(tmp_path) is None
 
 
@@ -100,7 +113,8 @@ def test_table_removed_during_the_run_is_reported(tmp_path: Path) -> None:
     with Journal(tmp_path, TABLES) as journal:
         journal.begin()
         (tmp_path / "a.csv").unlink()
-        journal.append("a.csv", "1,2\n")
+        journal.plan([Source("1")])
+        journal.append({"a.csv": "1,2\n"})
         with pytest.raises(OutputError, match="was removed"):
             journal.commit()
 
@@ -111,7 +125,8 @@ def test_full_disk_is_reported_in_one_line(tmp_path: Path, monkeypatch: pytest.M
 
     with Journal(tmp_path, TABLES) as journal:
         journal.begin()
-        journal.append("a.csv", "1,2\n")
+        journal.plan([Source("1")])
+        journal.append({"a.csv": "1,2\n"})
         monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(OutputError, match=r"No space left on device.*run the same command again"):
             journal.commit()

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cxr.infer.outputs.overlays import overlay_path, remove_overlays, write_overlay
+from cxr.infer.outputs.overlays import write_overlay
 
 
 def test_overlay_is_the_image_with_outlines_and_a_legend(tmp_path: Path) -> None:
@@ -22,10 +22,3 @@ def test_overlay_is_the_image_with_outlines_and_a_legend(tmp_path: Path) -> None
     assert not colored[105:145, 105:195].any()
     assert colored[:60, :100].any()  # the legend
     assert not colored[160:, :].any()
-
-
-def test_only_overlays_of_the_given_images_are_removed(tmp_path: Path) -> None:
-    for key in ("a.png", "b.jpg", "c.png"):
-        write_overlay(overlay_path(tmp_path, key), np.zeros((8, 8), np.uint8), {})
-    remove_overlays(tmp_path, ["a.png", "b.jpg", "not written.png"])
-    assert [path.name for path in tmp_path.rglob("*.png")] == ["c.png"]

@@ -21,6 +21,7 @@ MANIFEST: dict[str, Any] = {
     "provider": "cpu",
     "counts": {"rows": 4, "failures": 0, "processed": 4},
     "seconds": {"decode": 1.0, "model": 2.0, "total": 2.0},
+    "missing": [],
     "finished": "2026-01-01T00:00:00+00:00",
     "versions": {"cxr": "0.1.0"},
 }
@@ -73,3 +74,13 @@ def test_report_shows_at_most_twelve_overlays_and_skips_missing_ones(tmp_path: P
     assert page.count("data:image/jpeg;base64,") == 12
     assert ">0.png<" not in page
     assert ">12.png<" in page
+
+
+def test_images_that_are_gone_are_named() -> None:
+    names = [f"<b>{number}.png" for number in range(21)]
+    page = render(MANIFEST | {"missing": names}, [0.1], [], [], [])
+    assert "Images that are gone: 21" in page
+    assert "<li>&lt;b&gt;0.png</li>" in page
+    assert "and 1 more in run.json" in page
+    assert "--forget-missing" in page
+    assert "are gone" not in render(MANIFEST, [0.1], [], [], [])

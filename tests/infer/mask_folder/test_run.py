@@ -187,7 +187,7 @@ def test_spacing_and_patient_are_those_of_the_image(
     write_dicom: Callable[..., Path],
     features: Callable[[], list[dict[str, str]]],
 ) -> None:
-    write_dicom(tmp_path / "images" / "a.dcm", np.zeros((32, 40), np.uint8))
+    write_dicom(tmp_path / "images" / "a.dcm", np.arange(32 * 40, dtype=np.uint8).reshape(32, 40))
     draw_mask(tmp_path / "masks_lung" / "a.png", (0, 0, 4, 4))
     settings = {"images": tmp_path / "images", "out": tmp_path / "out"}
     measure_folder(tmp_path / "masks_lung", **settings)

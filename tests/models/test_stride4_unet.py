@@ -11,6 +11,7 @@ from torch import nn
 
 from cxr.errors import ModelError
 from cxr.export.graph import write_onnx
+from cxr.export.quantize import quantize, recipes
 from cxr.models.card import ModelCard, Normalization, PixelSpec
 from cxr.models.network import STRIDE4_UNET, build_network
 from cxr.models.segmenter import Segmenter, predictor
@@ -90,3 +91,14 @@ def test_every_normalization_folds_into_its_convolution(exported: tuple[Segmente
 def test_wrong_number_of_widths_is_rejected() -> None:
     with pytest.raises(ModelError, match=r"unet-s4 with encoder resnet18 .*the decoder has 3 widths, got 5"):
         build("resnet18", widths=(128, 64, 32, 16, 16))
+
+
+def test_logits_and_their_upsampling_stay_in_float_in_an_int8_file(
+    exported: tuple[Segmenter, Path], tmp_path: Path
+) -> None:
+    images = [np.random.default_rng(seed).integers(0, 256, (64, 96), dtype=np.uint8) for seed in range(2)]
+    path = tmp_path / "int8.onnx"
+    quantize(exported[1], path, images, recipes("cpu")[0])
+    kinds = [node.op_type for node in onnx.load(path).graph.node]
+    assert kinds[-3:] == ["Conv", "Resize", "Sigmoid"]
+    assert kinds.count("QuantizeLinear") > 10

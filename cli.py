@@ -18,6 +18,7 @@ import click
 from .errors import CxrError, ExitCode
 from .machine.environment import check_environment
 
+from .machine.interruption import interruption
 COMMANDS = {
     "train": ".train.command",
     "export": ".export.command",
@@ -54,13 +55,42 @@ class PathType(click.Path):
         return Path(os.fsdecode(super().convert(expanded, param, ctx)))
 
 
-class Command(click.Command):
+class NumberRange(click.FloatRange):
+    """A number within a range; "nan", which no comparison rejects, and infinity are wrong usage."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check one number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
+class _Program(click.Command):
+    """A click command that ends with exit status 130 after Ctrl-C."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run as the program of this process."""
+        interruption.handle()
+        try:
+            return super().__call__(*args, **kwargs)
+        except SystemExit:
+            if not interruption.is_requested:
+                raise
+            _report_interruption()
+            sys.exit(ExitCode.INTERRUPTED)
+
+
+class Command(_Program):
     """A click command that ends with one line on an error; `--debug` shows the traceback instead."""
 
-    def __init__(self, *args: Any, checks_environment: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, checks_environment: bool = True, when_interrupted: str = "", **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.checks_environment = checks_environment
         debug = click.Option(
+        self.when_interrupted = when_interrupted
             ["--debug"],
             is_flag=True,
             expose_value=False,
@@ -76,13 +106,20 @@ class Command(click.Command):
         logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
         logging.getLogger(__package__).setLevel(logging.INFO)  # ours alone: libraries log much at this level
         try:
+        interruption.set_line(f"{ctx.command_path}: interrupted{self.when_interrupted}")
             if self.checks_environment:
                 check_environment()
             result = super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt, BrokenPipeError):
+        except KeyboardInterrupt:
+            _report_interruption()
+            ctx.exit(ExitCode.INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click ends the process as it should
         except Exception as error:
             if ctx.meta.get("cxr.debug"):
+            if interruption.is_requested:
+                _report_interruption()
+                ctx.exit(ExitCode.INTERRUPTED)
                 raise
             with suppress(OSError):  # standard error may be on a full disk too
                 click.echo(f"{ctx.command_path}: error: {_one_line(error)}", err=True)
@@ -90,7 +127,7 @@ class Command(click.Command):
         ctx.exit(result if isinstance(result, ExitCode) else ExitCode.DONE)
 
 
-class LazyGroup(click.Group):
+class LazyGroup(_Program, click.Group):
     """A group whose commands are imported only when they are named."""
 
     def resolve_command(
@@ -116,7 +153,10 @@ class LazyGroup(click.Group):
 
 
 def cxr_command(name: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
-    """Declare a command that keeps the conventions of `cxr`; it may return an `ExitCode`."""
+    """Declare a command that keeps the conventions of `cxr`; it may return an `ExitCode`.
+
+    `when_interrupted` is what follows "interrupted" in its last line after Ctrl-C.
+    """
     settings = {"help_option_names": ["-h", "--help"], "show_default": True}
     return click.command(name, cls=Command, context_settings=settings, **kwargs)
 
@@ -128,6 +168,13 @@ def main() -> None:
 
 
 def _fail_unknown(ctx: click.Context, name: str) -> NoReturn:
+def _report_interruption() -> None:
+    line = interruption.take_line()
+    if line is not None:
+        with suppress(OSError):
+            click.echo(line, err=True)
+
+
     close = get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
     advice = f"Did you mean {close[0]!r}?" if close else f"The commands are {', '.join(COMMANDS)}."
     raise click.UsageError(f"No such command {name!r}. {advice}", ctx)

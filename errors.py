@@ -12,6 +12,7 @@ class ExitCode(IntEnum):
     ERROR = 1
     USAGE = 2
     SOME_FAILED = 3
+    INTERRUPTED = 130
 
 
 class CxrError(Exception):

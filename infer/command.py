@@ -9,7 +9,9 @@ import click
 
 from ..cli import PathType, cxr_command
 from ..data.decode.options import MAX_PIXELS
-from ..errors import CxrError, ExitCode
+from ..errors import ExitCode
+from ..machine.limits import MAX_BATCH, MAX_THREADS
+from ..machine.limits import MAX_PIXELS as MOST_PIXELS
 from ..machine.progress import progress_bar
 from .outputs.masks import MaskFormat
 from .runtime.providers import PROVIDER_NAMES
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 _FILE = PathType()
 
 
-@cxr_command("infer")
+@cxr_command("infer", when_interrupted="; finished images are kept: run the same command again to resume")
 @click.argument("folder", type=_FILE)
 @click.option("--model", type=_FILE, help="ONNX file.  [default: ./model.onnx, else the shipped model]")
 @click.option("--card", type=_FILE, help="Model card as JSON, for a model file without one.")
@@ -87,18 +89,14 @@ def command(*, masks: bool, masks_as: str | None, table_format: str, **options: 
     """
     from .run import infer_folder
 
-    try:
-        with progress_bar() as progress:
-            summary = infer_folder(
-                **options,
-                masks=masks_as or ("png" if masks else None),
-                parquet=table_format == "parquet",
-                progress=progress,
-            )
-    except KeyboardInterrupt as interrupt:
-        raise CxrError(
-            "interrupted; finished images are kept: run the same command again to resume"
-        ) from interrupt
+    with progress_bar() as progress:
+        summary = infer_folder(
+            **options,
+            masks=masks_as or ("png" if masks else None),
+            parquet=table_format == "parquet",
+            dicom_columns=[name.strip() for name in dicom_columns.split(",") if name.strip()],
+            progress=progress,
+        )
     for line in _lines(summary):
         click.echo(line)
     return ExitCode.SOME_FAILED if summary.failed else ExitCode.DONE

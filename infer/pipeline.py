@@ -18,7 +18,8 @@ import numpy as np
 
 from ..data.decode.isolation import Isolation
 from ..data.decode.options import DecodeOptions
-from ..data.image import Gray, Radiograph
+from ..data.image import Gray, Note, Radiograph
+from ..machine.interrupts import interruptible_steps
 from ..models.preprocess import Placement, Probability, prepare
 from .concurrency import ordered_map, single_threaded_opencv, thread_pool
 from .records import Failure, ImageFile, Stage
@@ -108,6 +109,8 @@ class Pipeline(Generic[T]):
             If the model cannot run at all.
         MachineError
             If the machine is out of memory, file handles or processes.
+        An interrupt (Ctrl-C) ends it too, when the main thread next waits for a result.
+
         OutputError
             If the output disk cannot be written.
         """
@@ -122,6 +125,9 @@ class Pipeline(Generic[T]):
         ):
             prepared = ordered_map(pool, partial(self._prepare, reader), entries, max_pending)
             batches = _batches(prepared, self.batch_size)
+        return interruptible_steps(self._run(entries))
+
+    def _run(self, entries: Iterable[ImageFile | Failure]) -> Generator[T | Failure, None, None]:
             predicted = ordered_map(model, self._predict, batches, streams + 1)
             yield from ordered_map(pool, self._finish, chain.from_iterable(predicted), max_pending)
 

@@ -31,7 +31,7 @@ def _label_values(_ctx: click.Context, _param: click.Parameter, value: str | Non
     return classes
 
 
-@cxr_command("measure")
+@cxr_command("measure", when_interrupted="; run the same command again to start over")
 @click.argument("masks", type=_PATH)
 @click.option("--images", type=_PATH, help="Folder of the images: their names, sizes, spacing and patients.")
 @click.option(

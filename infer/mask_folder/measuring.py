@@ -11,6 +11,7 @@ from ...data.decode.isolation import IsolatedReader, Isolation
 from ...data.image import Gray, Radiograph
 from ...errors import CxrError, InputError
 from ...machine.cores import usable_cores
+from ...machine.interrupts import deferred_interrupts
 from ...machine.progress import Progress
 from ..concurrency import ordered_map, single_threaded_opencv, thread_pool
 from ..image_features import ImageMeasurement, measure_masks
@@ -73,6 +74,7 @@ def measure_images(
     failures: list[Failure] = []
     threads = config.threads or usable_cores()
     with (
+        deferred_interrupts(),
         single_threaded_opencv(),
         thread_pool(threads) as pool,
         IsolatedReader(threads, config.decoding, read_content) as masks,

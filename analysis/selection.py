@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from ..data.column_table import Table as ColumnTable
+from ..data.columns import find_column
 from ..errors import InputError
 from ..machine.extras import require
 from .leakage import find_leaky_columns
@@ -21,10 +23,10 @@ _MOST_EMPTY = 0.5
 _BOOKKEEPING = re.compile(
     r"(^|_)(image|images|id|ids|uid|patientid|name|path|file|filename|folder|url|doi|hash|sha256|licen[cs]e|"
     r"note|notes|comment|comments|date|fold|split|source|convention|mode|modality)(_|$)"
-    r"|^mask_|^location$|_ok$|^has_|^plausible(_why)?$|^gray_from$"
+    r"|^mask_|^location$|_ok$|^has_|^plausible(_why)?$|^gray_from$|^in_training$|^study$|^accession$"
 )
 _DERIVED = re.compile(r"(^|_)(finding|findings|label|labels|diagnosis)(_|$)")
-_GEOMETRY = re.compile(r"(^|_)(width|height|spacing|spacing_mm|spacing_x|spacing_y)$")
+_GEOMETRY = re.compile(r"(^|_)(width|height|spacing|spacing_mm|spacing_x|spacing_y)$|^device$")
 
 
 class Role(StrEnum):
@@ -67,7 +69,13 @@ def role_of(column: str, spatial: Sequence[str]) -> Role:
     for pattern, role in patterns:
         if pattern.search(name):
             return role
-    return Role.SPATIAL if column in spatial else Role.CLINICAL
+    return Role.SPATIAL if column in spatial and not _is_from_header(name) else Role.CLINICAL
+
+
+def _is_from_header(name: str) -> bool:
+    """Return whether `cxr-infer` copies a column from DICOM headers: what it says is clinical."""
+    found = find_column(ColumnTable.FEATURES, name)
+    return found is not None and found[0].on_request
 
 
 def is_number(column: pd.Series) -> bool:

@@ -13,6 +13,9 @@ from math import isnan
 CLASS = "{class}"
 """Stands for the name of a class in the name of a column that each class has."""
 
+IN_TRAINING = "in_training"
+"""The column that only models with a fingerprint of their training images have."""
+
 DEFAULT_CLASS = "lesion"
 """The class of the older column names that name none, such as `mean_area`."""
 
@@ -66,6 +69,8 @@ class Column:
         The class whose mask the column measures the size of; empty if it measures none.
     aliases : tuple of str
         Older names and those of the demo. One without `CLASS` is the name for the class `lesion`.
+    on_request : bool
+        Whether only a table that was asked for it has the column.
     """
 
     table: Table
@@ -76,6 +81,7 @@ class Column:
     number_format: str = ""
     size_of: str = ""
     aliases: tuple[str, ...] = ()
+    on_request: bool = False
 
     def of_class(self, class_name: str) -> str:
         """Return the column's name for a class."""
@@ -89,8 +95,10 @@ class Column:
         return text[1:] if text.startswith("-") and not text.strip("-0.") else text
 
 
-def _text(table: Table, name: str, description: str, *, aliases: tuple[str, ...] = ()) -> Column:
-    return Column(table, name, Kind.TEXT, description, aliases=aliases)
+def _text(
+    table: Table, name: str, description: str, *, aliases: tuple[str, ...] = (), on_request: bool = False
+) -> Column:
+    return Column(table, name, Kind.TEXT, description, aliases=aliases, on_request=on_request)
 
 
 def _integer(
@@ -130,8 +138,8 @@ COLUMNS: tuple[Column, ...] = (
     _text(
         _F,
         "patient_id",
-        "from an NIH file name (`00000001_000.png` is patient 1); of a DICOM file, a keyed hash if"
-        " `--salt` is given; otherwise empty",
+        "from the file name in an NIH set (`00000001_000.png` is patient 1) or by `--patient-from`; otherwise"
+        " from the header of a DICOM file, with `--salt` only; with `--salt` a keyed hash",
     ),
     _integer(_F, "width", "width of the image", unit="pixels"),
     _integer(_F, "height", "height of the image", unit="pixels"),
@@ -139,6 +147,41 @@ COLUMNS: tuple[Column, ...] = (
         _F,
         "spacing_mm",
         "distance between pixel centers in mm; `vertical\\horizontal` if the two differ; empty if unknown",
+    ),
+    _text(
+        _F,
+        "gray_from",
+        "what the gray values were computed from: `stored`, `voi lut`, `window`, `window 2`, `stated range`,"
+        " `full range`, `significant bits` or `range in use`; see docs/dicom.md",
+    ),
+    _text(_F, "view", "with `--dicom-columns view`: ViewPosition", on_request=True),
+    _text(_F, "sex", "with `--dicom-columns sex`: PatientSex", on_request=True),
+    Column(
+        _F,
+        "age",
+        Kind.FLOAT,
+        "with `--dicom-columns age`: PatientAge",
+        unit="years",
+        number_format="%.6g",
+        on_request=True,
+    ),
+    _text(
+        _F,
+        "device",
+        "with `--dicom-columns device`: Manufacturer and ManufacturerModelName",
+        on_request=True,
+    ),
+    _text(
+        _F,
+        "study",
+        "with `--dicom-columns study`: keyed hash of StudyInstanceUID",
+        on_request=True,
+    ),
+    _text(
+        _F,
+        "accession",
+        "with `--dicom-columns accession`: keyed hash of AccessionNumber",
+        on_request=True,
     ),
     _float(
         _F,
@@ -216,6 +259,12 @@ COLUMNS: tuple[Column, ...] = (
         unit="share of the lungs",
         digits="%.9g",
         size_of="lesion",
+    ),
+    _integer(
+        _F,
+        IN_TRAINING,
+        "1 if the model was trained on this image, by the fingerprint in its model card, otherwise 0; only if"
+        " the card has one; about 1 % of other images get a 1 too",
     ),
     _text(_C, "image", "path relative to FOLDER"),
     _integer(_C, "label", "number of the component within its class, from 1, in raster order"),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from .column_table import CLASS, COLUMNS, DEFAULT_CLASS, Column, Table
+from .column_table import CLASS, COLUMNS, DEFAULT_CLASS, IN_TRAINING, Column, Table
 
 _LABELED_CLASSES = (DEFAULT_CLASS, "lung")
 
@@ -21,7 +21,13 @@ def header(table: Table) -> tuple[str, ...]:
     return tuple(column.name for column in columns_of(table))
 
 
-def feature_header(classes: Sequence[str], lung_classes: Sequence[str]) -> tuple[str, ...]:
+def feature_header(
+    classes: Sequence[str],
+    lung_classes: Sequence[str],
+    *,
+    requested: Sequence[str] = (),
+    in_training: bool = False,
+) -> tuple[str, ...]:
     """Return the column names of `features.csv`.
 
     Parameters
@@ -30,6 +36,10 @@ def feature_header(classes: Sequence[str], lung_classes: Sequence[str]) -> tuple
         The classes of the model, in the order of its card.
     lung_classes : sequence of str
         Those of them that are lungs.
+    requested : sequence of str
+        The columns that only a table has which was asked for them, in any order.
+    in_training : bool
+        Whether the table says which images the model was trained on.
 
     Examples
     --------
@@ -38,10 +48,14 @@ def feature_header(classes: Sequence[str], lung_classes: Sequence[str]) -> tuple
     """
     columns = columns_of(Table.FEATURES)
     per_class = [column for column in columns if CLASS in column.name]
-    image = [column.name for column in columns[: columns.index(per_class[0])]]
+    image = [
+        column.name
+        for column in columns[: columns.index(per_class[0])]
+        if not column.on_request or column.name in requested
+    ]
     blocks = [column.of_class(name) for name in classes for column in per_class]
     ratio = ["lesion_lung_ratio"] if has_lesion_lung_ratio(classes, lung_classes) else []
-    return (*image, *blocks, *ratio)
+    return (*image, *blocks, *ratio, *([IN_TRAINING] if in_training else []))
 
 
 def has_lesion_lung_ratio(classes: Sequence[str], lung_classes: Sequence[str]) -> bool:

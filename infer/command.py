@@ -9,9 +9,7 @@ import click
 
 from ..cli import PathType, cxr_command
 from ..data.decode.options import MAX_PIXELS
-from ..errors import ExitCode
-from ..machine.limits import MAX_BATCH, MAX_THREADS
-from ..machine.limits import MAX_PIXELS as MOST_PIXELS
+from ..errors import CxrError, ExitCode
 from ..machine.progress import progress_bar
 from .outputs.masks import MaskFormat
 from .runtime.providers import PROVIDER_NAMES
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 _FILE = PathType()
 
 
-@cxr_command("infer", when_interrupted="; finished images are kept: run the same command again to resume")
+@cxr_command("infer")
 @click.argument("folder", type=_FILE)
 @click.option("--model", type=_FILE, help="ONNX file.  [default: ./model.onnx, else the shipped model]")
 @click.option("--card", type=_FILE, help="Model card as JSON, for a model file without one.")
@@ -78,25 +76,35 @@ _FILE = PathType()
     "'p(\\d+)_'.  [default: names in an NIH set]",
 )
 @click.option(
+    "--dicom-columns",
+    metavar="NAME,...",
+    default="",
+    help="Add columns from DICOM headers: view, sex, age, device, study, accession (the last two hashed).",
+)
+@click.option(
     "--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, help="Reject larger images by their header."
 )
 @click.option("--overwrite", is_flag=True, help="Replace the results of another run in --out.")
-def command(*, masks: bool, masks_as: str | None, table_format: str, **options: Any) -> ExitCode:
+def command(*, masks: bool, masks_as: str | None, table_format: str, dicom_columns: str, **options: Any) -> ExitCode:
     """Measure every radiograph under FOLDER (or one image): features.csv, components.csv, report.html.
 
-    After a kill or an interruption, the same command resumes the run; images that were added or replaced
-    since are measured.
+    After a kill or an interruption, the same command resumes the run.
     """
     from .run import infer_folder
 
-    with progress_bar() as progress:
-        summary = infer_folder(
-            **options,
-            masks=masks_as or ("png" if masks else None),
-            parquet=table_format == "parquet",
-            dicom_columns=[name.strip() for name in dicom_columns.split(",") if name.strip()],
-            progress=progress,
-        )
+    try:
+        with progress_bar() as progress:
+            summary = infer_folder(
+                **options,
+                masks=masks_as or ("png" if masks else None),
+                parquet=table_format == "parquet",
+                dicom_columns=[name.strip() for name in dicom_columns.split(",") if name.strip()],
+                progress=progress,
+            )
+    except KeyboardInterrupt as interrupt:
+        raise CxrError(
+            "interrupted; finished images are kept: run the same command again to resume"
+        ) from interrupt
     for line in _lines(summary):
         click.echo(line)
     return ExitCode.SOME_FAILED if summary.failed else ExitCode.DONE
@@ -108,7 +116,6 @@ def _lines(summary: RunSummary) -> Iterator[str]:
         yield f"  {count} x {cause}"
     if summary.processed:
         yield f"{summary.rate:.1f} images per second on {summary.provider}, in {summary.seconds:.1f} s"
-    elif not summary.forgotten:
+    else:
         yield "nothing to do: this run was complete"
     yield f"{summary.out}: {', '.join(summary.files)}"
-    yield from summary.notes

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..data.decode.dicom.attributes import check_dicom_columns
 from ..data.decode.options import MAX_PIXELS
 from ..errors import InputError
 from .outputs.masks import MaskFormat
@@ -41,14 +43,7 @@ class InferConfig:
     batch_size : int or None
         Images per model pass; None: what suits the provider.
     overwrite : bool
-        Replace the results of another run in `out`; files that no run wrote are never replaced.
-    retry_failed : bool
-        Process the images in `failures.csv` again.
-    forget_missing : bool
-        Remove the rows, masks and overlays of images whose file is gone.
-    verify : bool
-        Compare the content of the images, not only their size and time of modification, with what was
-        measured; images whose content was not recorded by an earlier `verify` are measured again.
+        Replace the results of another run in `out`.
     strict : bool
         Stop at the first image that fails, instead of recording it in `failures.csv`.
     salt : str or None
@@ -57,6 +52,9 @@ class InferConfig:
     patient_from : str or None
         How the name of a file tells its patient: "nih", or a regular expression with one group, searched in
         the path relative to the folder. None: only names in the folders of an NIH set do.
+    dicom_columns : sequence of str
+        Columns to add from DICOM headers: view, sex, age, device, study, accession; the last two as keyed
+        hashes, which need a salt.
     max_pixels : int
         A larger image is rejected by its header, before memory is allocated.
     """
@@ -78,11 +76,9 @@ class InferConfig:
     strict: bool = False
     salt: str | None = field(default=None, repr=False)
     patient_from: str | None = None
+    dicom_columns: Sequence[str] = ()
     max_pixels: int = MAX_PIXELS
 
-    retry_failed: bool = False
-    forget_missing: bool = False
-    verify: bool = False
     def __post_init__(self) -> None:
         """Check the values.
 
@@ -97,6 +93,9 @@ class InferConfig:
             value = getattr(self, name)
             if value is not None and value < minimum:
                 raise InputError(f"{name} must be at least {minimum}, got {value}")
+        loaded = None if isinstance(self.model, Path | str | None) else self.model
+        salted = self.salt is not None or (loaded is not None and loaded.decoding.salt is not None)
+        check_dicom_columns(self.dicom_columns, salted=salted)
         if self.masks is not None and self.masks not in set(MaskFormat):
             raise InputError(f"masks can be {', '.join(MaskFormat)}; got {self.masks!r}")
 
@@ -114,4 +113,6 @@ class InferConfig:
 def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
     return str(value) if isinstance(value, Path) else repr(value)

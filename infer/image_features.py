@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from math import nan
 from operator import or_
@@ -11,14 +11,17 @@ from operator import or_
 import cv2
 import numpy as np
 
-from ..data.column_table import DEFAULT_CLASS, Table
+from ..data.column_table import DEFAULT_CLASS, IN_TRAINING, Table
 from ..data.columns import feature_header, has_lesion_lung_ratio, header
 from ..data.image import Gray
-from ..errors import ModelError
+from ..errors import DecodeError, ModelError
 from ..models.card import ModelCard
 from ..models.preprocess import Placement, Probability, restore_size
 from .features import measure
 from .features.fields import ComponentArray
+
+MIN_SIDE = 32
+"""Pixels; the smallest images of radiograph sets in use have 64 on a side."""
 
 _COMPONENT_FIELDS = header(Table.COMPONENTS)[3:]  # after image, label and class
 
@@ -42,20 +45,53 @@ class ImageMeasurement:
     masks: Mapping[str, Gray]
 
 
-def feature_columns(card: ModelCard) -> tuple[str, ...]:
-    """Return the columns of `features.csv` for a model.
+def feature_columns(card: ModelCard, dicom_columns: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the columns of `features.csv` for a model, and for the DICOM columns that a run adds.
 
     Raises
     ------
     ModelError
         If the names of two classes lead to the same column.
     """
-    columns = feature_header(card.classes, card.lung_classes)
+    columns = feature_header(
+        card.classes,
+        card.lung_classes,
+        requested=dicom_columns,
+        in_training=card.fingerprint is not None,
+    )
     if len(set(columns)) != len(columns):
         raise ModelError(
             f"model card: its classes {list(card.classes)} lead to two columns of the same name; rename one"
         )
     return columns
+
+
+def check_size(pixels: Gray) -> None:
+    """Check that an image is large enough to be a radiograph.
+
+    Raises
+    ------
+    DecodeError
+        If a side has fewer than `MIN_SIDE` pixels.
+    """
+    height, width = pixels.shape
+    if min(height, width) < MIN_SIDE:
+        raise DecodeError(
+            f"{width} x {height} pixels, fewer than {MIN_SIDE} on a side: too small for a radiograph; "
+            "is it a thumbnail or an icon?"
+        )
+
+
+def in_training(card: ModelCard, pixels: Gray) -> bool | None:
+    """Return whether a model was trained on an image, by its fingerprint; None if its card has none."""
+    return None if card.fingerprint is None else card.fingerprint.contains(pixels)
+
+
+def with_in_training(measurement: ImageMeasurement, known: bool | None) -> ImageMeasurement:
+    """Add the column `in_training` to an image's measurements, if it is known."""
+    if known is None:
+        return measurement
+    return replace(measurement, features={**measurement.features, IN_TRAINING: int(known)})
 
 
 def measure_image(

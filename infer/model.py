@@ -15,12 +15,12 @@ from ..data.decode.options import MAX_PIXELS, DecodeOptions
 from ..data.decode.reader import decode_image, read_image
 from ..data.image import Radiograph
 from ..data.pseudonym import salt_key
-from ..errors import InputError
+from ..errors import DecodeError, InputError
 from ..models.card import ModelCard
 from ..models.preprocess import Placement, Probability, prepare
 from ..models.shipped import find_model
 from .features.preload import preloading_kernels
-from .image_features import measure_image
+from .image_features import check_size, in_training, measure_image, with_in_training
 from .pipeline import Pipeline, PredictedImage
 from .records import Failure, ImageFile, Stage
 from .result import Found, Result
@@ -124,9 +124,14 @@ class Model:
             radiograph, default_name = decode_image(bytes(image), self.decoding), "image"
         else:
             radiograph, default_name = radiograph_from_array(image, bits=bits, spacing_mm=spacing_mm), "image"
+        try:
+            check_size(radiograph.pixels)
+        except DecodeError as error:
+            raise DecodeError(f"{name or path or default_name}: {error}") from error
         model_input, placement = prepare(radiograph.pixels, self.card.pixels)
         output = self.session.run(model_input[None, None])[0]
-        return self._result(name or default_name, path, radiograph, output, placement)
+        known = in_training(self.card, radiograph.pixels)
+        return self._result(name or default_name, path, radiograph, output, placement, known)
 
     def stream(
         self, images: Iterable[Path | str], *, batch_size: int | None = None
@@ -165,7 +170,9 @@ class Model:
     def _finish(self, predicted: PredictedImage, stages: Stages) -> Result:
         image = predicted.image
         assert image.pixels is not None
-        radiograph = Radiograph(image.pixels, image.spacing_mm, image.patient_id)
+        radiograph = Radiograph(
+            image.pixels, image.spacing_mm, image.patient_id, image.gray_from, image.notes
+        )
         return stages.run(
             image.file,
             Stage.MEASURE,
@@ -175,6 +182,7 @@ class Model:
             radiograph,
             predicted.probability,
             image.placement,
+            image.in_training,
         )
 
     def _result(
@@ -184,6 +192,7 @@ class Model:
         radiograph: Radiograph,
         output: Probability,
         placement: Placement,
+        known: bool | None,
     ) -> Result:
         measurement = measure_image(
             output,
@@ -193,9 +202,18 @@ class Model:
             min_area=self.min_area,
             spacing_mm=radiograph.spacing_mm,
         )
+        measurement = with_in_training(measurement, known)
         named = name if path is None else path.as_posix()
         patient_id = self.patients.patient(named, path, radiograph.patient_id)
-        found = Found(radiograph.pixels, radiograph.spacing_mm, patient_id, output, placement, measurement)
+        found = Found(
+            radiograph.pixels,
+            radiograph.spacing_mm,
+            radiograph.gray_from,
+            patient_id,
+            output,
+            placement,
+            measurement,
+        )
         return Result(name, self.card, None, found)
 
     def __repr__(self) -> str:

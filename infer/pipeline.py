@@ -8,7 +8,7 @@ few batches ahead of the next, so memory does not grow with the folder.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -22,6 +22,7 @@ from ..data.image import Gray, Note, Radiograph
 from ..machine.interrupts import interruptible_steps
 from ..models.preprocess import Placement, Probability, prepare
 from .concurrency import ordered_map, single_threaded_opencv, thread_pool
+from .image_features import check_size, in_training
 from .records import Failure, ImageFile, Stage
 from .runtime.session import Session
 from .stages import ImageFailedError, Stages
@@ -44,6 +45,12 @@ class PreparedImage:
         As the file states them.
     pixels : ndarray of uint8, shape (height, width), or None
         The image itself, kept only where the pipeline keeps pixels.
+    header : mapping of str to str
+        The columns of the DICOM header that the run asks for.
+    in_training : bool or None
+        Whether the model was trained on the image; None if unknown.
+    gray_from, notes
+        As in `Radiograph`.
     """
 
     file: ImageFile
@@ -52,6 +59,10 @@ class PreparedImage:
     spacing_mm: tuple[float, float] | None = None
     patient_id: str | None = None
     pixels: Gray | None = None
+    header: Mapping[str, str] = field(default_factory=dict)
+    in_training: bool | None = None
+    gray_from: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +109,8 @@ class Pipeline(Generic[T]):
     def run(self, entries: Iterable[ImageFile | Failure]) -> Generator[T | Failure, None, None]:
         """Process every image. Exhaust or close the iterator to end its threads.
 
+        An interrupt (Ctrl-C) ends it too, when the main thread next waits for a result.
+
         Yields
         ------
         what `finish` returns, or Failure
@@ -109,11 +122,12 @@ class Pipeline(Generic[T]):
             If the model cannot run at all.
         MachineError
             If the machine is out of memory, file handles or processes.
-        An interrupt (Ctrl-C) ends it too, when the main thread next waits for a result.
-
         OutputError
             If the output disk cannot be written.
         """
+        return interruptible_steps(self._run(entries))
+
+    def _run(self, entries: Iterable[ImageFile | Failure]) -> Generator[T | Failure, None, None]:
         streams, threads = self.session.streams, self.session.threads
         max_pending = (streams + 1) * self.batch_size + threads
         with (
@@ -125,23 +139,35 @@ class Pipeline(Generic[T]):
         ):
             prepared = ordered_map(pool, partial(self._prepare, reader), entries, max_pending)
             batches = _batches(prepared, self.batch_size)
-        return interruptible_steps(self._run(entries))
-
-    def _run(self, entries: Iterable[ImageFile | Failure]) -> Generator[T | Failure, None, None]:
             predicted = ordered_map(model, self._predict, batches, streams + 1)
             yield from ordered_map(pool, self._finish, chain.from_iterable(predicted), max_pending)
 
     def _prepare(self, reader: Isolation, entry: ImageFile | Failure) -> PreparedImage | Failure:
         if isinstance(entry, Failure):
             return entry
-        spec = self.session.card.pixels
         try:
             image: Radiograph = self.stages.run(entry, Stage.DECODE, reader.read, entry.path)
-            model_input, placement = self.stages.run(entry, Stage.PREPARE, prepare, image.pixels, spec)
+            return self.stages.run(entry, Stage.PREPARE, self._fit, entry, image)
         except ImageFailedError as failed:
             return failed.failure
-        pixels = image.pixels if self.keep_pixels else None
-        return PreparedImage(entry, model_input, placement, image.spacing_mm, image.patient_id, pixels)
+
+    def _fit(self, file: ImageFile, image: Radiograph) -> PreparedImage:
+        """Check an image and resize it to the model's input size."""
+        card = self.session.card
+        check_size(image.pixels)
+        model_input, placement = prepare(image.pixels, card.pixels)
+        return PreparedImage(
+            file,
+            model_input,
+            placement,
+            image.spacing_mm,
+            image.patient_id,
+            image.pixels if self.keep_pixels else None,
+            image.header,
+            in_training(card, image.pixels),
+            image.gray_from,
+            image.notes,
+        )
 
     def _predict(self, batch: list[PreparedImage | Failure]) -> list[PredictedImage | Failure]:
         """Run the model on a batch, padded with zeros so that its shape never changes."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.datasets.patient_names import PatientNames
+from ..data.decode.dicom.attributes import DICOM_COLUMNS
 from ..data.decode.options import DecodeOptions
 from ..data.pseudonym import salt_key
 from ..machine.progress import Progress, no_progress
@@ -80,12 +81,14 @@ def infer_folder(
     log.info("model: %s (%s); provider: %s", session.path, session.card.name, session.provider)
     sink = mask_sink(config.mask_format, session.card, session.model_hash)
     sink.check(entry.key for entry in entries)
-    decoding = DecodeOptions(config.max_pixels, salt=patients.salt)
+    columns = tuple(name for name in DICOM_COLUMNS if name in config.dicom_columns)
+    decoding = DecodeOptions(config.max_pixels, salt=patients.salt, dicom_columns=columns)
     run_settings = Settings(out, model.threshold, model.min_area, config.overlays, decoding, patients)
     rows = RowWriter(session.card, run_settings, sink)
     batch_size = config.batch_size or session.batch_size
     pipeline = Pipeline(session, rows, batch_size, decoding, keep_pixels=config.overlays)
-    return FolderRun(root, pipeline, rows, config).execute(entries, progress or no_progress)
+    run = FolderRun(root, pipeline, rows, config.record(), config.overwrite, config.strict, config.parquet)
+    return run.execute(entries, progress or no_progress)
 
 
 def _patients(config: InferConfig) -> PatientNames:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ...data.image import Gray
 from ...models.card import ModelCard
-from ..image_features import ImageMeasurement, measure_image
+from ..image_features import ImageMeasurement, measure_image, with_in_training
 from ..pipeline import PredictedImage, PreparedImage
 from ..records import ImageRows, Settings, Stage
 from ..stages import Stages
@@ -59,8 +59,12 @@ class RowWriter:
         key, placement = image.file.key, image.placement
         patient = self.settings.patients.patient(key, image.file.path, image.patient_id)
         size = (placement.width, placement.height)
+        features = with_in_training(measured, image.in_training).features
+        requested = [image.header.get(name, "") for name in self.settings.decoding.dicom_columns]
         text = {
-            FEATURES: feature_line(key, patient, size, image.spacing_mm, measured.features),
+            FEATURES: feature_line(
+                key, patient, size, image.spacing_mm, image.gray_from, features, requested
+            ),
             COMPONENTS: component_lines(key, measured),
             **self.masks.rows(key, measured.masks),
         }

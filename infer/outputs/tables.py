@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ...data.column_table import Table
 from ...data.columns import columns_of, find_column, header
 from ...data.csv_files import csv_line, read_csv_rows
+from ...machine.paths import printable
 from ..image_features import ImageMeasurement
 from ..records import Failure
 
@@ -27,11 +28,27 @@ def feature_line(
     patient_id: str,
     size: tuple[int, int],
     spacing_mm: tuple[float, float] | None,
+    gray_from: str,
     features: Mapping[str, float],
+    requested: Sequence[str] = (),
 ) -> str:
-    """Write an image's line of `features.csv`; `size` is (width, height)."""
+    """Write an image's line of `features.csv`.
+
+    Parameters
+    ----------
+    key, patient_id : str
+    size : tuple of int
+        (width, height).
+    spacing_mm : tuple of float or None
+    gray_from : str
+        As in `Radiograph`; empty for an image that was not read.
+    features : mapping of str to float
+        The numeric columns of the classes.
+    requested : sequence of str
+        The cells of the columns that only this run was asked for.
+    """
     numbers = (_number(name, value) for name, value in features.items())
-    return csv_line((key, patient_id, *size, spacing_text(spacing_mm), *numbers))
+    return csv_line((key, patient_id, *size, spacing_text(spacing_mm), gray_from, *requested, *numbers))
 
 
 def component_lines(key: str, measured: ImageMeasurement) -> str:
@@ -45,7 +62,7 @@ def component_lines(key: str, measured: ImageMeasurement) -> str:
 
 def failure_line(failure: Failure) -> str:
     """Write a line of `failures.csv`, with the error on one line."""
-    return csv_line((failure.key, failure.stage, " ".join(failure.error.split())))
+    return csv_line((failure.key, failure.stage, printable(" ".join(failure.error.split()))))
 
 
 def spacing_text(spacing_mm: tuple[float, float] | None) -> str:

@@ -59,10 +59,19 @@ def table() -> Table:
         ("findings", Role.DERIVED),
         ("orig_width", Role.GEOMETRY),
         ("spacing_mm", Role.GEOMETRY),
+        ("in_training", Role.BOOKKEEPING),
+        ("study", Role.BOOKKEEPING),
+        ("accession", Role.BOOKKEEPING),
+        ("device", Role.GEOMETRY),
     ],
 )
 def test_name_of_a_column_decides_its_role(column: str, role: Role) -> None:
     assert role_of(column, spatial=("lesion_mean_centroid_dist",)) is role
+
+
+@pytest.mark.parametrize("column", ["view", "sex", "age"])
+def test_column_that_a_run_copied_from_dicom_headers_is_clinical(column: str) -> None:
+    assert role_of(column, spatial=(column, "lesion_ratio")) is Role.CLINICAL
 
 
 @pytest.mark.parametrize(

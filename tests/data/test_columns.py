@@ -19,6 +19,7 @@ from cxr.data.columns import (
     unit_of,
     with_unit,
 )
+from cxr.data.decode.dicom.attributes import DICOM_COLUMNS
 from cxr.infer.features import COMPONENT_DTYPE
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "outputs.md"
@@ -123,6 +124,19 @@ def test_ratio_of_lesions_and_lungs_needs_both_classes() -> None:
 )
 def test_older_names_have_a_name_of_today(old: str, new: str) -> None:
     assert canonical_name(old) == new
+
+
+def test_columns_of_dicom_headers_are_in_the_table_only_on_request() -> None:
+    plain = feature_header(["lung"], ["lung"])
+    requested = feature_header(["lung"], ["lung"], requested=["age", "view"])
+    assert set(requested) - set(plain) == {"age", "view"}
+    assert requested[4:8] == ("spacing_mm", "gray_from", "view", "age")
+    assert [column.name for column in columns_of(Table.FEATURES) if column.on_request] == list(DICOM_COLUMNS)
+
+
+def test_training_overlap_is_in_the_table_only_of_models_with_a_fingerprint() -> None:
+    plain = feature_header(["lung"], ["lung"])
+    assert feature_header(["lung"], ["lung"], in_training=True) == (*plain, "in_training")
 
 
 @pytest.mark.parametrize("name", [*feature_header(["lesion", "lung"], ["lung"]), "age", "PatientAge"])

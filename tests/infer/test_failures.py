@@ -39,6 +39,18 @@ def test_broken_images_are_recorded_with_stage_and_cause(
     assert sum(count for _, count in summary.causes) == 2
 
 
+def test_image_too_small_for_a_radiograph_is_a_failure(
+    model: Path, tmp_path: Path, draw: Draw, read_table: ReadTable
+) -> None:
+    draw(tmp_path / "in" / "icon.png", size=(20, 40))
+    draw(tmp_path / "in" / "image.png")
+    summary = infer_folder(tmp_path / "in", model=model, out=tmp_path / "out")
+    assert (summary.rows, summary.failed) == (1, 1)
+    (failure,) = read_table(tmp_path / "out" / "failures.csv")
+    assert (failure["path"], failure["stage"]) == ("icon.png", "prepare")
+    assert failure["error"].startswith("40 x 20 pixels, fewer than 32 on a side")
+
+
 def test_causes_that_differ_only_in_numbers_are_counted_together(
     model: Path, tmp_path: Path, draw_many: Fill, monkeypatch: pytest.MonkeyPatch
 ) -> None:

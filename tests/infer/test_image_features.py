@@ -10,8 +10,8 @@ import pytest
 
 from cxr.data.column_table import Table
 from cxr.data.columns import header
-from cxr.errors import ModelError
-from cxr.infer.image_features import feature_columns, measure_image
+from cxr.errors import DecodeError, ModelError
+from cxr.infer.image_features import check_size, feature_columns, measure_image
 from cxr.models.card import ModelCard, ResizeRule
 from cxr.models.preprocess import Placement, compute_placement
 
@@ -90,7 +90,7 @@ def test_every_class_has_the_same_columns_in_the_order_of_the_card(
     card_of: MakeCard, classes: tuple[str, ...], *, with_ratio: bool
 ) -> None:
     columns = feature_columns(card_of(classes))
-    assert columns[:5] == ("image", "patient_id", "width", "height", "spacing_mm")
+    assert columns[:6] == ("image", "patient_id", "width", "height", "spacing_mm", "gray_from")
     measures = (
         *("ratio", "count", "mean_area", "mean_centroid_dist", "total_area", "max_area"),
         *("total_area_mm2", "mean_probability", "max_probability"),
@@ -160,3 +160,13 @@ def test_masks_have_the_size_of_the_image(card_of: MakeCard) -> None:
 def test_output_that_is_not_a_probability_is_rejected(card_of: MakeCard, value: float) -> None:
     with pytest.raises(ModelError, match="not a probability"):
         measure_image(make_maps((0, 3, 3, 1, 1, value)), SAME_SIZE, card_of())
+
+
+@pytest.mark.parametrize(("shape", "fits"), [((32, 32), True), ((31, 2000), False), ((400, 31), False)])
+def test_image_under_32_pixels_on_a_side_is_rejected(shape: tuple[int, int], fits: bool) -> None:
+    pixels = np.zeros(shape, np.uint8)
+    if fits:
+        check_size(pixels)
+        return
+    with pytest.raises(DecodeError, match=rf"{shape[1]} x {shape[0]} pixels, fewer than 32 on a side"):
+        check_size(pixels)

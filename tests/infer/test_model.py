@@ -48,6 +48,16 @@ def test_features_equal_the_row_of_features_csv(loaded: Model, image: Path, tmp_
             assert value == (float(cell) if cell else pytest.approx(np.nan, nan_ok=True))
 
 
+def test_image_too_small_for_a_radiograph_is_an_error_that_names_it(
+    loaded: Model, tmp_path: Path, draw: Draw
+) -> None:
+    icon = draw(tmp_path / "icon.png", size=(20, 40))
+    with pytest.raises(DecodeError, match=r"icon\.png: 40 x 20 pixels, fewer than 32 on a side"):
+        loaded(icon)
+    (result,) = loaded.stream([icon])
+    assert not result.ok
+
+
 def test_components_have_the_fields_and_values_of_components_csv(
     loaded: Model, image: Path, tmp_path: Path
 ) -> None:

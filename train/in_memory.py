@@ -12,8 +12,10 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -128,12 +130,11 @@ def fit(
             raise ModelError(f"the loss is {total} in epoch {epoch + 1}; take a lower learning rate")
         seconds = time.monotonic() - start
         log.info("epoch %d: loss %.4f, %.1f s", epoch + 1, total / steps, seconds)
-    fitted: Segmenter = average.module.eval()
-    return fitted
+    return cast(Segmenter, average.module.eval())
 
 
 def _batches(
-    examples: Examples, order: Gray, schedule: Schedule, epoch: int, change: Augment
+    examples: Examples, order: npt.NDArray[np.int_], schedule: Schedule, epoch: int, change: Augment
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Return the batches of an epoch; while the network takes one, a thread changes the next one.
 

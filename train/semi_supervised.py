@@ -134,7 +134,8 @@ def known_images(masks: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
 def _check(human: npt.NDArray[np.bool_], classes: Sequence[str], recipe: Recipe) -> None:
     if missing := [name for name in classes if name not in recipe.teachers]:
         raise InputError(f"the recipe has no teacher of {', '.join(missing)}")
-    if empty := [name for name, known in zip(classes, human.any(axis=0), strict=True) if not known]:
+    counts = human.sum(axis=0).tolist()
+    if empty := [name for name, count in zip(classes, counts, strict=True) if not count]:
         raise InputError(f"no image has a mask of {', '.join(empty)}; a teacher needs some")
 
 

@@ -9,7 +9,9 @@ import click
 
 from ..cli import PathType, cxr_command
 from ..data.decode.options import MAX_PIXELS
-from ..errors import CxrError, ExitCode
+from ..errors import ExitCode
+from ..machine.limits import MAX_BATCH, MAX_THREADS
+from ..machine.limits import MAX_PIXELS as MOST_PIXELS
 from ..machine.progress import progress_bar
 from .outputs.masks import MaskFormat
 from .runtime.providers import PROVIDER_NAMES
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 _FILE = PathType()
 
 
-@cxr_command("infer")
+@cxr_command("infer", when_interrupted="; finished images are kept: run the same command again to resume")
 @click.argument("folder", type=_FILE)
 @click.option("--model", type=_FILE, help="ONNX file.  [default: ./model.onnx, else the shipped model]")
 @click.option("--card", type=_FILE, help="Model card as JSON, for a model file without one.")
@@ -88,23 +90,19 @@ _FILE = PathType()
 def command(*, masks: bool, masks_as: str | None, table_format: str, dicom_columns: str, **options: Any) -> ExitCode:
     """Measure every radiograph under FOLDER (or one image): features.csv, components.csv, report.html.
 
-    After a kill or an interruption, the same command resumes the run.
+    After a kill or an interruption, the same command resumes the run; images that were added or replaced
+    since are measured.
     """
     from .run import infer_folder
 
-    try:
-        with progress_bar() as progress:
-            summary = infer_folder(
-                **options,
-                masks=masks_as or ("png" if masks else None),
-                parquet=table_format == "parquet",
-                dicom_columns=[name.strip() for name in dicom_columns.split(",") if name.strip()],
-                progress=progress,
-            )
-    except KeyboardInterrupt as interrupt:
-        raise CxrError(
-            "interrupted; finished images are kept: run the same command again to resume"
-        ) from interrupt
+    with progress_bar() as progress:
+        summary = infer_folder(
+            **options,
+            masks=masks_as or ("png" if masks else None),
+            parquet=table_format == "parquet",
+            dicom_columns=[name.strip() for name in dicom_columns.split(",") if name.strip()],
+            progress=progress,
+        )
     for line in _lines(summary):
         click.echo(line)
     return ExitCode.SOME_FAILED if summary.failed else ExitCode.DONE
@@ -116,6 +114,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
         yield f"  {count} x {cause}"
     if summary.processed:
         yield f"{summary.rate:.1f} images per second on {summary.provider}, in {summary.seconds:.1f} s"
-    else:
+    elif not summary.forgotten:
         yield "nothing to do: this run was complete"
     yield f"{summary.out}: {', '.join(summary.files)}"
+    yield from summary.notes

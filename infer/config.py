@@ -43,7 +43,14 @@ class InferConfig:
     batch_size : int or None
         Images per model pass; None: what suits the provider.
     overwrite : bool
-        Replace the results of another run in `out`.
+        Replace the results of another run in `out`; files that no run wrote are never replaced.
+    retry_failed : bool
+        Process the images in `failures.csv` again.
+    forget_missing : bool
+        Remove the rows, masks and overlays of images whose file is gone.
+    verify : bool
+        Compare the content of the images, not only their size and time of modification, with what was
+        measured; images whose content was not recorded by an earlier `verify` are measured again.
     strict : bool
         Stop at the first image that fails, instead of recording it in `failures.csv`.
     salt : str or None
@@ -79,6 +86,9 @@ class InferConfig:
     dicom_columns: Sequence[str] = ()
     max_pixels: int = MAX_PIXELS
 
+    retry_failed: bool = False
+    forget_missing: bool = False
+    verify: bool = False
     def __post_init__(self) -> None:
         """Check the values.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,16 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, OutputError
-from ..machine.files import remove_temporary_files, write_json, write_text
+from ..machine.files import write_json, write_text
+from ..machine.interrupts import deferred_interrupts
 from ..machine.progress import Progress
+from .config import InferConfig
 from .image_features import feature_columns
+from .outputs.changes import Changes, find_changes
+from .outputs.contents import Entry, changed_keys, source_of, with_digests
 from .outputs.image_rows import RowWriter
 from .outputs.journal import Journal
 from .outputs.manifest import MANIFEST, REPORT, Identity, describe, earlier_run
-from .outputs.mask_formats import all_mask_sinks
-from .outputs.masks import MASKS
-from .outputs.overlays import OVERLAYS, overlay_path, remove_overlays
-from .outputs.parquet import parquet_path, write_parquet
+from .outputs.output_folder import resume_or_begin
+from .outputs.overlays import overlay_path
+from .outputs.ownership import RunFiles, remove_file
+from .outputs.parquet import digest_of_parquet, parquet_path, write_parquet
 from .outputs.report import render
 from .outputs.summary import RunSummary, summarize
 from .outputs.tables import (
@@ -34,7 +39,7 @@ from .outputs.tables import (
     read_rows,
 )
 from .pipeline import Pipeline
-from .records import Failure, ImageFile, ImageRows, Outcome
+from .records import ImageFile, ImageRows, Outcome, Stage
 
 log = logging.getLogger(__name__)
 
@@ -53,50 +58,60 @@ class FolderRun:
     pipeline : Pipeline
     rows : RowWriter
         The pipeline's last stages: its settings and masks are those of the run.
-    arguments : dict
-        The arguments to record in `run.json`.
-    overwrite, strict, parquet : bool
-        As in `infer_folder`.
+    config : InferConfig
+        What the run was asked to do.
     """
 
     root: Path
     pipeline: Pipeline[ImageRows]
     rows: RowWriter
-    arguments: dict[str, Any]
-    overwrite: bool
-    strict: bool
-    parquet: bool
+    config: InferConfig
 
     @property
     def _out(self) -> Path:
         return self.rows.settings.out
 
-    def execute(self, entries: Sequence[ImageFile | Failure], progress: Progress) -> RunSummary:
-        """Measure the entries that an earlier, interrupted run left, and write the report.
+    def execute(self, entries: Sequence[Entry], progress: Progress) -> RunSummary:
+        """Make the output folder that of the entries: measure what is new or changed, and write the report.
 
         Raises
         ------
         OutputError
-            If the output folder cannot be written, or holds another run's results.
+            If the output folder cannot be written, holds another run's results, or a file that this run would
+            overwrite and no run wrote.
         """
-        session, settings = self.pipeline.session, self.rows.settings
-        identity = Identity.of(self.root, session, settings, self.rows.masks.format)
-        earlier_run(self._out, identity, overwrite=self.overwrite)  # raises before anything is written
-        started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+        overwrite, clock = self.config.overwrite, time.perf_counter()
+        identity = Identity.of(self.root, self.pipeline.session, self.rows.settings, self.rows.masks.format)
+        keys = {entry.key for entry in entries if isinstance(entry, ImageFile)}
+        # Both checks come before anything is written.
+        if (earlier := earlier_run(self._out, identity, overwrite=overwrite)) is None:
+            RunFiles.of(self._out, self._describe(identity, earlier)).check_free(keys)
         with Journal(self._out, self._headers()) as journal:
             # Read again now that the journal's lock keeps other runs out of the folder.
-            earlier = earlier_run(self._out, identity, overwrite=self.overwrite)
-            manifest = describe(session, identity, self.arguments, started)
-            finished = self._resume_or_begin(journal, earlier, manifest, {entry.key for entry in entries})
-            remaining = [entry for entry in entries if entry.key not in finished]
-            if earlier is not None and finished and not remaining and earlier["status"] == "done":
+            earlier = earlier_run(self._out, identity, overwrite=overwrite)
+            manifest = self._describe(identity, None if overwrite else earlier)
+            files = RunFiles.of(self._out, manifest)
+            resume_or_begin(journal, files, manifest, earlier, keys, overwrite=overwrite)
+            changes = self._changes(entries, journal)
+            manifest["missing"] = list(changes.missing)
+            files.remove(changes.abandoned)
+            if earlier is not None and _is_up_to_date(earlier, manifest, changes, journal):
                 log.info("%s: nothing to do, this run is complete", self._out)
-                self._write_parquet()
-                return summarize(session, settings, self.rows.masks, 0, 0.0)
+                self._write_parquet(files, journal)
+                return self._summarize(manifest, changes, 0.0)
             write_json(self._out / MANIFEST, manifest)
-            total = len(finished) + len(remaining)
-            self._measure(remaining, journal, lambda done: progress(len(finished) + done, total))
-            return self._finish(manifest, len(remaining), time.perf_counter() - clock)
+            self._process(changes, files, journal, progress)
+            self._write_parquet(files, journal)
+            return self._finish(manifest, changes, time.perf_counter() - clock)
+
+    def _describe(self, identity: Identity, earlier: dict[str, Any] | None) -> dict[str, Any]:
+        """Return the manifest; Parquet tables that the resumed run wrote are kept up to date."""
+        tables = set(self._headers())
+        names = {MANIFEST, REPORT, *tables}
+        parquet = {parquet_path(Path(name)).name for name in tables}
+        names |= parquet if self.config.parquet else parquet & {*(earlier or {}).get("outputs", ())}
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        return describe(self.pipeline.session, identity, self.config.record(), names, started)
 
     def _headers(self) -> dict[str, Sequence[str]]:
         """Return the columns of each table of the run, by its file name."""
@@ -107,55 +122,50 @@ class FolderRun:
             **self.rows.masks.tables,
         }
 
-    def _resume_or_begin(
-        self, journal: Journal, earlier: dict[str, Any] | None, manifest: dict[str, Any], keys: set[str]
-    ) -> set[str]:
-        """Open or create the tables, and return the keys of the finished images."""
-        session = self.pipeline.session
-        sinks = all_mask_sinks(session.card, session.model_hash)
-        tables = {*self._headers(), *(name for sink in sinks for name in sink.tables)}
-        parquet = [parquet_path(self._out / name) for name in tables]
-        report = self._out / REPORT
-        for path in (self._out / MANIFEST, report, *parquet, self._out / MASKS, self._out / OVERLAYS):
-            remove_temporary_files(path)
-        if earlier is not None and not self.overwrite and journal.resume():
-            finished = self._finished_keys()
+    def _changes(self, entries: Sequence[Entry], journal: Journal) -> Changes:
+        config, finished = self.config, journal.ledger.finished
+        if finished:
             log.info("%s: resuming after %d finished images", self._out, len(finished))
-            return finished
-        # The order matters: no kill in between leaves this run's manifest with another run's journal.
-        journal.clear()
-        if earlier is not None:
-            # A killed run may have written the masks of an image but not its row: `keys` covers those.
-            keys |= self._finished_keys()
-            for sink in sinks:
-                sink.remove(self._out, keys, earlier["model"]["classes"])
-            remove_overlays(self._out, keys)
-            for path in (report, *parquet):
-                path.unlink(missing_ok=True)
-        write_json(self._out / MANIFEST, manifest)
-        journal.begin()
-        return set()
+        threads = self.pipeline.session.threads
+        failed = (row["path"] for row in read_rows(self._out / FAILURES)) if config.retry_failed else ()
+        return find_changes(
+            entries,
+            journal.ledger,
+            changed=changed_keys(entries, finished, verify=config.verify, threads=threads),
+            retried=set(failed),
+            forget_missing=config.forget_missing,
+        )
 
-    def _finished_keys(self) -> set[str]:
-        key_columns = ((FEATURES, "image"), (FAILURES, "path"))
-        tables = [
-            (self._out / table, column) for table, column in key_columns if (self._out / table).exists()
-        ]
-        return {row[column] for path, column in tables for row in read_rows(path)}
+    def _process(self, changes: Changes, files: RunFiles, journal: Journal, progress: Progress) -> None:
+        """Bring the tables, masks and overlays up to date."""
+        if changes.dropped or changes.remaining:
+            for name in journal.tables:
+                if parquet_path(self._out / name).name in files.names:
+                    remove_file(parquet_path(self._out / name))
+        if changes.dropped:
+            journal.rewrite(changes.dropped)
+            files.remove(journal.ledger.dropped)
+        if changes.remaining:
+            before = len(journal.ledger.finished)
+            total = before + len(changes.remaining)
+            journal.plan([source_of(entry) for entry in changes.remaining])
+            self._measure(changes.remaining, files, journal, lambda done: progress(before + done, total))
+        if not journal.ledger.is_sorted:
+            journal.rewrite()
+        journal.finish()
 
-    def _write_parquet(self) -> None:
-        if self.parquet:
-            for name in self._headers():
-                write_parquet(self._out / name)
-
+    @deferred_interrupts()
     def _measure(
-        self, entries: Sequence[ImageFile | Failure], journal: Journal, progress: Callable[[int], None]
+        self, entries: Sequence[Entry], files: RunFiles, journal: Journal, progress: Callable[[int], None]
     ) -> None:
+        digests: deque[str | None] = deque()
+        source = self._with_digests(entries, digests) if self.config.verify else entries
         next_commit = 0.0
         try:
-            with closing(self.pipeline.run(entries)) as outcomes:
+            with closing(self.pipeline.run(source)) as outcomes:
                 for done, outcome in enumerate(outcomes, 1):
-                    self._append(journal, outcome)
+                    text = self._rows_of(outcome, files)
+                    journal.append(text, digests.popleft() if digests else None)
                     if time.monotonic() >= next_commit:
                         journal.commit()
                         next_commit = time.monotonic() + COMMIT_SECONDS
@@ -167,25 +177,41 @@ class FolderRun:
             raise
         journal.commit()
 
-    def _append(self, journal: Journal, outcome: Outcome) -> None:
-        """Append an image's rows to their tables, or its failure to `failures.csv`."""
-        if isinstance(outcome, Failure):
-            if self.strict:
-                raise InputError(f"{self.root / outcome.key}: {outcome.stage}: {outcome.error}")
-            journal.append(FAILURES, failure_line(outcome))
-            return
-        for table, text in outcome.text.items():
-            journal.append(table, text)
+    def _with_digests(self, entries: Sequence[Entry], digests: deque[str | None]) -> Iterator[Entry]:
+        """Yield the entries, after the hash of each was added to `digests`."""
+        for entry, digest in with_digests(entries, self.pipeline.session.threads):
+            digests.append(digest)
+            yield entry
 
-    def _finish(self, manifest: dict[str, Any], processed: int, seconds: float) -> RunSummary:
-        """Write the Parquet tables, the report and the final manifest."""
-        self._write_parquet()
+    def _rows_of(self, outcome: Outcome, files: RunFiles) -> dict[str, str]:
+        """Return the text to append to each table; an image that failed keeps no masks of a killed run."""
+        if isinstance(outcome, ImageRows):
+            return dict(outcome.text)
+        if self.config.strict:
+            raise InputError(f"{self.root / outcome.key}: {outcome.stage}: {outcome.error}")
+        if outcome.stage is not Stage.LIST:
+            files.remove([outcome.key])
+        return {FAILURES: failure_line(outcome)}
+
+    def _write_parquet(self, files: RunFiles, journal: Journal) -> None:
+        for name in journal.tables:
+            table, digest = self._out / name, journal.digest_of(name)
+            if parquet_path(table).name in files.names and digest_of_parquet(table) != digest:
+                write_parquet(table, digest)
+
+    def _summarize(self, manifest: dict[str, Any], changes: Changes, seconds: float) -> RunSummary:
+        return summarize(
+            self.pipeline.session, self.rows.settings, self.rows.masks, manifest["outputs"], changes, seconds
+        )
+
+    def _finish(self, manifest: dict[str, Any], changes: Changes, seconds: float) -> RunSummary:
+        """Write the report and the final manifest."""
         stages = {str(stage): value for stage, value in self.pipeline.stages.seconds.items()}
-        summary = summarize(self.pipeline.session, self.rows.settings, self.rows.masks, processed, seconds)
+        summary = self._summarize(manifest, changes, seconds)
         done = manifest | {
             "status": "done",
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "counts": {"rows": summary.rows, "failures": summary.failed, "processed": processed},
+            "counts": {"rows": summary.rows, "failures": summary.failed, "processed": summary.processed},
             "seconds": {name: round(value, 3) for name, value in (stages | {"total": seconds}).items()},
         }
         rows = list(read_rows(self._out / FEATURES))
@@ -197,3 +223,12 @@ class FolderRun:
         write_text(self._out / REPORT, render(done, ratios, failures, summary.causes, overlays))
         write_json(self._out / MANIFEST, done)
         return summary
+
+
+def _is_up_to_date(
+    earlier: dict[str, Any], manifest: dict[str, Any], changes: Changes, journal: Journal
+) -> bool:
+    """Return whether a complete run needs nothing but what it has."""
+    has_work = changes.remaining or changes.dropped or not journal.ledger.is_complete
+    same = all(earlier.get(name) == manifest[name] for name in ("missing", "outputs"))
+    return earlier["status"] == "done" and same and not has_work

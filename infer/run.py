@@ -87,8 +87,7 @@ def infer_folder(
     rows = RowWriter(session.card, run_settings, sink)
     batch_size = config.batch_size or session.batch_size
     pipeline = Pipeline(session, rows, batch_size, decoding, keep_pixels=config.overlays)
-    run = FolderRun(root, pipeline, rows, config.record(), config.overwrite, config.strict, config.parquet)
-    return run.execute(entries, progress or no_progress)
+    return FolderRun(root, pipeline, rows, config).execute(entries, progress or no_progress)
 
 
 def _patients(config: InferConfig) -> PatientNames:

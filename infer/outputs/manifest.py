@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,10 +16,11 @@ import msgspec
 from ...data.pseudonym import pseudonym
 from ...errors import OutputError
 from ...machine.packages import versions
+from ...machine.paths import printable
 from ..records import Settings
 from ..runtime.session import Session
+from .journal import JOURNAL
 from .masks import MaskFormat
-from .tables import COMPONENTS, FAILURES, FEATURES, MASK_TABLE
 
 MANIFEST, REPORT = "run.json", "report.html"
 
@@ -51,7 +53,7 @@ class Identity:
         decoding = settings.decoding
         return cls(
             cxr=version("cxr"),
-            folder=str(folder.resolve()),
+            folder=printable(folder.resolve()),
             model=session.model_hash,
             card=hashlib.sha256(session.card.to_json().encode()).hexdigest(),
             provider=session.provider,
@@ -95,7 +97,7 @@ def earlier_run(out: Path, identity: Identity, *, overwrite: bool) -> dict[str, 
     identity : Identity
         The run that is about to write there.
     overwrite : bool
-        Accept another run's results, or files of unknown origin.
+        Accept another run's results.
 
     Returns
     -------
@@ -105,26 +107,32 @@ def earlier_run(out: Path, identity: Identity, *, overwrite: bool) -> dict[str, 
     Raises
     ------
     OutputError
-        If `out` holds another run's results, or files of these names that `cxr-infer` did not write.
+        If `out` holds another run's results, or those of the same run without its journal.
     """
     manifest = _read(out / MANIFEST)
-    if overwrite:
+    if overwrite or manifest is None:
         return manifest
     advice = "choose another --out, or give --overwrite"
-    if manifest is None:
-        names = (MANIFEST, FEATURES, COMPONENTS, FAILURES, MASK_TABLE, REPORT)
-        if existing := [name for name in names if (out / name).exists()]:
-            raise OutputError(f"{out / existing[0]}: exists already, but not from a cxr-infer run; {advice}")
-        return None
     before = manifest["identity"]
     different = [name for name, value in asdict(identity).items() if before.get(name) != value]
     if different:
         raise OutputError(f"{out / MANIFEST}: is of a run with another {', '.join(different)}; {advice}")
     return manifest
 
+    if not (out / JOURNAL).exists():
+        raise OutputError(
+            f"{out / JOURNAL}: is missing, so the run in this folder cannot be resumed; if you copied the "
+            f"results, copy this hidden file too (`cp -r`, not `cp *`); otherwise {advice}"
+        )
 
-def describe(session: Session, identity: Identity, arguments: dict[str, Any], started: str) -> dict[str, Any]:
-    """Return the manifest of a run that has just started."""
+def describe(
+    session: Session,
+    identity: Identity,
+    arguments: dict[str, Any],
+    outputs: Iterable[str],
+    started: str,
+) -> dict[str, Any]:
+    """Return the manifest of a run that has just started; `outputs` are its tables and reports."""
     return {
         "status": "running",
         "folder": identity.folder,
@@ -143,6 +151,7 @@ def describe(session: Session, identity: Identity, arguments: dict[str, Any], st
         "identity": asdict(identity),
         "started": started,
     }
+        "outputs": sorted(outputs),
 
 
 def _read(path: Path) -> dict[str, Any] | None:

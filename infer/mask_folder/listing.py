@@ -64,12 +64,16 @@ def list_masks(root: Path, config: MeasureConfig) -> MaskListing:
     found = list_folder(root, keep_outputs=True)
     files = [entry for entry in found.entries if isinstance(entry, ImageFile)]
     failures = tuple(entry for entry in found.entries if isinstance(entry, Failure))
+    notes = found.left_out
+    if config.values is None and config.class_name is None and (ignored := _other_folders(files)):
+        files = [file for file in files if _top_folder(file) not in ignored]
+        notes += (f"left out, as their names do not start with {PREFIX}: {', '.join(ignored)}",)
     segmentations = [MaskFile(file, file.key, None) for file in files if is_segmentation(file.path)]
     if segmentations:
         require("highdicom", extra="dicom")
     known = {mask.file.key for mask in segmentations}
-    masks, notes = _with_classes(root, [file for file in files if file.key not in known], config)
-    return MaskListing((*masks, *segmentations), failures, (*found.left_out, *notes))
+    masks = _with_classes(root, [file for file in files if file.key not in known], config)
+    return MaskListing((*masks, *segmentations), failures, notes)
 
 
 def is_segmentation(path: Path) -> bool:
@@ -84,36 +88,41 @@ def is_segmentation(path: Path) -> bool:
         return False  # reading it reports the cause
 
 
-def _with_classes(
-    root: Path, images: Sequence[ImageFile], config: MeasureConfig
-) -> tuple[list[MaskFile], tuple[str, ...]]:
+def _other_folders(files: Sequence[ImageFile]) -> list[str]:
+    """Return the folders that hold no masks, where others are named `masks_...`: a data set has both."""
+    folders = {_top_folder(file) for file in files}
+    if "" in folders or not any(name.startswith(PREFIX) for name in folders):
+        return []
+    return sorted(name for name in folders if not name.startswith(PREFIX))
+
+
+def _with_classes(root: Path, images: Sequence[ImageFile], config: MeasureConfig) -> list[MaskFile]:
     """Assign a class to each file that does not name its classes itself."""
     class_name = config.class_name
     if class_name is None and config.values is None and images:
         if not _is_of_one_class(root, images):
             return _by_folder(root, images)
         class_name = _class_of(root.parent if root.is_file() else root)
-    return [MaskFile(file, file.key, class_name) for file in images], ()
+    return [MaskFile(file, file.key, class_name) for file in images]
 
 
 def _is_of_one_class(root: Path, images: Sequence[ImageFile]) -> bool:
-    in_root = any("/" not in file.key for file in images)
-    return in_root or root.resolve().name.startswith(PREFIX)
+    return any(not _top_folder(file) for file in images) or root.resolve().name.startswith(PREFIX)
 
 
-def _by_folder(root: Path, images: Sequence[ImageFile]) -> tuple[list[MaskFile], tuple[str, ...]]:
-    """Assign classes by the folders in `root`: by those named `masks_...` only, if there are any."""
-    folders = sorted({file.key.partition("/")[0] for file in images})
-    chosen = [name for name in folders if name.startswith(PREFIX)] or folders
-    classes = {name: _class_of(root / name) for name in chosen}
-    masks = [
-        MaskFile(file, file.key.partition("/")[2], classes[folder])
-        for file in images
-        if (folder := file.key.partition("/")[0]) in classes
+def _by_folder(root: Path, images: Sequence[ImageFile]) -> list[MaskFile]:
+    """Assign classes by the folders in `root`."""
+    classes = {name: _class_of(root / name) for name in sorted(set(map(_top_folder, images)))}
+    return [
+        MaskFile(file, file.key.partition("/")[2], classes[_top_folder(file)])
+        for file in sorted(images, key=lambda file: (_top_folder(file), file.key))
     ]
-    ignored = [name for name in folders if name not in classes]
-    notes = (f"left out, as their names do not start with {PREFIX}: {', '.join(ignored)}",) if ignored else ()
-    return masks, notes
+
+
+def _top_folder(file: ImageFile) -> str:
+    """Return the folder below the root that a file is in; "" for the root itself."""
+    folder, slash, _ = file.key.partition("/")
+    return folder if slash else ""
 
 
 def _class_of(folder: Path) -> str:

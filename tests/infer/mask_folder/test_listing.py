@@ -41,9 +41,12 @@ def test_folder_named_after_a_class_may_hold_nothing_but_folders(tmp_path: Path,
     assert listed(tmp_path / "masks_lung") == [("00/a.png", "lung")]
 
 
-def test_other_folders_of_a_data_set_are_left_out_and_named(tmp_path: Path, draw_mask: DrawMask) -> None:
-    for name in ("images", "masks_heart", "masks_lung", "odd"):
+def test_other_folders_of_a_data_set_are_left_out_and_named(
+    tmp_path: Path, draw_mask: DrawMask, write_dicom: Callable[..., Path]
+) -> None:
+    for name in ("images", "masks_heart", "masks_lung"):
         draw_mask(tmp_path / name / "a.png")
+    write_dicom(tmp_path / "odd" / "a.dcm", np.zeros((4, 4), np.uint8))
     (tmp_path / "index.csv").write_text("image,patient_id\n")
     listing = list_masks(tmp_path, MeasureConfig())
     assert [(mask.name, mask.class_name) for mask in listing.files] == [("a.png", "heart"), ("a.png", "lung")]

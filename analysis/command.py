@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..cli import PathType, comma_list, cxr_command
+from ..machine.limits import MAX_REPEATS, MAX_SEED, MAX_THREADS
 
 if TYPE_CHECKING:
     from .records import AnalysisSummary
@@ -54,10 +55,17 @@ def _feature_names(ctx: click.Context, param: click.Parameter, value: str) -> Se
     " all (including those from which the target is computed), or names: age,sex.",
 )
 @click.option("--models", default=",".join(_MODELS), callback=_known_models, help="Regressors.")
-@click.option("--trials", type=click.IntRange(1), default=20, help="Trials of each search.")
-@click.option("--folds", type=click.IntRange(2), default=5, help="Outer folds, split by patient.")
-@click.option("--jobs", type=click.IntRange(1), default=1, help="Processes; the results do not depend on it.")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of everything random.")
+@click.option("--trials", type=click.IntRange(1, MAX_REPEATS), default=20, help="Trials of each search.")
+@click.option(
+    "--folds", type=click.IntRange(2, MAX_REPEATS), default=5, help="Outer folds, split by patient."
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, MAX_THREADS),
+    default=1,
+    help="Processes; the results do not depend on it.",
+)
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, help="Seed of everything random.")
 @click.option("--keep-doubtful", is_flag=True, help="Keep images whose column 'plausible' is doubtful or no.")
 @click.option(
     "--salt",

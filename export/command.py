@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from ..cli import PathType, cxr_command
+from ..cli import NumberRange, PathType, cxr_command
 from ..infer.runtime.providers import PROVIDER_NAMES
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--max-dice-drop",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     default=0.01,
     help="Largest loss of mean Dice allowed for an int8 or fp16 file, on the validation images.",
 )

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..cli import PathType, cxr_command
+from ..cli import NumberRange, PathType, cxr_command
 from ..data.decode.options import MAX_PIXELS
 from ..errors import ExitCode
+from ..machine.limits import MAX_BATCH, MAX_THREADS
+from ..machine.limits import MAX_PIXELS as MOST_PIXELS
 from ..machine.limits import MAX_BATCH, MAX_THREADS
 from ..machine.limits import MAX_PIXELS as MOST_PIXELS
 from ..machine.progress import progress_bar
@@ -39,11 +41,14 @@ _FILE = PathType()
 )
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=NumberRange(0, 1, min_open=True, max_open=True),
     help="Least probability of a mask's pixels, for every class.  [default: as in the model card]",
 )
 @click.option(
-    "--min-area", type=click.IntRange(0), default=0, help="Drop connected components of fewer pixels."
+    "--min-area",
+    type=click.IntRange(0, MOST_PIXELS),
+    default=0,
+    help="Drop connected components of fewer pixels.",
 )
 @click.option("--masks", is_flag=True, help="Write masks at the images' own size.")
 @click.option(
@@ -53,10 +58,14 @@ _FILE = PathType()
 )
 @click.option("--overlays", is_flag=True, help="Write the images with the outlines of the masks.")
 @click.option(
-    "--batch-size", type=click.IntRange(1), help="Images per model pass.  [default: what suits the provider]"
+    "--batch-size",
+    type=click.IntRange(1, MAX_BATCH),
+    help="Images per model pass.  [default: what suits the provider]",
 )
 @click.option(
-    "--threads", type=click.IntRange(1), help="CPU threads.  [default: the cores that this process may use]"
+    "--threads",
+    type=click.IntRange(1, MAX_THREADS),
+    help="CPU threads.  [default: the cores that this process may use]",
 )
 @click.option(
     "--format",
@@ -84,7 +93,10 @@ _FILE = PathType()
     help="Add columns from DICOM headers: view, sex, age, device, study, accession (the last two hashed).",
 )
 @click.option(
-    "--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, help="Reject larger images by their header."
+    "--max-pixels",
+    type=click.IntRange(1, MOST_PIXELS),
+    default=MAX_PIXELS,
+    help="Reject larger images by their header.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the results of another run in --out.")
 def command(*, masks: bool, masks_as: str | None, table_format: str, dicom_columns: str, **options: Any) -> ExitCode:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..data.decode.dicom.attributes import check_dicom_columns
 from ..data.decode.options import MAX_PIXELS
 from ..errors import InputError
+from ..machine.limits import MAX_BATCH, MAX_THREADS, check_range
+from ..machine.limits import MAX_PIXELS as MOST_PIXELS
 from .outputs.masks import MaskFormat
 
 if TYPE_CHECKING:
@@ -99,10 +101,10 @@ class InferConfig:
         """
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise InputError(f"threshold must be between 0 and 1, got {self.threshold}")
-        for name, minimum in (("min_area", 0), ("batch_size", 1), ("threads", 1), ("max_pixels", 1)):
-            value = getattr(self, name)
-            if value is not None and value < minimum:
-                raise InputError(f"{name} must be at least {minimum}, got {value}")
+        check_range("min_area", self.min_area, 0, MOST_PIXELS)
+        check_range("batch_size", self.batch_size, 1, MAX_BATCH)
+        check_range("threads", self.threads, 1, MAX_THREADS)
+        check_range("max_pixels", self.max_pixels, 1, MOST_PIXELS)
         loaded = None if isinstance(self.model, Path | str | None) else self.model
         salted = self.salt is not None or (loaded is not None and loaded.decoding.salt is not None)
         check_dicom_columns(self.dicom_columns, salted=salted)

@@ -17,10 +17,11 @@ from .config import InferConfig
 from .folder_run import FolderRun
 from .listing.folder import list_folder
 from .model import Model, load
+from .outputs.distinct_names import check_distinct_names
 from .outputs.image_rows import RowWriter
 from .outputs.manifest import earlier_provider
 from .outputs.mask_formats import mask_sink
-from .outputs.png_files import check_distinct_names
+from .outputs.png_files import png_name
 from .outputs.summary import RunSummary
 from .pipeline import Pipeline
 from .records import Failure, ImageFile, Settings
@@ -75,17 +76,17 @@ def infer_folder(
     entries = listing.entries
     _check_patients(patients, entries)
     if config.overlays:
-        check_distinct_names(entry.key for entry in entries)
-    model = _model(config)
+        check_distinct_names(out, (entry.key for entry in entries), png_name)
+    model = _model(config, len(entries))
     session = model.session
     log.info("model: %s (%s); provider: %s", session.path, session.card.name, session.provider)
     sink = mask_sink(config.mask_format, session.card, session.model_hash)
-    sink.check(entry.key for entry in entries)
+    sink.check(out, (entry.key for entry in entries))
     columns = tuple(name for name in DICOM_COLUMNS if name in config.dicom_columns)
     decoding = DecodeOptions(config.max_pixels, salt=patients.salt, dicom_columns=columns)
     run_settings = Settings(out, model.threshold, model.min_area, config.overlays, decoding, patients)
     rows = RowWriter(session.card, run_settings, sink)
-    batch_size = config.batch_size or session.batch_size
+    batch_size = min(config.batch_size, len(entries)) if config.batch_size else session.batch_size
     pipeline = Pipeline(session, rows, batch_size, decoding, keep_pixels=config.overlays)
     return FolderRun(root, pipeline, rows, config).execute(entries, progress or no_progress)
 
@@ -104,14 +105,14 @@ def _check_patients(patients: PatientNames, entries: Sequence[ImageFile | Failur
         log.warning("%s", note)
 
 
-def _model(config: InferConfig) -> Model:
+def _model(config: InferConfig, images: int) -> Model:
     """Return the loaded model of a run; the run's own threshold and smallest area take precedence."""
     if isinstance(config.model, Path | str | None):
         return load(
             config.model,
             provider=_resumed_provider(config.provider, Path(config.out), overwrite=config.overwrite),
             card=config.card,
-            threads=config.threads,
+            threads=None if config.threads is None else min(config.threads, images),
             allow_fallback=config.allow_fallback,
             allow_external_data=config.allow_external_data,
             threshold=config.threshold,

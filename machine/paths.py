@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -17,6 +18,19 @@ def printable(text: Path | str) -> str:
     Aufn\udce4hme
     """
     return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def in_utf_8(path: Path | str) -> str:
+    """Return a path or a name as text that is the same in every locale: the bytes on disk, read as UTF-8.
+
+    The system's own text of a path depends on the locale of the process.
+    """
+    return printable(os.fsencode(path).decode("utf-8", "surrogateescape"))
+
+
+def on_disk(name: str) -> str:
+    """Return the system's text of the file whose name on disk is `name` in UTF-8; see `in_utf_8`."""
+    return os.fsdecode(name.encode("utf-8"))
 
 
 def path_of(text: str) -> Path:

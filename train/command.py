@@ -9,7 +9,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ..cli import PathType, comma_list, cxr_command
+from ..cli import NumberRange, PathType, comma_list, cxr_command
+from ..machine.limits import MAX_BATCH, MAX_REPEATS, MAX_SEED, MAX_SIDE, MAX_THREADS
 
 
 @cxr_command("train")
@@ -29,29 +30,31 @@ from ..cli import PathType, comma_list, cxr_command
     help="Its encoder; tu-NAME for one of timm.",
 )
 @click.option("--encoder-weights", default="imagenet", help="imagenet, none, or the path of a file.")
-@click.option("--size", type=click.IntRange(min=32), default=256, help="Side of the model's input, pixels.")
-@click.option("--epochs", type=click.IntRange(min=1), default=10)
-@click.option("--batch-size", type=click.IntRange(min=1), default=16)
 @click.option(
-    "--lr", type=click.FloatRange(min=0, min_open=True), default=1e-3, help="Highest learning rate."
+    "--size", type=click.IntRange(32, MAX_SIDE), default=256, help="Side of the model's input, pixels."
 )
+@click.option("--epochs", type=click.IntRange(1, MAX_REPEATS), default=10)
+@click.option("--batch-size", type=click.IntRange(1, MAX_BATCH), default=16)
+@click.option("--lr", type=NumberRange(min=0, min_open=True), default=1e-3, help="Highest learning rate.")
 @click.option(
     "--fold", type=int, help="Fold for validation.  [default: the first of the data set, else a random split]"
 )
 @click.option(
     "--val-fraction",
     "validation_fraction",
-    type=float,
+    type=NumberRange(0, 1, min_open=True, max_open=True),
     default=0.2,
     help="Fraction of patients to validate on.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0)
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0)
 @click.option(
     "--workers",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, MAX_THREADS),
     help="Processes that load images.  [default: automatic]",
 )
-@click.option("--devices", type=click.IntRange(min=1), default=1, help="GPUs, or processes on a CPU.")
+@click.option(
+    "--devices", type=click.IntRange(1, MAX_THREADS), default=1, help="GPUs, or processes on a CPU."
+)
 @click.option(
     "--no-fingerprint",
     "fingerprint",

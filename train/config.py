@@ -11,6 +11,8 @@ import msgspec
 
 from ..errors import InputError, ModelError
 from ..machine.files import write_json
+from ..machine.limits import MAX_BATCH, MAX_REPEATS, MAX_SEED, MAX_SIDE, MAX_THREADS, check_range
+from ..machine.paths import path_of
 
 FILE = "training.json"
 _STRIDE = 32
@@ -75,9 +77,12 @@ class TrainConfig:
         """
         if self.size < _STRIDE or self.size % _STRIDE:
             raise InputError(f"size must be a multiple of {_STRIDE}, got {self.size}")
-        for name in ("epochs", "batch_size", "devices"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_range("size", self.size, _STRIDE, MAX_SIDE)
+        check_range("epochs", self.epochs, 1, MAX_REPEATS)
+        check_range("batch_size", self.batch_size, 1, MAX_BATCH)
+        check_range("devices", self.devices, 1, MAX_THREADS)
+        check_range("workers", self.workers, 0, MAX_THREADS)
+        check_range("seed", self.seed, 0, MAX_SEED)
         if not 0 < self.lr < math.inf:
             raise InputError(f"lr must be positive, got {self.lr}")
         if self.name is not None and (not self.name or Path(self.name).name != self.name):
@@ -109,5 +114,5 @@ class TrainConfig:
 
 def _decode(kind: type, value: Any) -> Any:
     if kind is Path:
-        return Path(value)
+        return path_of(value)
     raise NotImplementedError(f"cannot decode {kind}")

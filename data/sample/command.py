@@ -7,20 +7,23 @@ from pathlib import Path
 import click
 
 from ...cli import PathType, cxr_command
+from ...machine.limits import MAX_REPEATS, MAX_SEED, MAX_SIDE
 
 
 @cxr_command("sample", short_help="Write a synthetic data set in the NIH layout.")
 @click.argument("folder", type=PathType(), metavar="DIR")
 @click.option(
     "--patients",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_REPEATS),
     default=80,
     help="Number of patients; each has one to five images.",
 )
 @click.option(
-    "--size", type=click.IntRange(min=64), default=512, help="Width and height of the images in pixels."
+    "--size", type=click.IntRange(64, MAX_SIDE), default=512, help="Width and height of the images in pixels."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same files.")
+@click.option(
+    "--seed", type=click.IntRange(0, MAX_SEED), default=0, help="The same seed gives the same files."
+)
 def command(folder: Path, patients: int, size: int, seed: int) -> None:
     """Write synthetic chest radiographs with known opacities to DIR, a new or empty folder.
 

@@ -10,6 +10,8 @@ import click
 from ...cli import PathType, comma_list, cxr_command
 from ...data.decode.options import MAX_PIXELS
 from ...errors import ExitCode
+from ...machine.limits import MAX_PIXELS as MOST_PIXELS
+from ...machine.limits import MAX_THREADS
 from ...machine.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -49,10 +51,15 @@ def _label_values(_ctx: click.Context, _param: click.Parameter, value: str | Non
 @click.option("--lung-classes", callback=comma_list, default="lung", help="Names of classes that are lungs.")
 @click.option("--out", type=_PATH, default=".", help="Output folder.")
 @click.option(
-    "--min-area", type=click.IntRange(0), default=0, help="Drop connected components of fewer pixels."
+    "--min-area",
+    type=click.IntRange(0, MOST_PIXELS),
+    default=0,
+    help="Drop connected components of fewer pixels.",
 )
 @click.option(
-    "--threads", type=click.IntRange(1), help="CPU threads.  [default: the cores that this process may use]"
+    "--threads",
+    type=click.IntRange(1, MAX_THREADS),
+    help="CPU threads.  [default: the cores that this process may use]",
 )
 @click.option(
     "--format",
@@ -74,7 +81,7 @@ def _label_values(_ctx: click.Context, _param: click.Parameter, value: str | Non
 )
 @click.option(
     "--max-pixels",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_PIXELS),
     default=MAX_PIXELS,
     help="Reject larger masks and images by their header.",
 )

@@ -11,6 +11,8 @@ from ...data.datasets.patient_names import PatientNames
 from ...data.decode.options import MAX_PIXELS, DecodeOptions
 from ...data.pseudonym import salt_key
 from ...errors import InputError
+from ...machine.limits import MAX_PIXELS as MOST_PIXELS
+from ...machine.limits import MAX_THREADS, check_range
 
 LUNG = "lung"
 
@@ -72,10 +74,9 @@ class MeasureConfig:
         InputError
             Naming the setting and the value.
         """
-        for name, minimum in (("min_area", 0), ("threads", 1), ("max_pixels", 1)):
-            value = getattr(self, name)
-            if value is not None and value < minimum:
-                raise InputError(f"{name} must be at least {minimum}, got {value}")
+        check_range("min_area", self.min_area, 0, MOST_PIXELS)
+        check_range("threads", self.threads, 1, MAX_THREADS)
+        check_range("max_pixels", self.max_pixels, 1, MOST_PIXELS)
         if self.class_name is not None and self.values is not None:
             raise InputError("give either class_name or values: a label image names several classes")
         if self.values is not None and (not self.values or min(self.values) < 1):

@@ -52,8 +52,8 @@ class MaskSink(Protocol):
     def outputs(self) -> tuple[str, ...]:
         """See the class."""
 
-    def check(self, keys: Iterable[str]) -> None:
-        """Check before a run that the masks of these images can be written.
+    def check(self, out: Path, keys: Iterable[str]) -> None:
+        """Check before a run that the masks of these images can be written to `out`.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class NoMasks:
     tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
 
-    def check(self, keys: Iterable[str]) -> None:
+    def check(self, out: Path, keys: Iterable[str]) -> None:
         """Accept any image."""
 
     def write(self, out: Path, image: ImageFile, masks: Mapping[str, Gray]) -> None:

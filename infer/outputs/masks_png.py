@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ...data.image import Gray
 from ..records import ImageFile
+from .distinct_names import check_distinct_names
 from .masks import MASKS, MaskFormat
-from .png_files import check_distinct_names, png_name, write_mask
+from .png_files import png_name, write_mask
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,9 @@ class PngMasks:
     tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
     outputs: tuple[str, ...] = (f"{MASKS}/",)
 
-    def check(self, keys: Iterable[str]) -> None:
+    def check(self, out: Path, keys: Iterable[str]) -> None:
         """Check that no two images would be written to the same file."""
-        check_distinct_names(keys)
+        check_distinct_names(out, keys, png_name)
 
     def write(self, out: Path, image: ImageFile, masks: Mapping[str, Gray]) -> None:
         """Write the masks of one image."""

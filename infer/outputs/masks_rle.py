@@ -22,7 +22,7 @@ class RleMasks:
     tables: Mapping[str, Sequence[str]] = field(default_factory=lambda: {MASK_TABLE: MASK_COLUMNS})
     outputs: tuple[str, ...] = (MASK_TABLE,)
 
-    def check(self, keys: Iterable[str]) -> None:
+    def check(self, out: Path, keys: Iterable[str]) -> None:
         """Accept any image."""
 
     def write(self, out: Path, image: ImageFile, masks: Mapping[str, Gray]) -> None:

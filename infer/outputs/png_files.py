@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ...data.image import Gray
-from ...errors import InputError
 from ...machine.files import replacing
+from ...machine.paths import on_disk
 
 
 def png_name(key: str) -> str:
     """Return the path of the PNG for an image: its key, plus `.png` if the key does not end so."""
-    return key if key.lower().endswith(".png") else f"{key}.png"
-
-
-def check_distinct_names(keys: Iterable[str]) -> None:
-    """Check that no two images would be written to the same file.
-
-    Raises
-    ------
-    InputError
-        Naming two that would, such as `a` and `a.png`, or `a.jpg` and the folder `a.jpg.png`.
-    """
-    key_of_file: dict[str, str] = {}
-    key_of_folder: dict[str, str] = {}
-    for key in keys:
-        name = png_name(key)
-        folders = [str(parent) for parent in PurePosixPath(name).parents]
-        other = (
-            key_of_file.get(name)
-            or key_of_folder.get(name)
-            or next((key_of_file[folder] for folder in folders if folder in key_of_file), None)
-        )
-        if other is not None:
-            raise InputError(
-                f"{other} and {key} would both write {name}; rename one, or run without masks and overlays"
-            )
-        key_of_file[name] = key
-        key_of_folder |= dict.fromkeys(folders, key)
+    return on_disk(key if key.lower().endswith(".png") else f"{key}.png")
 
 
 def write_mask(path: Path, mask: Gray) -> None:

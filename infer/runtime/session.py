@@ -13,6 +13,7 @@ from ...data.image import Gray
 from ...errors import EngineError, ModelError
 from ...machine.cores import usable_cores
 from ...machine.hardware import int8_saturates
+from ...machine.limits import MAX_THREADS, check_range
 from ...models.card import ModelCard, Precision
 from ...models.onnx_file import OnnxFile, find_card, read_onnx
 from .engine import INPUT, OUTPUT, Engine, Tensor
@@ -81,11 +82,14 @@ class Session:
 
         Raises
         ------
+        InputError
+            If `threads` is out of range.
         ModelError
             If the file, its card, its input or its output cannot be used.
         ProviderError
             If the provider cannot be used here.
         """
+        check_range("threads", threads, 1, MAX_THREADS)
         file = read_onnx(Path(path))
         if file.external and not allow_external_data:
             raise ModelError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from cxr.errors import InputError
 from cxr.infer.mask_folder.matching import group_masks, match_images
 from cxr.infer.mask_folder.records import MaskFile
-from cxr.infer.outputs.png_files import check_distinct_names, png_name
+from cxr.infer.outputs.distinct_names import check_distinct_names
+from cxr.infer.outputs.png_files import png_name
 from cxr.infer.records import ImageFile
 
 NAMES = st.lists(
@@ -33,7 +35,7 @@ def images(*keys: str) -> list[ImageFile]:
 
 def is_writable(keys: set[str]) -> bool:
     try:
-        check_distinct_names(keys)
+        check_distinct_names(Path(gettempdir()), keys, png_name)
     except InputError:
         return False
     return True

@@ -146,13 +146,13 @@ def test_listed_files_are_those_that_were_written(
     assert set(mask_files(sink.format, out, KEY, list(masks))) == written
 
 
-def test_ordinary_names_pass_the_check(sink: MaskSink) -> None:
-    sink.check(["a.png", "b/a.png", "a.dcm"])
+def test_ordinary_names_pass_the_check(sink: MaskSink, tmp_path: Path) -> None:
+    sink.check(tmp_path / "out", ["a.png", "b/a.png", "a.dcm"])
 
 
 def test_no_format_writes_nothing(tmp_path: Path, image: ImageFile, make_masks: Callable[..., Masks]) -> None:
     sink = mask_sink(None, None, "")  # type: ignore[arg-type]
-    sink.check([KEY])
+    sink.check(tmp_path / "out", [KEY])
     sink.write(tmp_path / "out", image, make_masks())
     assert mask_files(None, tmp_path / "out", KEY, ["lung"]) == []
     assert (sink.rows(KEY, make_masks()), sink.tables, sink.outputs) == ({}, {}, ())

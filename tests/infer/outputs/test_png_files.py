@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr.errors import InputError
-from cxr.infer.outputs.png_files import check_distinct_names, png_name, write_png
+from cxr.infer.outputs.png_files import png_name, write_png
 
 
 @pytest.mark.parametrize(
@@ -17,16 +16,6 @@ from cxr.infer.outputs.png_files import check_distinct_names, png_name, write_pn
 )
 def test_png_files_are_named_after_their_image(key: str, name: str) -> None:
     assert png_name(key) == name
-
-
-def test_images_with_different_suffixes_get_different_names() -> None:
-    check_distinct_names(["a/b.jpg", "a/b.png", "a/b.tif", "b.png"])
-
-
-@pytest.mark.parametrize("keys", [["a", "a.png"], ["a.jpg", "a.jpg.png"], ["a.jpg", "a.jpg.png/b.png"]])
-def test_two_images_with_the_same_output_file_are_rejected(keys: list[str]) -> None:
-    with pytest.raises(InputError, match="would both write"):
-        check_distinct_names(keys)
 
 
 def test_array_that_is_no_image_is_an_error(tmp_path: Path) -> None:

@@ -67,6 +67,17 @@ class NumberRange(click.FloatRange):
         return number
 
 
+class NumberRange(click.FloatRange):
+    """A number within a range; "nan", which no comparison rejects, and infinity are wrong usage."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check one number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
 class _Program(click.Command):
     """A click command that ends with exit status 130 after Ctrl-C."""
 

@@ -17,7 +17,6 @@ from ...data.pseudonym import pseudonym
 from ...errors import OutputError
 from ...machine.packages import versions
 from ...machine.paths import printable
-from ...machine.paths import printable
 from ..records import Settings
 from ..runtime.session import Session
 from .journal import JOURNAL

@@ -9,7 +9,6 @@ from ...data.column_table import Table
 from ...data.columns import columns_of, find_column, header
 from ...data.csv_files import csv_line, read_csv_rows
 from ...machine.paths import printable
-from ...machine.paths import printable
 from ..image_features import ImageMeasurement
 from ..records import Failure
 

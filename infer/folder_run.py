@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ..machine.interrupts import deferred_interrupts
 from ..machine.progress import Progress
 from .config import InferConfig
 from .image_features import feature_columns
+from .listing.folder import Listing
 from .outputs.changes import Changes, find_changes
 from .outputs.contents import Entry, changed_keys, source_of, with_digests
 from .outputs.image_rows import RowWriter
@@ -39,7 +40,9 @@ from .outputs.tables import (
     read_rows,
 )
 from .pipeline import Pipeline
+from .provenance import CHOSEN_BY, count_in_training, provenance, training_note
 from .records import ImageFile, ImageRows, Outcome, Stage
+from .runtime.providers import AUTO
 
 log = logging.getLogger(__name__)
 
@@ -60,19 +63,22 @@ class FolderRun:
         The pipeline's last stages: its settings and masks are those of the run.
     config : InferConfig
         What the run was asked to do.
+    listing : Listing
+        What the input folder holds.
     """
 
     root: Path
     pipeline: Pipeline[ImageRows]
     rows: RowWriter
     config: InferConfig
+    listing: Listing
 
     @property
     def _out(self) -> Path:
         return self.rows.settings.out
 
-    def execute(self, entries: Sequence[Entry], progress: Progress) -> RunSummary:
-        """Make the output folder that of the entries: measure what is new or changed, and write the report.
+    def execute(self, progress: Progress) -> RunSummary:
+        """Make the output folder that of the listing: measure what is new or changed, and write the report.
 
         Raises
         ------
@@ -80,7 +86,7 @@ class FolderRun:
             If the output folder cannot be written, holds another run's results, or a file that this run would
             overwrite and no run wrote.
         """
-        overwrite, clock = self.config.overwrite, time.perf_counter()
+        overwrite, clock, entries = self.config.overwrite, time.perf_counter(), self.listing.entries
         identity = Identity.of(self.root, self.pipeline.session, self.rows.settings, self.rows.masks.format)
         keys = {entry.key for entry in entries if isinstance(entry, ImageFile)}
         # Both checks come before anything is written.
@@ -111,7 +117,13 @@ class FolderRun:
         parquet = {parquet_path(Path(name)).name for name in tables}
         names |= parquet if self.config.parquet else parquet & {*(earlier or {}).get("outputs", ())}
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        return describe(self.pipeline.session, identity, self.config.record(), names, started)
+        session = self.pipeline.session
+        manifest = describe(session, identity, self.config.record(), names, started)
+        manifest |= provenance(session, self.rows.settings, self.listing)
+        # A resumed run keeps its provider, whatever a bench has found since.
+        if earlier is not None and CHOSEN_BY in earlier and self.config.provider == AUTO:
+            manifest[CHOSEN_BY] = earlier[CHOSEN_BY]
+        return manifest
 
     def _headers(self) -> dict[str, Sequence[str]]:
         """Return the columns of each table of the run, by its file name."""
@@ -200,9 +212,14 @@ class FolderRun:
                 write_parquet(table, digest)
 
     def _summarize(self, manifest: dict[str, Any], changes: Changes, seconds: float) -> RunSummary:
-        return summarize(
+        summary = summarize(
             self.pipeline.session, self.rows.settings, self.rows.masks, manifest["outputs"], changes, seconds
         )
+        overlap = training_note(self._training_overlap(), summary.rows)
+        return replace(summary, observations=(*self.listing.left_out, *([overlap] if overlap else [])))
+
+    def _training_overlap(self) -> int | None:
+        return count_in_training(read_rows(self._out / FEATURES))
 
     def _finish(self, manifest: dict[str, Any], changes: Changes, seconds: float) -> RunSummary:
         """Write the report and the final manifest."""
@@ -211,6 +228,7 @@ class FolderRun:
         done = manifest | {
             "status": "done",
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "training_overlap": self._training_overlap(),
             "counts": {"rows": summary.rows, "failures": summary.failed, "processed": summary.processed},
             "seconds": {name: round(value, 3) for name, value in (stages | {"total": seconds}).items()},
         }

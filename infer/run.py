@@ -88,7 +88,7 @@ def infer_folder(
     rows = RowWriter(session.card, run_settings, sink)
     batch_size = min(config.batch_size, len(entries)) if config.batch_size else session.batch_size
     pipeline = Pipeline(session, rows, batch_size, decoding, keep_pixels=config.overlays)
-    return FolderRun(root, pipeline, rows, config).execute(entries, progress or no_progress)
+    return FolderRun(root, pipeline, rows, config, listing).execute(progress or no_progress)
 
 
 def _patients(config: InferConfig) -> PatientNames:

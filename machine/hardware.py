@@ -6,6 +6,9 @@ import platform
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
+
+from .cores import usable_cores
 
 
 def int8_saturates() -> bool:
@@ -32,6 +35,23 @@ def processor() -> str:
     except OSError:
         return platform.processor()  # not Linux
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+def describe_hardware(*, gpus: bool) -> dict[str, Any]:
+    """Describe the machine that a run uses, for its record.
+
+    Parameters
+    ----------
+    gpus : bool
+        Whether the run uses a GPU: asking for the names of GPUs can take more than a second.
+    """
+    return {
+        "processor": processor(),
+        "architecture": platform.machine(),
+        "system": platform.system(),
+        "cores": usable_cores(),
+        "gpus": list(nvidia_gpus()) if gpus else [],
+    }
 
 
 def nvidia_gpus() -> tuple[str, ...]:

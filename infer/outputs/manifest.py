@@ -15,7 +15,7 @@ import msgspec
 
 from ...data.pseudonym import pseudonym
 from ...errors import OutputError
-from ...machine.packages import versions
+from ...machine.packages import RUNTIMES, versions
 from ...machine.paths import printable
 from ..records import Settings
 from ..runtime.session import Session
@@ -24,7 +24,8 @@ from .masks import MaskFormat
 
 MANIFEST, REPORT = "run.json", "report.html"
 
-_PACKAGES = ("cxr", "numpy", "opencv-python-headless", "numba", "onnxruntime", "onnxruntime-gpu")
+_DECODERS = ("opencv-python-headless", "isal", "simplejpeg", "pydicom", "imagecodecs")
+_PACKAGES = ("cxr", "numpy", "numba", *_DECODERS, *RUNTIMES, "highdicom", "pyarrow")
 
 
 @dataclass(frozen=True)

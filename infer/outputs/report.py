@@ -50,6 +50,7 @@ def render(
         target=model["target"],
         images=len(ratios),
         facts=_facts(manifest),
+        in_training=manifest["training_overlap"],
         without=len(ratios) - len(present),
         bars=bars,
         bars_label=bars_label,
@@ -64,18 +65,39 @@ def render(
 
 
 def _facts(manifest: dict[str, Any]) -> list[tuple[str, str]]:
-    counts, seconds = manifest["counts"], manifest["seconds"]
+    counts, seconds, inputs = manifest["counts"], manifest["seconds"], manifest["inputs"]
     stages = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items() if name != "total")
     return [
         ("Folder", manifest["folder"]),
         ("Model", f"{manifest['model']['path']} (sha256 {manifest['model']['sha256'][:16]}…)"),
-        ("Provider", manifest["provider"]),
+        ("Thresholds", ", ".join(f"{name} {value:g}" for name, value in manifest["thresholds"].items())),
+        ("Provider", f"{manifest['provider']} ({manifest['provider_chosen_by']})"),
+        ("Hardware", _hardware(manifest["hardware"])),
+        ("Threads", str(manifest["threads"])),
+        ("Inputs", f"{inputs['images']} images (sha256 of names and sizes {inputs['sha256'][:16]}…)"),
+        *_left_out(manifest),
         ("Rows", str(counts["rows"])),
         ("Failures", str(counts["failures"])),
         ("Images per second", f"{counts['processed'] / max(seconds['total'], 1e-9):.1f}"),
         ("Seconds per stage, summed over threads", stages),
         ("Finished", manifest["finished"]),
     ]
+
+
+def _hardware(hardware: dict[str, Any]) -> str:
+    names = [
+        hardware["processor"] or hardware["architecture"],
+        f"{hardware['cores']} cores",
+        *hardware["gpus"],
+    ]
+    return ", ".join(names)
+
+
+def _left_out(manifest: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if skipped := manifest["skipped"]:
+        yield "Not images", ", ".join(f"{count} {suffix}" for suffix, count in skipped.items())
+    if manifest["earlier_outputs"]:
+        yield "Outputs of earlier runs, left out", str(manifest["earlier_outputs"])
 
 
 def _histogram(

@@ -44,6 +44,8 @@ class RunSummary:
         The three most common causes of failure and their counts.
     files : tuple of str
         The files and folders in `out`.
+    observations : tuple of str
+        What the folder holds besides images, and whether the model was trained on some of them.
     """
 
     out: Path
@@ -58,6 +60,7 @@ class RunSummary:
     seconds: float
     causes: tuple[tuple[str, int], ...]
     files: tuple[str, ...]
+    observations: tuple[str, ...] = ()
 
     def table(self) -> pa.Table:
         """Read `features.csv` with the types of its columns."""
@@ -78,7 +81,8 @@ class RunSummary:
             "no longer there, so their rows were removed": self.forgotten,
             "no longer there, their rows are unchanged; --forget-missing removes them": self.missing,
         }
-        return tuple(f"{len(keys)} {text}: {_some_of(keys)}" for text, keys in changes.items() if keys)
+        notes = [f"{len(keys)} {text}: {_some_of(keys)}" for text, keys in changes.items() if keys]
+        return (*notes, *self.observations)
 
 
 def summarize(

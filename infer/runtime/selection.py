@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
@@ -11,9 +12,29 @@ import msgspec
 from ...errors import OutputError
 from ...machine.cache import NO_HOME, cache_folder, machine_key
 from ...machine.files import make_folder, write_text
-from .providers import PROVIDERS
+from .providers import AUTO, PROVIDERS
 
 log = logging.getLogger(__name__)
+
+
+class ChosenBy(StrEnum):
+    """How the provider of a session was chosen."""
+
+    REQUEST = "request"
+    """It was asked for."""
+    FALLBACK = "fallback"
+    """Another one was asked for, and could not be used."""
+    STORED_BENCH = "stored bench"
+    """`auto`: `cxr bench` had found it fastest for this model on this machine."""
+    DEFAULT = "default of auto"
+    """`auto`, without a stored result that could be used."""
+
+    @classmethod
+    def of(cls, requested: str, used: str, best: str | None) -> ChosenBy:
+        """Return how `used` was chosen, from what was requested and what was stored."""
+        if requested == AUTO:
+            return cls.STORED_BENCH if used == best else cls.DEFAULT
+        return cls.REQUEST if used == requested else cls.FALLBACK
 
 
 @dataclass(frozen=True)

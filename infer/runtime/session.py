@@ -20,7 +20,7 @@ from .engine import INPUT, OUTPUT, Engine, Tensor
 from .engine_openvino import open_openvino
 from .engine_ort import open_ort
 from .providers import AUTO, CPU, Provider, check_available, choose_provider, ort_providers, provider_error
-from .selection import load_best_setting
+from .selection import ChosenBy, load_best_setting
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,8 @@ class Session:
         CPU threads: for the model, if it runs on the CPU, and for decoding and measuring.
     batch_size : int
         Images per batch that suit the provider.
+    chosen_by : ChosenBy
+        How the provider was chosen.
     """
 
     card: ModelCard
@@ -50,6 +52,7 @@ class Session:
     threads: int
     batch_size: int
     _engine: Engine = field(repr=False, compare=False)
+    chosen_by: ChosenBy = ChosenBy.REQUEST
 
     @classmethod
     def open(
@@ -113,7 +116,8 @@ class Session:
         _check_interface(file.path, engine, model_card)
         _warn_if_int8_saturates(file.path, used, model_card)
         batch_size = best.batch_size if best and best.provider == used.name else used.batch_size
-        return cls(model_card, file.path, model_hash, used.name, count, batch_size, engine)
+        chosen_by = ChosenBy.of(provider, used.name, best.provider if best else None)
+        return cls(model_card, file.path, model_hash, used.name, count, batch_size, engine, chosen_by)
 
     @property
     def streams(self) -> int:

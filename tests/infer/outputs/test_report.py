@@ -19,6 +19,14 @@ MANIFEST: dict[str, Any] = {
         "intended_use": "research use only",
     },
     "provider": "cpu",
+    "provider_chosen_by": "stored bench",
+    "hardware": {"processor": "A <CPU>", "architecture": "x86_64", "cores": 2, "gpus": ["A GPU"]},
+    "threads": 3,
+    "thresholds": {"lesion": 0.25, "lung": 0.5},
+    "inputs": {"images": 5, "bytes": 1000, "sha256": "fedcba9876543210" * 4},
+    "skipped": {},
+    "earlier_outputs": 0,
+    "training_overlap": None,
     "counts": {"rows": 4, "failures": 0, "processed": 4},
     "seconds": {"decode": 1.0, "model": 2.0, "total": 2.0},
     "missing": [],
@@ -84,3 +92,28 @@ def test_images_that_are_gone_are_named() -> None:
     assert "and 1 more in run.json" in page
     assert "--forget-missing" in page
     assert "are gone" not in render(MANIFEST, [0.1], [], [], [])
+
+
+def test_report_names_hardware_threads_thresholds_and_inputs() -> None:
+    page = render(MANIFEST, [0.1], [], [], [])
+    for text in (
+        "A &lt;CPU&gt;, 2 cores, A GPU",
+        "<dt>Threads</dt><dd>3</dd>",
+        "lesion 0.25, lung 0.5",
+        "cpu (stored bench)",
+        "5 images (sha256 of names and sizes fedcba9876543210…)",
+    ):
+        assert text in page
+
+
+def test_report_counts_what_was_left_out() -> None:
+    page = render(MANIFEST | {"skipped": {".txt": 3, ".gif": 1}, "earlier_outputs": 7}, [0.1], [], [], [])
+    assert "<dt>Not images</dt><dd>3 .txt, 1 .gif</dd>" in page
+    assert "<dt>Outputs of earlier runs, left out</dt><dd>7</dd>" in page
+    assert "left out" not in render(MANIFEST, [0.1], [], [], [])
+
+
+@pytest.mark.parametrize(("overlap", "warns"), [(None, False), (0, False), (2, True)])
+def test_report_warns_of_images_that_the_model_was_trained_on(overlap: int | None, warns: bool) -> None:
+    page = render(MANIFEST | {"training_overlap": overlap}, [0.1] * 4, [], [], [])
+    assert ("2 of 4 images were among those that the model was trained on" in page) is warns

@@ -78,6 +78,7 @@ class NumberRange(click.FloatRange):
         return number
 
 
+            interruption.ignore_further()
 class _Program(click.Command):
     """A click command that ends with exit status 130 after Ctrl-C."""
 

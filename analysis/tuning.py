@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -76,7 +75,7 @@ def search_params(
         return float(np.mean(errors))
 
     optuna = require("optuna", extra="analysis")
-    with quiet_libraries(loggers=("optuna",), level=logging.WARNING):
+    with quiet_libraries(loggers=("optuna",)):  # it would log the traceback of Ctrl-C as a warning
         study = optuna.create_study(
             sampler=optuna.samplers.TPESampler(seed=seed),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS),

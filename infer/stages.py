@@ -69,8 +69,10 @@ class Stages:
         try:
             with self.measuring(stage):
                 return function(*args, **kwargs)
-        except (MachineError, MissingExtraError):
+        except MissingExtraError:
             raise
+        except MachineError as error:
+            raise MachineError(f"{error}; {self.advice}") from error
         except Exception as error:
             if (cause := _exhausted_resource(error)) is not None:
                 raise MachineError(f"{file.path}: {cause}; {self.advice}") from error

@@ -36,6 +36,10 @@ class Interruption:
         ):
             signal.signal(signal.SIGINT, self._interrupt)
 
+    def ignore_further(self) -> None:
+        """Ignore Ctrl-C from now on: while Python ends, it would kill the process, with another exit status."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
     def set_line(self, line: str) -> None:
         """Set what the program prints last if it is interrupted."""
         self._line = line
@@ -46,9 +50,9 @@ class Interruption:
         return line
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        """Raise KeyboardInterrupt; end at once if it is the second, or later if the first has no effect."""
+        """Raise KeyboardInterrupt, and see to it that the program ends; a second Ctrl-C changes nothing."""
         if self.is_requested:
-            self._end()
+            return
         self.is_requested = True
         timer = Timer(GRACE_SECONDS, self._end)
         timer.daemon = True

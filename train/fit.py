@@ -21,7 +21,7 @@ from ..machine.quiet import quiet_libraries
 from .evaluation import evaluate_run
 from .preparation import PreparedRun
 from .recorder import Recorder, read_history
-from .run_folder import LAST, SPLITS, TrainResult, check_latest, new_run_folder
+from .run_folder import LAST, SPLITS, TrainResult, new_run_folder
 from .task import SegmentationTask
 
 PATIENCE = 5
@@ -52,7 +52,6 @@ def fit(run: PreparedRun, *, resume: Path | None = None, progress: bool = False)
 
 def _open_folder(run: PreparedRun) -> Path:
     assert run.config.name is not None
-    check_latest(run.config.runs)
     folder = new_run_folder(run.config.runs, run.config.name)
     run.config.write(folder, dataset_name=run.dataset.name)
     run.split.write(folder / SPLITS)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import ModelError, OutputError
+from ..errors import ModelError
 from ..machine.files import make_folder, write_text
 from ..metrics.records import BaselineMetrics, ClassMetrics
 from ..models.card import ModelCard
 from .config import TrainConfig
+
+log = logging.getLogger(__name__)
+
+_START = re.compile(r"\d{8}-\d{6}-")
 
 LATEST = "latest"
 WEIGHTS = "best_unet.pth"
@@ -55,28 +60,23 @@ def is_finished(folder: Path) -> bool:
     return (folder / CARD).is_file()
 
 
-def check_latest(runs: Path) -> None:
-    """Check that `runs/latest` can point to another run later.
-
-    Raises
-    ------
-    OutputError
-        If it is a folder of its own, as in a copy of `runs` in which links were followed.
-    """
-    latest = runs / LATEST
-    if latest.is_dir() and not latest.is_symlink():
-        raise OutputError(f"{latest}: this is a folder, not a link to the latest run; rename or remove it")
-
-
 def mark_latest(folder: Path) -> None:
-    """Point `runs/latest` to a finished run; where links are not supported, it is a file with its name."""
+    """Point `runs/latest` to a finished run; where links are not supported, it is a file with its name.
+
+    A folder of that name, as in a copy of `runs` in which links were followed, is left; `find_run` passes
+    over it.
+    """
     latest = folder.parent / LATEST
+    if latest.is_dir() and not latest.is_symlink():
+        log.warning("%s: left unchanged, since it is a folder and no link to the latest run", latest)
+        return
     temporary = latest.with_name(f".{LATEST}.part")
     try:
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(folder.name, target_is_directory=True)
         temporary.replace(latest)
     except (OSError, NotImplementedError):
+        temporary.unlink(missing_ok=True)
         write_text(latest, folder.name + "\n")
 
 
@@ -103,13 +103,28 @@ def read_run(path: Path | None = None) -> Run:
 
 
 def _latest(runs: Path) -> Path:
+    """Return the run that `runs/latest` points to; where that points to none, the newest finished run."""
     latest = runs / LATEST
-    if latest.is_dir():
-        check_latest(runs)
+    if latest.is_symlink() and latest.is_dir():
         return latest.resolve()
     if latest.is_file():
-        return runs / latest.read_text(encoding="utf-8").strip()
-    raise ModelError(f"no finished training run under ./{runs}; make one with cxr-train")
+        name = latest.read_text(encoding="utf-8", errors="replace").strip()
+        if name and Path(name).name == name and (runs / name).is_dir():
+            return runs / name
+    finished = [folder for folder in runs.glob("*") if is_finished(folder)]
+    originals = [folder for folder in finished if folder.name != LATEST] or finished
+    if not originals:
+        raise ModelError(f"no finished training run under ./{runs}; make one with cxr-train")
+    newest = max(originals, key=_age)
+    if latest.is_symlink() or latest.exists():
+        log.warning("%s: points to no run; using the newest finished one, %s", latest, newest)
+    return newest
+
+
+def _age(folder: Path) -> tuple[str, int]:
+    """Return what sorts runs by age: the time in the name, which copies keep, then that of the card."""
+    started = _START.match(folder.name)
+    return started[0] if started else "", (folder / CARD).stat().st_mtime_ns
 
 
 @dataclass(frozen=True)

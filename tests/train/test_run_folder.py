@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
-from cxr.errors import ModelError, OutputError
+from cxr.errors import ModelError
+from cxr.machine.files import make_folder
 from cxr.train.run_folder import (
     TrainResult,
-    check_latest,
     find_run,
     is_finished,
     mark_latest,
@@ -86,20 +87,47 @@ def test_run_is_read_with_its_settings_and_card(trained: TrainResult) -> None:
     assert run.config.classes == run.card.classes == ("lesion", "lung")
 
 
-def test_latest_that_is_a_folder_never_stands_for_a_run(
+def copy_with_links_followed(runs: Path) -> None:
+    (runs / "latest").unlink()
+    shutil.copytree(finished(runs, "one"), runs / "latest")
+
+
+def test_folder_in_the_place_of_the_link_never_makes_an_older_run_the_latest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    runs = tmp_path / "runs"
+    mark_latest(finished(runs, "zero"))
+    copy_with_links_followed(runs)
+    mark_latest(finished(runs, "two"))
+    assert find_run().name.endswith("-two")
+    assert "points to no run; using the newest finished one" in caplog.text
+    assert not (runs / ".latest.part").exists()
+
+
+def test_only_copy_of_a_run_is_found_under_the_name_of_the_link(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "runs" / "latest"
-    folder.mkdir(parents=True)
-    (folder / "model_card.json").write_text("{}")
-    with pytest.raises(OutputError, match="this is a folder, not a link"):
-        find_run()
-    with pytest.raises(OutputError, match="this is a folder, not a link"):
-        check_latest(tmp_path / "runs")
+    finished(tmp_path / "elsewhere", "one").replace(make_folder(tmp_path / "runs") / "latest")
+    assert find_run() == Path("runs/latest")
 
 
-def test_latest_that_is_a_link_or_absent_is_accepted(tmp_path: Path) -> None:
-    check_latest(tmp_path)
-    mark_latest(finished(tmp_path, "one"))
-    check_latest(tmp_path)
+@pytest.mark.parametrize("text", ["", "gone", "../elsewhere", "\udcff"])
+def test_latest_that_names_no_run_gives_the_newest_finished_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    newest = finished(tmp_path / "runs", "one")
+    (tmp_path / "runs" / "latest").write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert find_run().resolve() == newest
+
+
+def test_link_to_a_run_that_was_removed_gives_the_newest_finished_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    left, removed = finished(tmp_path / "runs", "one"), finished(tmp_path / "runs", "two")
+    mark_latest(removed)
+    shutil.rmtree(removed)
+    assert find_run().resolve() == left

@@ -154,6 +154,12 @@ COLUMNS: tuple[Column, ...] = (
         "what the gray values were computed from: `stored`, `voi lut`, `window`, `window 2`, `stated range`,"
         " `full range`, `significant bits` or `range in use`; see docs/dicom.md",
     ),
+    _text(
+        _F,
+        "plausible",
+        "whether it can be an upright frontal chest radiograph: `yes`, `doubtful`, `no` or `not assessed`",
+    ),
+    _text(_F, "plausible_why", "why it is `doubtful` or `no`"),
     _text(_F, "view", "with `--dicom-columns view`: ViewPosition", on_request=True),
     _text(_F, "sex", "with `--dicom-columns sex`: PatientSex", on_request=True),
     Column(

@@ -43,8 +43,8 @@ def feature_header(
 
     Examples
     --------
-    >>> feature_header(["lung"], ["lung"])[4:7]
-    ('spacing_mm', 'lung_ratio', 'lung_count')
+    >>> feature_header(["lung"], ["lung"])[-9:-7]
+    ('lung_ratio', 'lung_count')
     """
     columns = columns_of(Table.FEATURES)
     per_class = [column for column in columns if CLASS in column.name]

@@ -36,9 +36,12 @@ class GrayFrom(StrEnum):
 
 
 class Note(StrEnum):
-    """What is unusual about the gray values of an image that was decoded nevertheless."""
+    """What is unusual about an image that was decoded nevertheless."""
 
     NEARLY_ONE_GRAY = "nearly one gray value"
+    COLORS = "a color image"
+    OTHER_BODY_PART = "another body part than the chest, by its header"
+    LATERAL_VIEW = "a lateral view, by its header"
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Radiograph:
         What the gray values were computed from: a `GrayFrom`, with the number of the window or table if it is
         not the first.
     notes : tuple of Note
-        What is unusual about the gray values.
+        What is unusual about the image.
     header : mapping of str to str
         The columns that were asked for of a DICOM header, by name; empty for other formats.
     """

@@ -12,8 +12,6 @@ from ..data.decode.options import MAX_PIXELS
 from ..errors import ExitCode
 from ..machine.limits import MAX_BATCH, MAX_THREADS
 from ..machine.limits import MAX_PIXELS as MOST_PIXELS
-from ..machine.limits import MAX_BATCH, MAX_THREADS
-from ..machine.limits import MAX_PIXELS as MOST_PIXELS
 from ..machine.progress import progress_bar
 from .outputs.masks import MaskFormat
 from .runtime.providers import PROVIDER_NAMES
@@ -93,13 +91,32 @@ _FILE = PathType()
     help="Add columns from DICOM headers: view, sex, age, device, study, accession (the last two hashed).",
 )
 @click.option(
+    "--implausible",
+    type=click.Choice(["warn", "skip"]),
+    default="warn",
+    help="What to do with images that are no upright frontal chest radiographs: measure them, or fail them.",
+)
+@click.option(
     "--max-pixels",
     type=click.IntRange(1, MOST_PIXELS),
     default=MAX_PIXELS,
     help="Reject larger images by their header.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the results of another run in --out.")
-def command(*, masks: bool, masks_as: str | None, table_format: str, dicom_columns: str, **options: Any) -> ExitCode:
+@click.option("--retry-failed", is_flag=True, help="Process the images in failures.csv again.")
+@click.option(
+    "--forget-missing", is_flag=True, help="Remove the rows and masks of images whose files are gone."
+)
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Compare the content of measured images, not only size and time, and measure them again if changed.",
+)
+@click.option(
+    "--overwrite", is_flag=True, help="Replace the results of another run in --out, but no other files."
+)
+def command(
+    *, masks: bool, masks_as: str | None, table_format: str, dicom_columns: str, **options: Any
+) -> ExitCode:
     """Measure every radiograph under FOLDER (or one image): features.csv, components.csv, report.html.
 
     After a kill or an interruption, the same command resumes the run; images that were added or replaced
@@ -128,5 +145,5 @@ def _lines(summary: RunSummary) -> Iterator[str]:
         yield f"{summary.rate:.1f} images per second on {summary.provider}, in {summary.seconds:.1f} s"
     elif not summary.forgotten:
         yield "nothing to do: this run was complete"
-    yield f"{summary.out}: {', '.join(summary.files)}"
     yield from summary.notes
+    yield f"{summary.out}: {', '.join(summary.files)}"

@@ -66,6 +66,9 @@ class InferConfig:
         hashes, which need a salt.
     max_pixels : int
         A larger image is rejected by its header, before memory is allocated.
+    implausible : str
+        What becomes of an image that can hardly be an upright frontal chest radiograph: "warn" measures it
+        and says so in its row, "skip" records it in `failures.csv` instead.
     """
 
     model: Model | Path | str | None = None
@@ -82,15 +85,16 @@ class InferConfig:
     batch_size: int | None = None
     threads: int | None = None
     overwrite: bool = False
+    retry_failed: bool = False
+    forget_missing: bool = False
+    verify: bool = False
     strict: bool = False
     salt: str | None = field(default=None, repr=False)
     patient_from: str | None = None
     dicom_columns: Sequence[str] = ()
     max_pixels: int = MAX_PIXELS
+    implausible: str = "warn"
 
-    retry_failed: bool = False
-    forget_missing: bool = False
-    verify: bool = False
     def __post_init__(self) -> None:
         """Check the values.
 
@@ -108,6 +112,8 @@ class InferConfig:
         loaded = None if isinstance(self.model, Path | str | None) else self.model
         salted = self.salt is not None or (loaded is not None and loaded.decoding.salt is not None)
         check_dicom_columns(self.dicom_columns, salted=salted)
+        if self.implausible not in ("warn", "skip"):
+            raise InputError(f"implausible can be warn or skip; got {self.implausible!r}")
         if self.masks is not None and self.masks not in set(MaskFormat):
             raise InputError(f"masks can be {', '.join(MaskFormat)}; got {self.masks!r}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy.typing as npt
@@ -13,15 +14,14 @@ from ..data.datasets.patient_names import PatientNames
 from ..data.decode.arrays import radiograph_from_array
 from ..data.decode.options import MAX_PIXELS, DecodeOptions
 from ..data.decode.reader import decode_image, read_image
-from ..data.image import Radiograph
 from ..data.pseudonym import salt_key
 from ..errors import DecodeError, InputError
+from ..models.assessment import Assessor
 from ..models.card import ModelCard
-from ..models.preprocess import Placement, Probability, prepare
 from ..models.shipped import find_model
 from .features.preload import preloading_kernels
-from .image_features import check_size, in_training, measure_image, with_in_training
-from .pipeline import Pipeline, PredictedImage
+from .image_features import measure_image, with_in_training
+from .pipeline import Pipeline, PredictedImage, prepare_image
 from .records import Failure, ImageFile, Stage
 from .result import Found, Result
 from .runtime.session import Session
@@ -124,14 +124,13 @@ class Model:
             radiograph, default_name = decode_image(bytes(image), self.decoding), "image"
         else:
             radiograph, default_name = radiograph_from_array(image, bits=bits, spacing_mm=spacing_mm), "image"
+        file = ImageFile(name or default_name, path or Path(name or default_name))
         try:
-            check_size(radiograph.pixels)
+            prepared = prepare_image(file, radiograph, self.card, keep_pixels=True)
         except DecodeError as error:
             raise DecodeError(f"{name or path or default_name}: {error}") from error
-        model_input, placement = prepare(radiograph.pixels, self.card.pixels)
-        output = self.session.run(model_input[None, None])[0]
-        known = in_training(self.card, radiograph.pixels)
-        return self._result(name or default_name, path, radiograph, output, placement, known)
+        output = self.session.run(prepared.model_input[None, None])[0]
+        return self._result(PredictedImage(prepared, output), in_file=path is not None)
 
     def stream(
         self, images: Iterable[Path | str], *, batch_size: int | None = None
@@ -168,53 +167,38 @@ class Model:
                     yield outcome
 
     def _finish(self, predicted: PredictedImage, stages: Stages) -> Result:
+        return stages.run(predicted.image.file, Stage.MEASURE, self._result, predicted, in_file=True)
+
+    def _result(self, predicted: PredictedImage, *, in_file: bool) -> Result:
         image = predicted.image
         assert image.pixels is not None
-        radiograph = Radiograph(
-            image.pixels, image.spacing_mm, image.patient_id, image.gray_from, image.notes
+        plausible = self._assessor.assess(
+            image.model_input, image.placement, predicted.probability, image.oddities
         )
-        return stages.run(
-            image.file,
-            Stage.MEASURE,
-            self._result,
-            image.file.key,
-            image.file.path,
-            radiograph,
+        measurement = measure_image(
             predicted.probability,
             image.placement,
-            image.in_training,
-        )
-
-    def _result(
-        self,
-        name: str,
-        path: Path | None,
-        radiograph: Radiograph,
-        output: Probability,
-        placement: Placement,
-        known: bool | None,
-    ) -> Result:
-        measurement = measure_image(
-            output,
-            placement,
             self.card,
             threshold=self.threshold,
             min_area=self.min_area,
-            spacing_mm=radiograph.spacing_mm,
+            spacing_mm=image.spacing_mm,
         )
-        measurement = with_in_training(measurement, known)
-        named = name if path is None else path.as_posix()
-        patient_id = self.patients.patient(named, path, radiograph.patient_id)
+        key, path = image.file.key, image.file.path if in_file else None
         found = Found(
-            radiograph.pixels,
-            radiograph.spacing_mm,
-            radiograph.gray_from,
-            patient_id,
-            output,
-            placement,
-            measurement,
+            image.pixels,
+            image.spacing_mm,
+            image.gray_from,
+            plausible,
+            self.patients.patient(key if path is None else path.as_posix(), path, image.patient_id),
+            predicted.probability,
+            image.placement,
+            with_in_training(measurement, image.in_training),
         )
-        return Result(name, self.card, None, found)
+        return Result(key, self.card, None, found)
+
+    @cached_property
+    def _assessor(self) -> Assessor:
+        return Assessor(self.card)
 
     def __repr__(self) -> str:
         return f"Model({self.card.name!r}, classes={self.classes}, provider={self.provider!r})"

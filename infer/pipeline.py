@@ -18,8 +18,11 @@ import numpy as np
 
 from ..data.decode.isolation import Isolation
 from ..data.decode.options import DecodeOptions
-from ..data.image import Gray, Note, Radiograph
+from ..data.image import Gray, Radiograph
 from ..machine.interrupts import interruptible_steps
+from ..models.assessment import oddities_of
+from ..models.card import ModelCard
+from ..models.plausibility import Plausible
 from ..models.preprocess import Placement, Probability, prepare
 from .concurrency import ordered_map, single_threaded_opencv, thread_pool
 from .image_features import check_size, in_training
@@ -49,8 +52,10 @@ class PreparedImage:
         The columns of the DICOM header that the run asks for.
     in_training : bool or None
         Whether the model was trained on the image; None if unknown.
-    gray_from, notes
+    gray_from : str
         As in `Radiograph`.
+    oddities : tuple of Plausible and str, or None
+        What header and gray values alone say against the image.
     """
 
     file: ImageFile
@@ -62,7 +67,7 @@ class PreparedImage:
     header: Mapping[str, str] = field(default_factory=dict)
     in_training: bool | None = None
     gray_from: str = ""
-    notes: tuple[Note, ...] = ()
+    oddities: tuple[Plausible, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -147,27 +152,11 @@ class Pipeline(Generic[T]):
             return entry
         try:
             image: Radiograph = self.stages.run(entry, Stage.DECODE, reader.read, entry.path)
-            return self.stages.run(entry, Stage.PREPARE, self._fit, entry, image)
+            return self.stages.run(
+                entry, Stage.PREPARE, prepare_image, entry, image, self.session.card, self.keep_pixels
+            )
         except ImageFailedError as failed:
             return failed.failure
-
-    def _fit(self, file: ImageFile, image: Radiograph) -> PreparedImage:
-        """Check an image and resize it to the model's input size."""
-        card = self.session.card
-        check_size(image.pixels)
-        model_input, placement = prepare(image.pixels, card.pixels)
-        return PreparedImage(
-            file,
-            model_input,
-            placement,
-            image.spacing_mm,
-            image.patient_id,
-            image.pixels if self.keep_pixels else None,
-            image.header,
-            in_training(card, image.pixels),
-            image.gray_from,
-            image.notes,
-        )
 
     def _predict(self, batch: list[PreparedImage | Failure]) -> list[PredictedImage | Failure]:
         """Run the model on a batch, padded with zeros so that its shape never changes."""
@@ -192,6 +181,30 @@ class Pipeline(Generic[T]):
             return self.finish(predicted, self.stages)
         except ImageFailedError as failed:
             return failed.failure
+
+
+def prepare_image(file: ImageFile, image: Radiograph, card: ModelCard, keep_pixels: bool) -> PreparedImage:
+    """Check an image and resize it to the model's input size.
+
+    Raises
+    ------
+    DecodeError
+        If it is too small to be a radiograph.
+    """
+    check_size(image.pixels)
+    model_input, placement = prepare(image.pixels, card.pixels)
+    return PreparedImage(
+        file,
+        model_input,
+        placement,
+        image.spacing_mm,
+        image.patient_id,
+        image.pixels if keep_pixels else None,
+        image.header,
+        in_training(card, image.pixels),
+        image.gray_from,
+        oddities_of(image.pixels, image.notes),
+    )
 
 
 def _batches(

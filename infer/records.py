@@ -29,6 +29,8 @@ class Settings:
         How image files are read.
     patients : PatientNames
         How the name of a file tells its patient.
+    skip_implausible : bool
+        Whether an image that is not plausible is a failure instead of a row.
     """
 
     out: Path
@@ -37,6 +39,7 @@ class Settings:
     overlays: bool = False
     decoding: DecodeOptions = field(default_factory=DecodeOptions)
     patients: PatientNames = field(default_factory=PatientNames)
+    skip_implausible: bool = False
 
 
 class Stage(StrEnum):
@@ -47,6 +50,7 @@ class Stage(StrEnum):
     PREPARE = "prepare"
     MODEL = "model"
     MEASURE = "measure"
+    ASSESS = "assess"
     WRITE = "write"
 
 

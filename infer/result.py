@@ -19,6 +19,7 @@ from ..data.image import Gray
 from ..errors import DecodeError, OutputError
 from ..machine.files import make_folder, write_text
 from ..models.card import ModelCard
+from ..models.plausibility import Plausible
 from ..models.preprocess import Placement, Probability, restore_size
 from .features.fields import COMPONENT_DTYPE, ComponentArray
 from .image_features import ImageMeasurement, feature_columns
@@ -36,6 +37,8 @@ class Found:
 
     pixels: Gray
     spacing_mm: tuple[float, float] | None
+    gray_from: str
+    plausible: tuple[Plausible, str]
     patient_id: str
     output: Probability
     placement: Placement
@@ -159,7 +162,16 @@ class Result:
     def _feature_line(self) -> str:
         found = self._measured
         size = (found.placement.width, found.placement.height)
-        return feature_line(self.name, found.patient_id, size, found.spacing_mm, found.measurement.features)
+        features = found.measurement.features
+        return feature_line(
+            self.name,
+            found.patient_id,
+            size,
+            found.spacing_mm,
+            found.gray_from,
+            features,
+            plausible=found.plausible,
+        )
 
     def __repr__(self) -> str:
         if self.failure is not None:

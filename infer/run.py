@@ -16,11 +16,13 @@ from ..machine.progress import Progress, no_progress
 from .config import InferConfig
 from .folder_run import FolderRun
 from .listing.folder import list_folder
+from .listing.requirements import check_requirements
 from .model import Model, load
 from .outputs.distinct_names import check_distinct_names
 from .outputs.image_rows import RowWriter
 from .outputs.manifest import earlier_provider
 from .outputs.mask_formats import mask_sink
+from .outputs.ownership import without_outputs
 from .outputs.png_files import png_name
 from .outputs.summary import RunSummary
 from .pipeline import Pipeline
@@ -39,8 +41,9 @@ def infer_folder(
 ) -> RunSummary:
     """Measure every radiograph under a folder.
 
-    Called again with the same folder, model and settings, it resumes a run that was killed; the tables are
-    then the same, byte for byte, as those of a run that was never interrupted.
+    Called again with the same folder, model and settings, it resumes a run that was killed, and measures the
+    images that were added or replaced since. The tables are then the same, byte for byte, as those of a new
+    run over the folder; only images that are gone keep their rows, unless `forget_missing` is given.
 
     Parameters
     ----------
@@ -63,7 +66,12 @@ def infer_folder(
     ModelError, ProviderError
         Before anything is written.
     OutputError
-        If `out` cannot be written, or holds another run's results.
+        If `out` cannot be written, holds another run's results, or files that this run would overwrite and
+        that no run wrote.
+    MissingExtraError
+        If the images need a package that is not installed, before anything is written.
+    MachineError
+        If the machine or the drive of the images fails; the run can be resumed.
 
     Examples
     --------
@@ -74,17 +82,29 @@ def infer_folder(
     root, out = Path(folder), Path(config.out)
     listing = list_folder(root, out=out)
     entries = listing.entries
+    check_requirements(entries)
     _check_patients(patients, entries)
     if config.overlays:
         check_distinct_names(out, (entry.key for entry in entries), png_name)
     model = _model(config, len(entries))
     session = model.session
     log.info("model: %s (%s); provider: %s", session.path, session.card.name, session.provider)
+    classes, overlays = session.card.classes, config.overlays
+    entries = without_outputs(entries, root, out, config.mask_format, classes, overlays=overlays)
+    listing = replace(listing, entries=entries)
     sink = mask_sink(config.mask_format, session.card, session.model_hash)
     sink.check(out, (entry.key for entry in entries))
     columns = tuple(name for name in DICOM_COLUMNS if name in config.dicom_columns)
     decoding = DecodeOptions(config.max_pixels, salt=patients.salt, dicom_columns=columns)
-    run_settings = Settings(out, model.threshold, model.min_area, config.overlays, decoding, patients)
+    run_settings = Settings(
+        out,
+        model.threshold,
+        model.min_area,
+        config.overlays,
+        decoding,
+        patients,
+        skip_implausible=config.implausible == "skip",
+    )
     rows = RowWriter(session.card, run_settings, sink)
     batch_size = min(config.batch_size, len(entries)) if config.batch_size else session.batch_size
     pipeline = Pipeline(session, rows, batch_size, decoding, keep_pixels=config.overlays)

@@ -123,7 +123,9 @@ def fit_reference(found: Sequence[FoundLungs]) -> LungReference | None:
     if len(table) < FEWEST_IMAGES:
         return None
     center = np.median(table, axis=0)
-    scale = np.maximum(1.4826 * np.median(np.abs(table - center), axis=0), 1e-3)
+    # A statistic that most images share has a median deviation of 0.
+    least = np.maximum(table.std(axis=0) / 2, 1e-3)
+    scale = np.maximum(1.4826 * np.median(np.abs(table - center), axis=0), least)
     standard = np.clip((table - center) / scale, -_CLIP, _CLIP)
     covariance = np.cov(standard, rowvar=False)
     size = len(STATISTICS)
@@ -304,13 +306,13 @@ def _corners(gray: Gray) -> float:
 def _profiles(lungs: npt.NDArray[np.bool_]) -> dict[str, float]:
     """Compare the lower part of the bounding box with the upper: gap between the lungs, and outline."""
     height, width = lungs.shape
-    filled = lungs.any(axis=1)
+    filled: npt.NDArray[np.bool_] = lungs.any(axis=1)
     first, last = lungs.argmax(axis=1), width - 1 - lungs[:, ::-1].argmax(axis=1)
     spans = np.where(filled, last - first, 0) / width
     # The distance of each lung pixel from the one before it in its row.
     before = np.maximum.accumulate(np.where(lungs, np.arange(width), -1), axis=1)
     steps = np.where(lungs[:, 1:] & (before[:, :-1] >= 0), np.arange(1, width) - before[:, :-1], 0)
-    gaps = steps.max(axis=1, initial=0) / width
+    gaps: Floats = steps.max(axis=1, initial=0) / width
 
     def mean(values: Floats, start: float, end: float) -> float:
         part = slice(int(height * start), int(height * end))

@@ -17,11 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import DecodeError
-from ..image import Gray, GrayFrom, Radiograph
+from ..image import Gray, GrayFrom, Note, Radiograph
 from .decoded import Decoded
 from .views import Integers, Reals, Samples, View, count_samples, notes_on, range_view
 
 _MAX_16_BITS = 65535
+_SAMPLED_ROWS = 256
+_COLOR_SPREAD = 0.15  # between the channels of a colored pixel, as a part of white
+_COLORED_PART = 0.05
 
 
 def to_one_channel(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -51,7 +54,18 @@ def to_radiograph(decoded: Decoded, spacing_mm: tuple[float, float] | None = Non
     gray, source = _to_8_bit(samples, decoded)
     if decoded.inverted:
         gray = np.asarray(255 - gray, np.uint8)
-    return Radiograph(gray, spacing_mm, gray_from=source, notes=notes_on(count_samples(gray)))
+    step = max(1, len(gray) // _SAMPLED_ROWS)
+    notes = notes_on(count_samples(gray[::step]))
+    if decoded.pixels.ndim == 3 and _is_colored(decoded.pixels[::step]):
+        notes = (*notes, Note.COLORS)
+    return Radiograph(gray, spacing_mm, gray_from=source, notes=notes)
+
+
+def _is_colored(pixels: npt.NDArray[Any]) -> bool:
+    """Return whether a part of an image has colors: more than the arrows and letters that people draw."""
+    white = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+    spread = pixels.max(axis=2).astype(np.float32) - pixels.min(axis=2)
+    return bool((spread > _COLOR_SPREAD * white).mean() > _COLORED_PART)
 
 
 def _to_8_bit(samples: npt.NDArray[Any], decoded: Decoded) -> tuple[Gray, str]:

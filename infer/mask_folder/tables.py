@@ -27,7 +27,7 @@ from .records import MeasuredImage
 TABLES = (FEATURES, COMPONENTS, FAILURES)
 
 _RATIO = "lesion_lung_ratio"
-_IMAGE_COLUMNS = 5  # before those of the classes: image, patient_id, width, height, spacing_mm
+_IMAGE_COLUMNS = feature_header([""], []).index("_ratio")  # before those of the classes
 
 
 def columns_of_features(classes: Sequence[str], lung_classes: Sequence[str]) -> tuple[str, ...]:
@@ -79,7 +79,7 @@ def _feature_line(image: MeasuredImage, columns: Sequence[str], lungs: set[str])
     features = {name: image.features.get(name, nan) for name in columns[_IMAGE_COLUMNS:]}
     if _RATIO in features and not lungs <= set(image.classes):
         features[_RATIO] = nan
-    return feature_line(image.key, image.patient_id, image.size, image.spacing_mm, features)
+    return feature_line(image.key, image.patient_id, image.size, image.spacing_mm, image.gray_from, features)
 
 
 def _write(path: Path, columns: Sequence[str], lines: Iterable[str]) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ...data.image import Gray
+from ...errors import InputError
+from ...models.assessment import Assessor
 from ...models.card import ModelCard
+from ...models.plausibility import Plausible
 from ..image_features import ImageMeasurement, measure_image, with_in_training
 from ..pipeline import PredictedImage, PreparedImage
 from ..records import ImageRows, Settings, Stage
@@ -31,12 +35,27 @@ class RowWriter:
     settings: Settings
     masks: MaskSink = field(default_factory=NoMasks)
 
+    @cached_property
+    def assessor(self) -> Assessor:
+        """What assesses the images."""
+        return Assessor(self.card)
+
     def __call__(self, predicted: PredictedImage, stages: Stages) -> ImageRows:
         """Measure an image, write its files, and return its rows."""
         image = predicted.image
+        plausible = stages.run(image.file, Stage.ASSESS, self._assess, predicted)
         measured = stages.run(image.file, Stage.MEASURE, self._measure, predicted)
         stages.run(image.file, Stage.WRITE, self._write_files, image, measured.masks)
-        return self._rows(image, measured)
+        return self._rows(image, measured, plausible)
+
+    def _assess(self, predicted: PredictedImage) -> tuple[Plausible, str]:
+        image = predicted.image
+        assessed = self.assessor.assess(
+            image.model_input, image.placement, predicted.probability, image.oddities
+        )
+        if self.settings.skip_implausible and assessed[0] in (Plausible.DOUBTFUL, Plausible.NO):
+            raise InputError(f"not plausible as a frontal chest radiograph ({assessed[0]}): {assessed[1]}")
+        return assessed
 
     def _measure(self, predicted: PredictedImage) -> ImageMeasurement:
         image, settings = predicted.image, self.settings
@@ -55,7 +74,9 @@ class RowWriter:
         if image.pixels is not None:
             write_overlay(overlay_path(out, image.file.key), image.pixels, masks)
 
-    def _rows(self, image: PreparedImage, measured: ImageMeasurement) -> ImageRows:
+    def _rows(
+        self, image: PreparedImage, measured: ImageMeasurement, plausible: tuple[Plausible, str]
+    ) -> ImageRows:
         key, placement = image.file.key, image.placement
         patient = self.settings.patients.patient(key, image.file.path, image.patient_id)
         size = (placement.width, placement.height)
@@ -63,7 +84,14 @@ class RowWriter:
         requested = [image.header.get(name, "") for name in self.settings.decoding.dicom_columns]
         text = {
             FEATURES: feature_line(
-                key, patient, size, image.spacing_mm, image.gray_from, features, requested
+                key,
+                patient,
+                size,
+                image.spacing_mm,
+                image.gray_from,
+                features,
+                requested,
+                plausible=plausible,
             ),
             COMPONENTS: component_lines(key, measured),
             **self.masks.rows(key, measured.masks),

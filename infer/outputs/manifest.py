@@ -16,7 +16,7 @@ import msgspec
 from ...data.pseudonym import pseudonym
 from ...errors import OutputError
 from ...machine.packages import RUNTIMES, versions
-from ...machine.paths import printable
+from ...machine.paths import in_utf_8
 from ..records import Settings
 from ..runtime.session import Session
 from .journal import JOURNAL
@@ -45,6 +45,7 @@ class Identity:
     salt: str | None
     patient_from: str | None
     dicom_columns: list[str] | None
+    skip_implausible: bool
 
     @classmethod
     def of(
@@ -54,7 +55,7 @@ class Identity:
         decoding = settings.decoding
         return cls(
             cxr=version("cxr"),
-            folder=printable(folder.resolve()),
+            folder=in_utf_8(folder.resolve()),
             model=session.model_hash,
             card=hashlib.sha256(session.card.to_json().encode()).hexdigest(),
             provider=session.provider,
@@ -66,6 +67,7 @@ class Identity:
             salt=None if decoding.salt is None else pseudonym(decoding.salt),
             patient_from=settings.patients.source,
             dicom_columns=list(decoding.dicom_columns) or None,
+            skip_implausible=settings.skip_implausible,
         )
 
 
@@ -118,13 +120,13 @@ def earlier_run(out: Path, identity: Identity, *, overwrite: bool) -> dict[str, 
     different = [name for name, value in asdict(identity).items() if before.get(name) != value]
     if different:
         raise OutputError(f"{out / MANIFEST}: is of a run with another {', '.join(different)}; {advice}")
-    return manifest
-
     if not (out / JOURNAL).exists():
         raise OutputError(
             f"{out / JOURNAL}: is missing, so the run in this folder cannot be resumed; if you copied the "
             f"results, copy this hidden file too (`cp -r`, not `cp *`); otherwise {advice}"
         )
+    return manifest
+
 
 def describe(
     session: Session,
@@ -150,9 +152,9 @@ def describe(
         "arguments": arguments,
         "versions": {"python": platform.python_version(), **versions(_PACKAGES)},
         "identity": asdict(identity),
+        "outputs": sorted(outputs),
         "started": started,
     }
-        "outputs": sorted(outputs),
 
 
 def _read(path: Path) -> dict[str, Any] | None:

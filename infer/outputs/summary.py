@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...models.plausibility import Plausible
 from ..records import Settings
 from ..runtime.session import Session
 from .changes import Changes
@@ -38,6 +39,8 @@ class RunSummary:
         Those of them that an earlier call had measured, but as another file.
     forgotten : tuple of str
         Images whose file is gone, and whose rows this call removed.
+    doubtful, implausible : int
+        Rows of images that are doubtful as frontal chest radiographs, or cannot be any.
     missing : tuple of str
         Images whose file is gone, and whose rows stay unchanged.
     causes : tuple of (str, int)
@@ -57,6 +60,8 @@ class RunSummary:
     replaced: tuple[str, ...]
     forgotten: tuple[str, ...]
     missing: tuple[str, ...]
+    doubtful: int
+    implausible: int
     seconds: float
     causes: tuple[tuple[str, int], ...]
     files: tuple[str, ...]
@@ -82,6 +87,11 @@ class RunSummary:
             "no longer there, their rows are unchanged; --forget-missing removes them": self.missing,
         }
         notes = [f"{len(keys)} {text}: {_some_of(keys)}" for text, keys in changes.items() if keys]
+        if self.doubtful or self.implausible:
+            notes.append(
+                f"{self.doubtful} images are doubtful as upright frontal chest radiographs, "
+                f"{self.implausible} cannot be any: see the column plausible_why"
+            )
         return (*notes, *self.observations)
 
 
@@ -98,16 +108,19 @@ def summarize(
     files = [FEATURES, COMPONENTS, FAILURES, *masks.outputs]
     files += sorted(name for name in outputs if name.endswith(".parquet"))
     files += [f"{OVERLAYS}/"] * settings.overlays + [MANIFEST, REPORT]
+    plausible = Counter(row["plausible"] for row in read_rows(settings.out / FEATURES))
     return RunSummary(
         out=settings.out,
         model=session.path,
         provider=session.provider,
-        rows=sum(1 for _ in read_rows(settings.out / FEATURES)),
+        rows=plausible.total(),
         failed=len(failures),
         processed=len(changes.remaining),
         replaced=changes.replaced,
         forgotten=changes.forgotten,
         missing=changes.missing,
+        doubtful=plausible[Plausible.DOUBTFUL],
+        implausible=plausible[Plausible.NO],
         seconds=seconds,
         causes=most_common_causes(failures),
         files=tuple(files),

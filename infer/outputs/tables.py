@@ -31,6 +31,8 @@ def feature_line(
     gray_from: str,
     features: Mapping[str, float],
     requested: Sequence[str] = (),
+    *,
+    plausible: tuple[str, str] = ("", ""),
 ) -> str:
     """Write an image's line of `features.csv`.
 
@@ -46,9 +48,12 @@ def feature_line(
         The numeric columns of the classes.
     requested : sequence of str
         The cells of the columns that only this run was asked for.
+    plausible : tuple of str
+        The cells of `plausible` and `plausible_why`; empty for an image that no model has seen.
     """
     numbers = (_number(name, value) for name, value in features.items())
-    return csv_line((key, patient_id, *size, spacing_text(spacing_mm), gray_from, *requested, *numbers))
+    spacing = spacing_text(spacing_mm)
+    return csv_line((key, patient_id, *size, spacing, gray_from, *plausible, *requested, *numbers))
 
 
 def component_lines(key: str, measured: ImageMeasurement) -> str:

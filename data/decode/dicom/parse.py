@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ....errors import DecodeError
 from ..formats import is_dicom
 from .header import PIXEL_DATA, DicomFile, LutElement, PixelElement, inflate
+from .subject import KEYWORDS
 from .syntax import Syntax
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ _CODES = (
     "VOILUTFunction",
     "PixelSpacingCalibrationType",
 )
-_TEXTS = ("SOPClassUID", "PatientID", "IssuerOfPatientID", *_CODES)
+_TEXTS = ("SOPClassUID", "PatientID", "IssuerOfPatientID", *KEYWORDS, *_CODES)
 _LUTS = ("ModalityLUTSequence", "VOILUTSequence")
 
 # Objects of the enhanced and multi-frame classes state for each frame, or for all, what others state once.

@@ -29,6 +29,7 @@ from .parse import parse
 from .pixel_format import read_pixel_format
 from .pixels import read_stored_values
 from .spacing import read_spacing
+from .subject import notes_of_header
 
 
 def read_dicom(
@@ -75,7 +76,7 @@ def read_dicom(
             read_spacing(file),
             _patient_id(file, key),
             table.source,
-            table.notes,
+            (*table.notes, *notes_of_header(file)),
             header=read_columns(file, columns, key),
         )
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cxr.data.columns import feature_header
 from cxr.data.csv_files import csv_line
 from cxr.infer.image_features import measure_image
 from cxr.infer.outputs.tables import component_lines, feature_line, read_rows, spacing_text
@@ -32,8 +33,9 @@ def test_each_kind_of_number_has_one_format() -> None:
         "lung_max_area": float("nan"),
         "lung_mean_centroid_dist": -0.0,
     }
-    line = feature_line("a, b.png", "13", (80, 96), None, features)
-    assert line == '"a, b.png",13,80,96,,0.333333333,2,2.500000,,0.000000\n'
+    plausible = ("doubtful", "why, then?")
+    line = feature_line("a, b.png", "13", (80, 96), None, "stored", features, plausible=plausible)
+    assert line == '"a, b.png",13,80,96,,stored,doubtful,"why, then?",0.333333333,2,2.500000,,0.000000\n'
 
 
 def test_component_lines_have_every_column_and_quote_names(card_of: Callable[..., ModelCard]) -> None:
@@ -52,8 +54,11 @@ def test_any_keys_and_patients_are_read_back_unchanged(
     tmp_path_factory: pytest.TempPathFactory, names: list[tuple[str, str]]
 ) -> None:
     path = tmp_path_factory.mktemp("tables") / "features.csv"
-    lines = (feature_line(key, patient, (80, 96), None, {"lesion_ratio": 0.5}) for key, patient in names)
-    header = csv_line(("image", "patient_id", "width", "height", "spacing_mm", "lesion_ratio"))
+    lines = (
+        feature_line(key, patient, (80, 96), None, "stored", {"lesion_ratio": 0.5}) for key, patient in names
+    )
+    columns = feature_header(["lesion"], [])
+    header = csv_line(columns[: columns.index("lesion_ratio") + 1])
     path.write_bytes("".join((header, *lines)).encode())
     rows = list(read_rows(path))
     assert [(row["image"], row["patient_id"]) for row in rows] == names

@@ -115,7 +115,7 @@ def run_searches(
 ) -> list[SearchResult]:
     """Run the searches in `jobs` processes; the results do not depend on their number."""
     joblib = require("joblib", extra="analysis")
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator")
+    parallel = joblib.Parallel(n_jobs=min(jobs, len(searches)), return_as="generator")
     results: Iterator[SearchResult] = parallel(joblib.delayed(run_search)(data, one) for one in searches)
     finished: list[SearchResult] = []
     for result in results:

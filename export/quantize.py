@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..data.image import Gray
+from ..machine.files import scratch_folder
 from ..machine.hardware import int8_saturates
 from ..machine.quiet import quiet_libraries
 from ..machine.telemetry import disable_onnxruntime_events
@@ -125,8 +125,8 @@ def quantize(source: Path, target: Path, images: Sequence[Gray], recipe: Recipe)
         Calibration.PERCENTILE: ort.CalibrationMethod.Percentile,
     }
     signed = recipe.activations is Activations.SIGNED
-    with TemporaryDirectory(prefix="cxr-") as scratch, quiet_libraries(loggers=("",), standard_output=True):
-        folded = Path(scratch) / "folded.onnx"
+    with scratch_folder() as scratch, quiet_libraries(loggers=("",), standard_output=True):
+        folded = scratch / "folded.onnx"
         ort.quant_pre_process(source, folded, skip_symbolic_shape=True)
         ort.quantize_static(
             folded,

@@ -6,12 +6,11 @@ import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ..infer.runtime.session import Session
 from ..machine.extras import require
-from ..machine.files import replacing
+from ..machine.files import replacing, scratch_folder
 from ..models.baselines import baseline_warnings
 from ..models.card import ModelCard, Parity, Precision
 from ..train.baseline_scores import read_baseline_scores
@@ -102,8 +101,8 @@ def export_model(
     output, precision = Path(output), Precision(precision)
     training_run = read_run(Path(run) if run is not None else None)
     records = None if precision is Precision.FP32 else read_split_records(training_run)
-    with TemporaryDirectory(prefix="cxr-") as scratch, replacing(output) as temporary:
-        fp32 = temporary if records is None else Path(scratch) / "fp32.onnx"
+    with scratch_folder() as scratch, replacing(output) as temporary:
+        fp32 = temporary if records is None else scratch / "fp32.onnx"
         card, parity = _write_fp32(training_run, fp32, limits or Limits())
         results: tuple[CandidateResult, ...] = ()
         if records is not None:

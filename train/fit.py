@@ -127,7 +127,7 @@ def _without_traceback(error: CxrError) -> CxrError:
 
 def _workers(run: PreparedRun) -> int:
     if run.config.workers is not None:
-        return run.config.workers
+        return min(run.config.workers, len(run.training_set))
     if run.in_memory and not torch.cuda.is_available():
         return 0
     return min(usable_cores(), _MAX_WORKERS)

@@ -72,7 +72,7 @@ def measure_images(
     """
     measured: list[MeasuredImage] = []
     failures: list[Failure] = []
-    threads = config.threads or usable_cores()
+    threads = max(1, min(config.threads or usable_cores(), len(images)))
     with (
         deferred_interrupts(),
         single_threaded_opencv(),

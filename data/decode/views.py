@@ -29,13 +29,10 @@ MIN_SPAN = 32
 """Gray values that the other pixels must span, an eighth of the range."""
 _NEARLY_BLACK, _NEARLY_WHITE = 85, 170
 """At least one pixel must be brighter, and one darker, than this: a third and two thirds of the range."""
-MAX_OUTSIDE = 2 / 3
+MAX_OUTSIDE = 3 / 4
 """Part of the pixels that a window may clip."""
 _MIN_VALUES = 16
 """Distinct values that are needed to stretch the range in use."""
-_FAR = 0.5
-"""A value is isolated if its distance to all others exceeds this part of the range in use."""
-_MAX_ISOLATED = 2
 
 
 @dataclass(frozen=True)
@@ -88,18 +85,17 @@ class Samples:
 
     @cached_property
     def in_use(self) -> Integers:
-        """Indices of the values that occur, without isolated ones: padding that no header declares."""
+        """Indices of the values that occur, without isolated ones: padding that no header declares.
+
+        The lowest or highest value is isolated if it is further from the others than those from each other.
+        """
         index = self.present
-        for _ in range(_MAX_ISOLATED):
-            if len(index) <= _MIN_VALUES:
-                break
-            gaps = np.diff(self.values[index])
-            far = _FAR * float(gaps.sum())
-            if gaps[0] > far:
-                index = index[1:]
-            elif gaps[-1] > far:
-                index = index[:-1]
-        return index
+        if len(index) <= _MIN_VALUES:
+            return index
+        values = self.values[index]
+        spread = values[-2] - values[1]
+        first, last = int(values[1] - values[0] > spread), int(values[-1] - values[-2] > spread)
+        return index[first : len(index) - last]
 
     def fits(self, view: View) -> bool:
         """Return whether a view shows the pixels: they are neither nearly of one gray nor mostly clipped."""

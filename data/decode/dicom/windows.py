@@ -15,7 +15,7 @@ from .header import DicomFile
 
 log = logging.getLogger(__name__)
 
-_MIN_POSSIBLE = 2 / 3
+_MIN_POSSIBLE = 3 / 4
 """Part of a window that must be values which the stored bits can hold."""
 _MAX_OUTSIDE_OTHER_DEPTH = 0.05
 """Part of the pixels that may lie outside a window that is the full range of another depth."""

@@ -173,6 +173,7 @@ class MaskMeasurer:
             patient_id=self.patients.patient(masked.key, masked.path, stated),
             size=(width, height),
             spacing_mm=None if radiograph is None else radiograph.spacing_mm,
+            gray_from="" if radiograph is None else radiograph.gray_from,
             classes=tuple(masks),
             features=measured.features,
             component_lines=component_lines(masked.key, measured),

@@ -67,6 +67,8 @@ class MeasuredImage:
     size : tuple of int
         Width and height.
     spacing_mm : tuple of float or None
+    gray_from : str
+        Empty if the image itself was not read.
     classes : tuple of str
         The classes that have a mask.
     features : mapping of str to float
@@ -79,6 +81,7 @@ class MeasuredImage:
     patient_id: str
     size: tuple[int, int]
     spacing_mm: tuple[float, float] | None
+    gray_from: str
     classes: tuple[str, ...]
     features: Mapping[str, float]
     component_lines: str

@@ -30,12 +30,13 @@ def test_features_describe_the_bright_rectangles(
     draw(folder / "sub" / "dark.png")
     summary = infer_folder(folder, model=model, out=out, patient_from="nih")
     first, second = read_table(out / "features.csv")
-    assert list(first)[:9] == [
-        *("image", "patient_id", "width", "height", "spacing_mm"),
+    assert list(first)[:12] == [
+        *("image", "patient_id", "width", "height", "spacing_mm", "gray_from"),
+        *("plausible", "plausible_why"),
         *("lesion_ratio", "lesion_count", "lesion_mean_area", "lesion_mean_centroid_dist"),
     ]
     assert (first["image"], first["patient_id"]) == ("00000007_001.png", "7")
-    assert (first["width"], first["height"]) == ("64", "64")
+    assert (first["width"], first["height"], first["gray_from"]) == ("64", "64", "stored")
     assert (first["lesion_count"], first["lesion_total_area"]) == ("2", "120")
     assert (first["lesion_mean_area"], first["lung_total_area"]) == ("60.000000", str(120 + 8 * 64))
     assert (second["image"], second["patient_id"]) == ("sub/dark.png", "")

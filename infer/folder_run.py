@@ -216,7 +216,7 @@ class FolderRun:
             self.pipeline.session, self.rows.settings, self.rows.masks, manifest["outputs"], changes, seconds
         )
         overlap = training_note(self._training_overlap(), summary.rows)
-        return replace(summary, observations=(*self.listing.left_out, *([overlap] if overlap else [])))
+        return replace(summary, observations=(*self.listing.notes, *([overlap] if overlap else [])))
 
     def _training_overlap(self) -> int | None:
         return count_in_training(read_rows(self._out / FEATURES))

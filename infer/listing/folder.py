@@ -19,6 +19,8 @@ HIDDEN = "(hidden)"
 BROKEN_LINK = "(broken link)"
 SPECIAL = "(no regular file)"
 
+_NAMES_SHOWN = 3
+
 _INDEX = "DICOMDIR"
 """The index of a DICOM file set, which is DICOM but no image."""
 
@@ -40,6 +42,15 @@ class Listing:
     entries: tuple[ImageFile | Failure, ...]
     skipped: Mapping[str, int] = field(default_factory=dict)
     earlier_outputs: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out, and which names are unusual, one line per kind."""
+        unusual = [entry.key for entry in self.entries if _is_unusual(entry.key)]
+        if not unusual:
+            return self.left_out
+        shown = ", ".join([*map(ascii, unusual[:_NAMES_SHOWN]), *["..."] * (len(unusual) > _NAMES_SHOWN)])
+        return (*self.left_out, f"{len(unusual)} names hold a control character or end in a blank: {shown}")
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -222,6 +233,11 @@ class _Walk:
 
     def _fail(self, key: str, cause: str) -> None:
         self._entries.append(Failure(_printable(key), Stage.LIST, cause))
+
+
+def _is_unusual(key: str) -> bool:
+    """Return whether a name is easily misread in a table, such as one from a list with Windows line ends."""
+    return key != key.rstrip() or any(character < " " or character == "\x7f" for character in key)
 
 
 def _image_file(key: str, path: Path, status: os.stat_result | None) -> ImageFile:

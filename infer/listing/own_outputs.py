@@ -42,6 +42,7 @@ _TRAINING = frozenset(
         "validation_scores.csv",
     }
 )
+_INFER = "infer"
 _RESULT_OVERLAY = "overlay.png"
 _RATIO = "_ratio"
 _LONGEST_HEADER = 1 << 16
@@ -65,7 +66,7 @@ class OwnOutputs:
 
 
 class _Model(msgspec.Struct):
-    classes: list[str]
+    classes: list[str] = []
 
 
 class _Identity(msgspec.Struct):
@@ -74,11 +75,15 @@ class _Identity(msgspec.Struct):
 
 
 class _Run(msgspec.Struct):
-    """What every `run.json` of cxr holds; another program's does not."""
+    """What every `run.json` of cxr holds; another program's does not.
+
+    The identity of `cxr measure` names the folder of its masks, that of `cxr-infer` their format.
+    """
 
     status: str
-    model: _Model
     identity: _Identity
+    model: _Model = msgspec.field(default_factory=_Model)
+    kind: str = _INFER
 
 
 class _Analysis(msgspec.Struct):
@@ -129,18 +134,27 @@ def _outputs_above(path: Path) -> Iterator[tuple[Path, OwnOutputs]]:
         yield folder, own_outputs(folder, [record for record in _RECORDS if _is_file(folder / record)])
 
 
-def _infer_outputs(folder: Path) -> OwnOutputs:
+def _run_outputs(folder: Path) -> OwnOutputs:
     run = _read(folder / MANIFEST, _Run)
     if run is None:
         return OwnOutputs()
     stems = [name.removesuffix(".csv") for name in _TABLES]
     files = {MANIFEST, REPORT, *_TABLES, *(f"{stem}.parquet" for stem in stems)}
+    masks = run.identity.masks
     folders: set[tuple[str, ...]] = {(OVERLAYS,)} if run.identity.overlays else set()
-    if run.identity.masks == MaskFormat.DICOM_SEG:
+    if run.kind != _INFER:
+        folders |= _folder_below(folder, str(masks))
+    elif masks == MaskFormat.DICOM_SEG:
         folders.add((MASKS,))
-    elif run.identity.masks and run.identity.masks != MaskFormat.RLE:
+    elif masks and masks != MaskFormat.RLE:
         folders |= {(MASKS, name) for name in run.model.classes}
     return OwnOutputs(frozenset(files), frozenset(folders))
+
+
+def _folder_below(folder: Path, masks: str) -> set[tuple[str, ...]]:
+    """Return the folder of masks that were measured, if it is below the tables: they are no radiographs."""
+    resolved, below = folder.resolve(), Path(masks)
+    return {below.relative_to(resolved).parts} if resolved in below.parents else set()
 
 
 def _analysis_outputs(folder: Path) -> OwnOutputs:
@@ -172,7 +186,7 @@ def _result_outputs(folder: Path) -> OwnOutputs:
 
 
 _RECORDS: dict[str, Callable[[Path], OwnOutputs]] = {
-    MANIFEST: _infer_outputs,
+    MANIFEST: _run_outputs,
     _ANALYSIS_RECORD: _analysis_outputs,
     _HISTORY: _training_outputs,
     SYNTHETIC: _sample_outputs,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
 import cxr
@@ -39,8 +40,6 @@ def test_row_states_whether_the_model_was_trained_on_the_image(
 
 
 def test_copy_with_the_same_pixels_is_the_same_image(images: Path, trained_model: Path) -> None:
-    import cv2
-
     pixels = cxr.read_image(images / "0.png").pixels
     for name in ("copy.tif", "copy.bmp"):
         assert cv2.imwrite(str(images / name), pixels)

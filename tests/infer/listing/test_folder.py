@@ -129,6 +129,14 @@ def test_files_that_are_not_images_are_counted_by_suffix_the_most_frequent_first
     assert listing.left_out == ("left out, not images: 8 (3 (no suffix), 2 .txt, 1 .csv, 1 .dcm.gz, 1 .gif)",)
 
 
+def test_names_that_are_easily_misread_are_shown(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "b.png\r", "ward\tA/c.png", "d.png ", "e\x1b.png")
+    (note,) = list_folder(tmp_path).notes
+    assert note == (
+        r"4 names hold a control character or end in a blank: 'b.png\r', 'd.png ', 'e\x1b.png', ..."
+    )
+
+
 def test_backups_of_an_image_are_counted_and_not_measured_again(
     tmp_path: Path, draw: Callable[..., Path]
 ) -> None:

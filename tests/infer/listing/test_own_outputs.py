@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 import cxr
@@ -101,6 +103,17 @@ def test_masks_of_a_run_are_listed_where_outputs_are_asked_for(images: Path, mod
     assert "run/masks/lesion/a.png" in keys(list_folder(images, keep_outputs=True))
 
 
+def test_tables_of_a_measurement_and_the_masks_below_them_are_left_out(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "masks" / "lung").mkdir(parents=True)
+    assert cv2.imwrite(str(tmp_path / "masks" / "lung" / "a.png"), np.tri(64, dtype=np.uint8) * 255)
+    cxr.measure_folder(tmp_path / "masks", out=images / "elsewhere")
+    (tmp_path / "masks").rename(images / "masks")
+    cxr.measure_folder(images / "masks", out=images)
+    listing = list_folder(images)
+    assert keys(listing) == ["a.png", "sub/b.png"]
+    assert not listing.skipped
+
+
 def test_files_that_an_analysis_wrote_are_left_out(images: Path, draw: Draw) -> None:
     draw(images / "cv_scatter_xgb.png")
     draw(images / "own.png")
@@ -144,7 +157,8 @@ def test_what_a_result_saved_is_left_out(images: Path, model: Path, draw: Draw) 
     [
         ("run.json", "{}"),
         ("run.json", "not JSON"),
-        ("run.json", '{"status": "done", "identity": {"masks": "png"}}'),
+        ("run.json", '{"status": "done", "identity": 1}'),
+        ("run.json", '{"identity": {"masks": "png"}}'),
         ("run.json", "[" * 100_000),
         ("analysis.json", '{"files": ["a.png"]}'),
         ("training_history.csv", "step,loss\n"),

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import ParamSpec, TypeVar
 
 from ..errors import CxrError, MachineError, MissingExtraError, ModelError, OutputError
-from ..machine.os_errors import causes, has_disappeared, is_disconnected, is_exhausted
+from ..machine.os_errors import causes, drive_error, has_disappeared, is_disconnected, is_exhausted
 from .records import Failure, ImageFile, Stage
 
 P = ParamSpec("P")
@@ -79,10 +79,7 @@ class Stages:
             if stage is Stage.WRITE and _is_disk_error(error):
                 raise
             if (cause := _lost_drive(error, file)) is not None:
-                raise MachineError(
-                    f"{file.path}: {cause}; is its drive or share still connected? "
-                    "Run the same command again once it is; if only this file cannot be read, remove it first"
-                ) from error
+                raise drive_error(file.path, cause) from error
             failed_stage = Stage.MODEL if isinstance(error, ModelError) else stage
             raise ImageFailedError(Failure(file.key, failed_stage, _describe(error, file))) from error
 

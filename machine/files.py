@@ -17,7 +17,7 @@ from threading import get_ident
 from typing import Any
 
 from ..errors import MachineError, OutputError
-from .paths import printable
+from .paths import on_disk, printable
 
 _UNDECODABLE = re.compile("[\ud800-\udfff]")
 
@@ -131,7 +131,7 @@ def _temporary_name(path: Path) -> Path:
 
 def _short(stem: str) -> str:
     """Cut a name so that a temporary name is never too long where the name itself is not."""
-    return stem.encode("utf-8", "surrogateescape")[:_MAX_STEM].decode("utf-8", "ignore")
+    return on_disk(os.fsencode(stem)[:_MAX_STEM].decode("utf-8", "ignore"))
 
 
 def make_folder(path: Path) -> Path:

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..errors import MachineError
+
 _EXHAUSTED = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 # By name: not every system has all of them.
@@ -53,6 +55,26 @@ def is_exhausted(error: BaseException) -> bool:
 def is_disconnected(error: BaseException) -> bool:
     """Return whether a drive or a share does not answer."""
     return isinstance(error, OSError) and error.errno in _DISCONNECTED
+
+
+def drive_error(path: Path, cause: str) -> MachineError:
+    """Return the error of a drive or share that does not answer, or that is gone."""
+    return MachineError(
+        f"{path}: {cause}; is its drive or share still connected? "
+        "Run the same command again once it is; if only this file cannot be read, remove it first"
+    )
+
+
+def check_drive(path: Path, error: OSError) -> None:
+    """Check that an error of a file or folder is not one of its drive.
+
+    Raises
+    ------
+    MachineError
+        If it is.
+    """
+    if is_disconnected(error):
+        raise drive_error(path, error.strerror) from error
 
 
 def has_disappeared(path: Path) -> bool:

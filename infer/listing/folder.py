@@ -11,6 +11,8 @@ from pathlib import Path
 
 from ...data.decode.reader import SUFFIXES
 from ...errors import InputError
+from ...machine.os_errors import check_drive
+from ...machine.paths import in_utf_8
 from ..records import Failure, ImageFile, Stage
 from .own_outputs import output_folders_below, own_outputs, run_of
 from .recognition import HEAD_BYTES, has_image_suffix, is_copy, is_image_head, suffix_of
@@ -88,6 +90,8 @@ def list_folder(root: Path, *, out: Path | None = None, keep_outputs: bool = Fal
     ------
     InputError
         If the folder is missing or holds no image, or holds what an earlier run wrote.
+    MachineError
+        If its drive does not answer.
     """
     try:
         root.stat()
@@ -145,6 +149,7 @@ class _Walk:
             with os.scandir(folder) as scan:
                 entries = sorted(scan, key=lambda entry: entry.name)
         except OSError as error:
+            check_drive(folder, error)
             self._fail(key.rstrip("/"), f"cannot read this folder ({error.strerror})")
             return
         counted = self._output_folders.get(resolved)
@@ -183,6 +188,7 @@ class _Walk:
             # The listing of the parent folder states what an entry is: most need no access of their own.
             is_folder, is_file = entry.is_dir(), entry.is_file()
         except OSError as error:
+            check_drive(Path(entry.path), error)
             if error.errno == errno.ELOOP:
                 self._skipped[BROKEN_LINK] += 1
             else:
@@ -217,6 +223,7 @@ class _Walk:
             with Path(entry.path).open("rb") as file:
                 head = file.read(HEAD_BYTES)
         except OSError as error:
+            check_drive(Path(entry.path), error)
             self._fail(key, f"cannot be opened ({error.strerror}), so it may or may not be an image")
             return
         if is_image_head(head):
@@ -227,12 +234,13 @@ class _Walk:
     def _add(self, entry: os.DirEntry[str], key: str) -> None:
         try:
             status = entry.stat()
-        except OSError:
+        except OSError as error:
+            check_drive(Path(entry.path), error)
             status = None  # decoding reports why the file cannot be read
         self._entries.append(_image_file(key, Path(entry.path), status))
 
     def _fail(self, key: str, cause: str) -> None:
-        self._entries.append(Failure(_printable(key), Stage.LIST, cause))
+        self._entries.append(Failure(in_utf_8(key), Stage.LIST, cause))
 
 
 def _is_unusual(key: str) -> bool:
@@ -242,8 +250,8 @@ def _is_unusual(key: str) -> bool:
 
 def _image_file(key: str, path: Path, status: os.stat_result | None) -> ImageFile:
     if status is None:
-        return ImageFile(_printable(key), path)
-    return ImageFile(_printable(key), path, status.st_size, status.st_mtime_ns)
+        return ImageFile(in_utf_8(key), path)
+    return ImageFile(in_utf_8(key), path, status.st_size, status.st_mtime_ns)
 
 
 def _no_images(listing: Listing) -> str:
@@ -251,8 +259,3 @@ def _no_images(listing: Listing) -> str:
     cause = failed[0] if failed else "no images in this folder"
     left_out = "".join(f"; {line}" for line in listing.left_out)
     return f"{cause} (looked for {', '.join(sorted(SUFFIXES))}{left_out})"
-
-
-def _printable(name: str) -> str:
-    r"""Write the bytes of a name that are not UTF-8 as `\udcXX`, so that every table can hold it."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
-from ...errors import MachineError
-from ...machine.os_errors import has_disappeared, is_disconnected
+from ...machine.os_errors import check_drive, drive_error, has_disappeared
 from ..concurrency import ordered_map, thread_pool
 from ..records import Failure, ImageFile
 from .ledger import Source
@@ -81,9 +80,7 @@ def _with_digest(entry: Entry) -> tuple[Entry, str | None]:
         with entry.path.open("rb") as file:
             return entry, hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).hexdigest()
     except OSError as error:
-        if is_disconnected(error) or (entry.size is not None and has_disappeared(entry.path)):
-            raise MachineError(
-                f"{entry.path}: {error.strerror}; is its drive or share still connected? "
-                "Run the same command again once it is"
-            ) from error
+        check_drive(entry.path, error)
+        if entry.size is not None and has_disappeared(entry.path):
+            raise drive_error(entry.path, "has disappeared") from error
         return entry, None  # decoding reports the cause

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ...errors import OutputError
+from ...errors import InputError, OutputError
+from ...machine.paths import in_utf_8
+from ..records import ImageFile
+from .contents import Entry
 from .manifest import MANIFEST, REPORT
 from .mask_formats import mask_files
 from .masks import MASKS, MaskFormat
@@ -106,6 +109,56 @@ class RunFiles:
 
     def _has_folders(self) -> bool:
         return any(os.path.lexists(self.out / name) for name in (MASKS, OVERLAYS))
+
+
+def without_outputs(
+    entries: Sequence[Entry],
+    root: Path,
+    out: Path,
+    mask_format: MaskFormat | None,
+    classes: Iterable[str],
+    *,
+    overlays: bool,
+) -> tuple[Entry, ...]:
+    """Leave out the files in the folders that a run is going to write masks and overlays into.
+
+    Otherwise they would be images in its first call, and outputs in the next ones.
+
+    Parameters
+    ----------
+    entries : sequence of ImageFile or Failure
+    root, out : Path
+        The input and the output folder.
+    mask_format : MaskFormat or None
+    classes : iterable of str
+        The classes of the masks.
+    overlays : bool
+        Whether the run writes overlays.
+
+    Raises
+    ------
+    InputError
+        If the input folder is one of them, or nothing is left.
+    """
+    folders = [OVERLAYS] if overlays else []
+    if mask_format is MaskFormat.PNG:
+        folders += [f"{MASKS}/{name}" for name in classes]
+    elif mask_format is MaskFormat.DICOM_SEG:
+        folders.append(MASKS)
+    top = {out.resolve() / folder.partition("/")[0] for folder in folders}
+    if top & {root.resolve(), *root.resolve().parents}:
+        raise InputError(
+            f"{root}: is where this run would write its masks and overlays; choose another --out"
+        )
+    try:
+        prefix = out.resolve().relative_to(root.resolve())
+    except ValueError:
+        return tuple(entries)
+    own = tuple(f"{in_utf_8(prefix / folder)}/" for folder in folders)
+    kept = tuple(entry for entry in entries if not entry.key.startswith(own))
+    if not any(isinstance(entry, ImageFile) for entry in kept):
+        raise InputError(f"{root}: no images in this folder but those in {', '.join(folders)} of --out")
+    return kept
 
 
 def listed_keys(out: Path) -> set[str]:

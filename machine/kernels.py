@@ -56,7 +56,8 @@ class _CacheFiles(CompileResultCacheImpl):  # type: ignore[misc]
         if not os.path.isabs(os.path.expanduser("~")):  # noqa: PTH111, PTH117 - does not raise
             # Without a home directory, numba would create a folder named "~" in the working directory.
             in_home = (UserWideCacheLocator, ZipCacheLocator)
-            self._locator_classes = [one for one in self._locator_classes if one not in in_home]
+            locators = CompileResultCacheImpl._locator_classes
+            self._locator_classes = [one for one in locators if one not in in_home]
         super().__init__(function)
 
 

@@ -74,7 +74,7 @@ def check_drive(path: Path, error: OSError) -> None:
         If it is.
     """
     if is_disconnected(error):
-        raise drive_error(path, error.strerror) from error
+        raise drive_error(path, error.strerror or str(error)) from error
 
 
 def has_disappeared(path: Path) -> bool:

@@ -306,7 +306,7 @@ def _corners(gray: Gray) -> float:
 def _profiles(lungs: npt.NDArray[np.bool_]) -> dict[str, float]:
     """Compare the lower part of the bounding box with the upper: gap between the lungs, and outline."""
     height, width = lungs.shape
-    filled: npt.NDArray[np.bool_] = lungs.any(axis=1)
+    filled = np.asarray(lungs.any(axis=1))
     first, last = lungs.argmax(axis=1), width - 1 - lungs[:, ::-1].argmax(axis=1)
     spans = np.where(filled, last - first, 0) / width
     # The distance of each lung pixel from the one before it in its row.

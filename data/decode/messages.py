@@ -94,7 +94,7 @@ def unpack(source: Source) -> bytes:
     ProtocolError
         If they are too many.
     """
-    (length,) = _LENGTH.unpack(_read(source, _LENGTH.size))
+    (length,) = _LENGTH.unpack(bytes(_read(source, _LENGTH.size)))
     if length > MAX_TEXT_BYTES:
         raise ProtocolError(f"a message of {length} bytes")
     return bytes(_read(source, length))

@@ -78,7 +78,7 @@ def digest_of_parquet(table: Path) -> str | None:
     try:
         with path.open("rb") as file:
             metadata = pq.read_schema(file).metadata
-        return (metadata or {}).get(_DIGEST, b"").decode()
+        return str((metadata or {}).get(_DIGEST, b"").decode())
     except (pa.ArrowException, OSError):
         return ""
 

@@ -16,6 +16,8 @@ from ..errors import InputError, OutputError
 from ..machine.files import write_json, write_text
 from ..machine.interrupts import deferred_interrupts
 from ..machine.progress import Progress
+from ..models.baselines import baseline_warnings
+from ..models.plausibility import Plausible
 from .config import InferConfig
 from .image_features import feature_columns
 from .listing.folder import Listing
@@ -229,7 +231,13 @@ class FolderRun:
             "status": "done",
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "training_overlap": self._training_overlap(),
-            "counts": {"rows": summary.rows, "failures": summary.failed, "processed": summary.processed},
+            "counts": {
+                "rows": summary.rows,
+                "failures": summary.failed,
+                "processed": summary.processed,
+                "doubtful": summary.doubtful,
+                "implausible": summary.implausible,
+            },
             "seconds": {name: round(value, 3) for name, value in (stages | {"total": seconds}).items()},
         }
         rows = list(read_rows(self._out / FEATURES))
@@ -238,7 +246,14 @@ class FolderRun:
         ratio = f"{self.pipeline.session.card.target}_ratio"
         ratios = [float(row[ratio]) for row in rows]
         failures = list(read_rows(self._out / FAILURES))
-        write_text(self._out / REPORT, render(done, ratios, failures, summary.causes, overlays))
+        implausible = [
+            (row["image"], row["plausible"], row["plausible_why"])
+            for row in rows
+            if row["plausible"] in (Plausible.DOUBTFUL, Plausible.NO)
+        ]
+        warnings = baseline_warnings(self.pipeline.session.card)
+        page = render(done, ratios, failures, summary.causes, overlays, implausible, warnings)
+        write_text(self._out / REPORT, page)
         write_json(self._out / MANIFEST, done)
         return summary
 

@@ -16,6 +16,7 @@ _TEMPLATE = Path(__file__).with_name("report.html.j2")
 _BINS = 20
 _THUMBNAILS, _THUMBNAIL_SIZE = 12, 256
 _FAILURES_SHOWN = 20
+_IMPLAUSIBLE_SHOWN = 50
 
 
 def render(
@@ -24,6 +25,8 @@ def render(
     failures: Sequence[dict[str, str]],
     causes: Sequence[tuple[str, int]],
     overlays: Sequence[tuple[str, Path]],
+    implausible: Sequence[tuple[str, str, str]] = (),
+    warnings: Sequence[str] = (),
 ) -> str:
     """Render the page as HTML.
 
@@ -39,6 +42,10 @@ def render(
         The most common causes of failure and their counts.
     overlays : sequence of (str, Path)
         The images' keys and overlays; the first twelve are shown.
+    implausible : sequence of (str, str, str)
+        Key, `plausible` and `plausible_why` of the images that are doubtful or cannot be chest radiographs.
+    warnings : sequence of str
+        What the reader must know about the model.
     """
     model = manifest["model"]
     present = np.array([ratio for ratio in ratios if ratio > 0])
@@ -51,6 +58,9 @@ def render(
         images=len(ratios),
         facts=_facts(manifest),
         in_training=manifest["training_overlap"],
+        implausible=implausible[:_IMPLAUSIBLE_SHOWN],
+        implausible_count=len(implausible),
+        warnings=list(warnings),
         without=len(ratios) - len(present),
         bars=bars,
         bars_label=bars_label,

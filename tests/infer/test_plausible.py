@@ -94,6 +94,9 @@ def test_rows_say_what_is_plausible_and_why(lung_model: Path, folder: Path, tmp_
     assert rows["figure.png"]["plausible_why"] == "a color image"
     assert (run.doubtful, run.implausible) == (2, 2)
     assert any("2 images are doubtful" in note for note in run.notes)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Not plausible as upright frontal chest radiographs: 4" in page
+    assert "no lungs found" in page
 
 
 def test_implausible_images_are_failures_where_they_are_to_be_skipped(

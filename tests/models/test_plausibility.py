@@ -1,4 +1,4 @@
-"""Images are assessed by the lungs found on them: drawn chests, rotated, inverted, cropped, and other images."""
+"""Images are assessed by the lungs found on them: drawn chests, rotated, inverted, cropped, and others."""
 
 from __future__ import annotations
 

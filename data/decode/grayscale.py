@@ -19,7 +19,7 @@ import numpy.typing as npt
 from ...errors import DecodeError
 from ..image import Gray, GrayFrom, Note, Radiograph
 from .decoded import Decoded
-from .views import Integers, Reals, Samples, View, count_samples, notes_on, range_view
+from .views import Integers, Reals, Samples, View, count_samples, full_range, notes_on, range_view
 
 _MAX_16_BITS = 65535
 _SAMPLED_ROWS = 256
@@ -103,7 +103,7 @@ def _fitting_view(counts: Integers, white: int, significant_bits: int | None) ->
 
 
 def _declared_views(values: Reals, white: int, significant_bits: int | None, largest: int) -> Iterator[View]:
-    yield range_view(GrayFrom.FULL_RANGE, values, 0, white)
+    yield full_range(values, 0, white)
     if significant_bits and largest < 1 << significant_bits:
         yield range_view(GrayFrom.SIGNIFICANT_BITS, values, 0, (1 << significant_bits) - 1)
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import DecodeError, InputError
-from ..image import Gray, Radiograph
+from ..image import Gray, Note, Radiograph
 from . import bmp, jpeg, jpeg_2000, png
 from .decoded import Decoded
 from .formats import Format, is_dicom, recognize
@@ -95,7 +95,7 @@ def decode_image(data: bytes, options: DecodeOptions = _DEFAULTS) -> Radiograph:
         )
     decoded = _decode(data, options)
     image = to_radiograph(decoded)
-    if image.notes:
+    if Note.NEARLY_ONE_GRAY in image.notes:
         _check_alpha(decoded)
         check_one_gray(image.pixels)
     return image

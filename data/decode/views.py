@@ -8,7 +8,7 @@ would leave a nearly black, white or gray image, so each is checked against the 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +27,8 @@ _IGNORED = 0.005
 """Part of the pixels at either end whose gray is not considered: labels, dead pixels."""
 MIN_SPAN = 32
 """Gray values that the other pixels must span, an eighth of the range."""
+FULL_RANGE_SPAN = 85
+"""The same for the range of the declared bits, a third: most files of 16 bits hold fewer."""
 _NEARLY_BLACK, _NEARLY_WHITE = 85, 170
 """At least one pixel must be brighter, and one darker, than this: a third and two thirds of the range."""
 MAX_OUTSIDE = 3 / 4
@@ -49,12 +51,15 @@ class View:
         Whether each sample value lies outside the window or table.
     max_outside : float
         Part of the pixels that may lie outside.
+    min_span : int
+        Gray values that the pixels must span.
     """
 
     source: str
     brightness: Reals
     outside: Flags
     max_outside: float = MAX_OUTSIDE
+    min_span: int = MIN_SPAN
 
     @property
     def gray(self) -> Gray:
@@ -100,7 +105,7 @@ class Samples:
     def fits(self, view: View) -> bool:
         """Return whether a view shows the pixels: they are neither nearly of one gray nor mostly clipped."""
         low, high = self.gray_range(view.gray)
-        if high - low < MIN_SPAN or high < _NEARLY_BLACK or low > _NEARLY_WHITE:
+        if high - low < view.min_span or high < _NEARLY_BLACK or low > _NEARLY_WHITE:
             return False
         inner = self.in_use[1:-1]  # the lowest and the highest value may be a background
         counts = self.counts[inner]
@@ -144,6 +149,11 @@ def ramp(values: Reals, center: float, width: float) -> Reals:
     if width == 0:
         return np.asarray(values > center, np.float64)
     return np.asarray((values - center) / width + 0.5)
+
+
+def full_range(values: Reals, black: float, white: float) -> View:
+    """Return the view of all values that the declared bits can hold."""
+    return replace(range_view(GrayFrom.FULL_RANGE, values, black, white), min_span=FULL_RANGE_SPAN)
 
 
 def range_view(source: str, values: Reals, black: float, white: float) -> View:

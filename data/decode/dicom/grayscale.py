@@ -29,6 +29,7 @@ from ..views import (
     View,
     check_one_gray,
     count_samples,
+    full_range,
     notes_on,
     range_view,
 )
@@ -113,11 +114,11 @@ def _view(
     if pixel_format.bits_stored <= 8 and isinstance(modality, _Rescale):
         source = GrayFrom.STORED if pixel_format.bits_stored == 8 else GrayFrom.FULL_RANGE
         return range_view(source, samples.values, *bounds)
-    full_range = range_view(GrayFrom.FULL_RANGE, samples.values, *bounds)
+    declared = full_range(samples.values, *bounds)
     if len(samples.present) == 1:
-        return full_range
+        return declared
     stated = _stated_range(file, pixel_format, values[samples.present])
-    views = [full_range]
+    views = [declared]
     if stated is not None and isinstance(modality, _Rescale):
         black, white = sorted(modality(np.asarray(stated)).tolist())
         views.insert(0, range_view(GrayFrom.STATED_RANGE, samples.values, black, white))

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import InputError
+from ..machine.paths import printable
 from .records import MergeSummary
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _rules(right: Sequence[str], path: Path, folder: Path | None) -> list[tuple[
 
 def _path_under(folder: Path) -> Key:
     root = folder.resolve()
-    return lambda image: os.path.normpath(root / image)
+    return lambda image: printable(os.path.normpath(root / image))
 
 
 def _name(image: str) -> str:

@@ -14,6 +14,7 @@ from ..data.datasets.patient_key import spelled_differently
 from ..data.datasets.records import Dataset, Record
 from ..data.datasets.splits import Split, Subset, split_by_patient
 from ..errors import InputError
+from ..machine.paths import printable
 from ..models.card import PixelSpec
 from ..models.network import GRAY_NORMALIZATION, build_network, default_decoder
 from ..models.segmenter import Segmenter
@@ -154,7 +155,7 @@ def _complete(config: TrainConfig, dataset: Dataset) -> TrainConfig:
         classes=dataset.classes,
         decoder_channels=default_decoder(config.architecture) if decoder is None else decoder,
         fold=first_fold if config.fold is None and has_folds else config.fold,
-        name=config.name or dataset.name,
+        name=printable(config.name or dataset.name),
         runs=config.runs.resolve(),
     )
 

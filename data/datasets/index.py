@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...errors import InputError
+from ...machine.paths import printable
 from ..decode.formats import PNG_SIGNATURE
 from ..tables import read_csv, read_header, require_columns
 from .records import Dataset, Record
@@ -124,7 +125,7 @@ def open_index(
     notes = (f"{skipped} images without a mask of {', '.join(chosen)} are skipped",) if skipped else ()
     used = {record.key for record in records}
     license_text = _summarize_licenses([_license_of(row) for row in rows if row["image"] in used])
-    return Dataset(root.resolve().name, root, chosen, records, license_text, notes)
+    return Dataset(printable(root.resolve().name), root, chosen, records, license_text, notes)
 
 
 def mask_classes(path: Path) -> tuple[str, ...]:

@@ -76,8 +76,10 @@ def test_interruption_reports_how_to_resume(
 
     monkeypatch.setattr(run_module, "infer_folder", interrupt)
     result = call(draw_many(tmp_path / "in", 1), "--model", model)
-    assert result.exit_code == 1
-    assert "run the same command again to resume" in result.stderr
+    assert result.exit_code == 130
+    assert result.stderr.endswith(
+        "interrupted; finished images are kept: run the same command again to resume\n"
+    )
     assert "Traceback" not in result.output
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from cxr.data.decode import isolation
 from cxr.data.decode.options import DecodeOptions
@@ -110,20 +107,3 @@ def test_out_of_memory_ends_the_run_and_is_not_recorded_as_a_failure(
     assert read_table(out / "failures.csv") == []
     infer_folder(folder, model=model, out=out)
     assert len(read_table(out / "features.csv")) == 6
-
-
-def test_script_without_a_main_guard_fails_with_advice_and_can_be_resumed(
-    model: Path, tmp_path: Path, read_table: ReadTable
-) -> None:
-    folder, out = tmp_path / "in", tmp_path / "out"
-    folder.mkdir()
-    Image.new("L", (64, 64)).save(folder / "a.tif")
-    script = tmp_path / "script.py"
-    script.write_text(
-        f"import cxr\ncxr.infer_folder({str(folder)!r}, model={str(model)!r}, out={str(out)!r})\n"
-    )
-    ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
-    assert ran.returncode != 0
-    assert "__main__" in ran.stderr
-    assert not (out / "failures.csv").exists() or read_table(out / "failures.csv") == []
-    assert infer_folder(folder, model=model, out=out).rows == 1

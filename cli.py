@@ -18,8 +18,8 @@ import click
 
 from .errors import CxrError, ExitCode
 from .machine.environment import check_environment
-
 from .machine.interruption import interruption
+
 COMMANDS = {
     "train": ".train.command",
     "export": ".export.command",
@@ -67,18 +67,6 @@ class NumberRange(click.FloatRange):
         return number
 
 
-class NumberRange(click.FloatRange):
-    """A number within a range; "nan", which no comparison rejects, and infinity are wrong usage."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Check one number."""
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a finite number", param, ctx)
-        return number
-
-
-            interruption.ignore_further()
 class _Program(click.Command):
     """A click command that ends with exit status 130 after Ctrl-C."""
 
@@ -90,6 +78,7 @@ class _Program(click.Command):
         except SystemExit:
             if not interruption.is_requested:
                 raise
+            interruption.ignore_further()
             _report_interruption()
             sys.exit(ExitCode.INTERRUPTED)
 
@@ -102,8 +91,8 @@ class Command(_Program):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.checks_environment = checks_environment
-        debug = click.Option(
         self.when_interrupted = when_interrupted
+        debug = click.Option(
             ["--debug"],
             is_flag=True,
             expose_value=False,
@@ -118,8 +107,8 @@ class Command(_Program):
         _print_any_name()
         logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
         logging.getLogger(__package__).setLevel(logging.INFO)  # ours alone: libraries log much at this level
-        try:
         interruption.set_line(f"{ctx.command_path}: interrupted{self.when_interrupted}")
+        try:
             if self.checks_environment:
                 check_environment()
             result = super().invoke(ctx)
@@ -129,10 +118,10 @@ class Command(_Program):
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click ends the process as it should
         except Exception as error:
-            if ctx.meta.get("cxr.debug"):
             if interruption.is_requested:
                 _report_interruption()
                 ctx.exit(ExitCode.INTERRUPTED)
+            if ctx.meta.get("cxr.debug"):
                 raise
             with suppress(OSError):  # standard error may be on a full disk too
                 click.echo(f"{ctx.command_path}: error: {_one_line(error)}", err=True)
@@ -180,7 +169,6 @@ def main() -> None:
     """Measure lesions on chest radiographs: train, export, infer, analyze."""
 
 
-def _fail_unknown(ctx: click.Context, name: str) -> NoReturn:
 def _report_interruption() -> None:
     line = interruption.take_line()
     if line is not None:
@@ -188,6 +176,7 @@ def _report_interruption() -> None:
             click.echo(line, err=True)
 
 
+def _fail_unknown(ctx: click.Context, name: str) -> NoReturn:
     close = get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
     advice = f"Did you mean {close[0]!r}?" if close else f"The commands are {', '.join(COMMANDS)}."
     raise click.UsageError(f"No such command {name!r}. {advice}", ctx)

@@ -86,7 +86,8 @@ def test_run_json_describes_the_run(model: Path, tmp_path: Path, draw_many: Fill
     assert manifest["model"]["sha256"] == Session.open(model).model_hash
     assert manifest["lung_classes"] == ["lung"]
     assert manifest["arguments"]["min_area"] == 3
-    assert manifest["counts"] == {"rows": 4, "failures": 0, "processed": 4}
+    counts = {"rows": 4, "failures": 0, "processed": 4, "doubtful": 0, "implausible": 0}
+    assert manifest["counts"] == counts
     assert {"decode", "model", "measure", "write", "total"} <= manifest["seconds"].keys()
     assert {"cxr", "onnxruntime", "numpy", "python"} <= manifest["versions"].keys()
 

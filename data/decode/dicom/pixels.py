@@ -26,6 +26,7 @@ Cells = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 _SAMPLED_ROWS = 128
 _MOST = 0.5
 _MUCH_SMOOTHER = 0.5
+_NOISE = 0.5
 
 _RLE_HEADER = struct.Struct("<16I")  # number of segments, and their offsets
 
@@ -88,14 +89,25 @@ def _stored_values(file: DicomFile, pixel_format: PixelFormat) -> StoredValues:
 def _exceed_bits(stored: StoredValues) -> bool:
     """Return whether values continue in the unused bits of their cells.
 
-    Overlays and noise in these bits are allowed. But where neighbors differ in them, and would differ less as
-    whole cells than as stored values, the values were cut off.
+    Overlays and noise in these bits are allowed. But values were cut off where neighbors that differ in these
+    bits differ less as whole cells than as stored values, or where only stored values look like noise.
     """
     whole = stored.cells[:: _step(stored.cells)].astype(np.int64)
     used = low_bits(whole, stored.bits, signed=stored.signed)
     crossing = np.diff(whole >> stored.bits) != 0
+    if not crossing.any():
+        return False
     continued = np.abs(np.diff(whole)) < np.abs(np.diff(used))
-    return bool(crossing.any()) and int(continued[crossing].sum()) > _MOST * int(crossing.sum())
+    if int(continued[crossing].sum()) > _MOST * int(crossing.sum()):
+        return True
+    roughness = _roughness(used)
+    return roughness > _NOISE and _roughness(whole) < _MUCH_SMOOTHER * roughness
+
+
+def _roughness(values: npt.NDArray[np.int64]) -> float:
+    """Return the mean difference of neighbors in standard deviations: 0.1 in a radiograph, 1.1 in noise."""
+    deviation = float(values.std())
+    return float(np.abs(np.diff(values)).mean()) / deviation if deviation else 0.0
 
 
 def _step(cells: Cells) -> int:

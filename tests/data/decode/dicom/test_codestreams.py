@@ -45,6 +45,10 @@ def openjpeg(pixels: Pixels) -> bytes:
     return bytes(imagecodecs.jpeg2k_encode(pixels, reversible=True, bitspersample=12, codecformat="j2k"))
 
 
+def openjpeg_16(pixels: Pixels) -> bytes:
+    return bytes(imagecodecs.jpeg2k_encode(pixels, reversible=True, codecformat="j2k"))
+
+
 STREAMS: dict[str, tuple[str, Pixels, bytes]] = {
     "jpeg baseline": (uid.JPEGBaseline8Bit, SHALLOW, cv2.imencode(".jpg", SHALLOW)[1].tobytes()),
     "jpeg lossless": (uid.JPEGLosslessSV1, DEEP, bytes(imagecodecs.ljpeg_encode(DEEP, bitspersample=12))),
@@ -146,6 +150,16 @@ def test_real_jpeg_2000_of_the_other_sign_has_the_values_of_pydicom() -> None:
     np.testing.assert_array_equal(values, pydicom.dcmread(io.BytesIO(data)).pixel_array)
 
 
+def test_values_of_8_bits_at_the_top_of_16_are_rejected_as_12_bits(make_dicom: MakeDicom) -> None:
+    """As stored values they would be noise."""
+    rng = np.random.default_rng(0)
+    grainy = (SHALLOW.astype(int) + rng.integers(-9, 10, SHALLOW.shape)).clip(0, 255)
+    top = np.asarray(grainy << 8, np.uint16)
+    for syntax, stream in ((uid.ExplicitVRLittleEndian, b""), (uid.JPEG2000Lossless, openjpeg_16(top))):
+        with pytest.raises(DecodeError, match="more than the 12 bits that its header declares"):
+            read(make_dicom(top, syntax, stream, BitsStored=12))
+
+
 @pytest.mark.parametrize("syntax", [uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEG2000Lossless])
 def test_values_at_the_top_of_a_codestream_with_more_bits_are_rejected(
     make_dicom: MakeDicom, syntax: str
@@ -154,9 +168,7 @@ def test_values_at_the_top_of_a_codestream_with_more_bits_are_rejected(
     encoders: dict[str, Callable[[Pixels], Any]] = {
         uid.JPEGLosslessSV1: lambda pixels: imagecodecs.ljpeg_encode(pixels, bitspersample=16),
         uid.JPEGLSLossless: imagecodecs.jpegls_encode,
-        uid.JPEG2000Lossless: lambda pixels: imagecodecs.jpeg2k_encode(
-            pixels, reversible=True, codecformat="j2k"
-        ),
+        uid.JPEG2000Lossless: openjpeg_16,
     }
     stream = bytes(encoders[syntax](top))
     with pytest.raises(DecodeError, match="HighBit does not match its BitsStored"):

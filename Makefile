@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-all lint format wheel bench soak clean
+.PHONY: demo test test-all lint format wheel bench soak soak-kill clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py demo
@@ -33,6 +33,10 @@ bench: $(READY)
 # Damages files of every format for about an hour; whatever it finds becomes a test.
 soak: $(READY)
 	$(BIN)/python -m pytest tests/data/decode/test_fuzz.py --hypothesis-profile=soak
+
+# Kills runs at 2,000 random moments and resumes each; about half an hour. `KILLS=100` for fewer.
+soak-kill: $(READY)
+	CXR_KILLS=$(or $(KILLS),1000) $(BIN)/python -m pytest tests/infer/test_kill.py
 
 # For machines without the clone; build/ is removed first, since it would add modules that no longer exist.
 wheel: $(READY)

@@ -61,7 +61,7 @@ class View:
     max_outside: float = MAX_OUTSIDE
     min_span: int = MIN_SPAN
 
-    @property
+    @cached_property
     def gray(self) -> Gray:
         """The gray value of each sample value."""
         return np.rint(255 * np.clip(self.brightness, 0, 1)).astype(np.uint8)

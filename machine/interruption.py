@@ -26,6 +26,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.is_requested = False
+        self._is_raised = False
         self._line: str | None = "interrupted"
 
     def handle(self) -> None:
@@ -34,10 +35,10 @@ class Interruption:
             current_thread() is main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         ):
-            signal.signal(signal.SIGINT, self._interrupt)
+            signal.signal(signal.SIGINT, self.interrupt)
 
     def ignore_further(self) -> None:
-        """Ignore Ctrl-C from now on: while Python ends, it would kill the process, with another exit status."""
+        """Ignore Ctrl-C from now on; while Python ends, it would end the process with another exit status."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def set_line(self, line: str) -> None:
@@ -49,8 +50,8 @@ class Interruption:
         line, self._line = self._line, None
         return line
 
-    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        """Raise KeyboardInterrupt, and see to it that the program ends; a second Ctrl-C changes nothing."""
+    def request(self) -> None:
+        """See to it that the program ends after the time to clean up, whatever it waits for."""
         if self.is_requested:
             return
         self.is_requested = True
@@ -58,7 +59,13 @@ class Interruption:
         timer.daemon = True
         with suppress(RuntimeError):  # where the system allows no more threads
             timer.start()
-        raise KeyboardInterrupt
+
+    def interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle the signal: raise KeyboardInterrupt, once, so that nothing disturbs the clean-up."""
+        self.request()
+        if not self._is_raised:
+            self._is_raised = True
+            raise KeyboardInterrupt
 
     def _end(self) -> NoReturn:
         """End without waiting for threads, exit handlers, or whoever prints at this moment."""

@@ -14,6 +14,8 @@ from threading import current_thread, main_thread
 from types import FrameType
 from typing import Any, TypeVar
 
+from .interruption import interruption
+
 T = TypeVar("T")
 
 _END = object()
@@ -29,6 +31,8 @@ class _Deferral:
     def note(self, _number: int, _frame: FrameType | None) -> None:
         """Handle the signal: remember it."""
         self.is_waiting = True
+        if self.handler == interruption.interrupt:
+            interruption.request()
 
     def deliver(self) -> None:
         """Call the handler if an interrupt waits."""

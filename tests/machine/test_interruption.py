@@ -52,6 +52,12 @@ def work():
     threading.Thread(target=time.sleep, args=(60,)).start()
     time.sleep(60)
 """,
+    "defers it": """
+from cxr.machine.interrupts import deferred_interrupts
+def work():
+    with deferred_interrupts():
+        time.sleep(60)
+""",
     "waits for a thread that does not end": """
 from concurrent.futures import ThreadPoolExecutor
 def work():

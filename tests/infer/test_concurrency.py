@@ -3,11 +3,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
+import cv2
 import pytest
 
 from cxr.errors import MachineError
-from cxr.infer.concurrency import ordered_map, thread_pool
+from cxr.infer.concurrency import ordered_map, single_threaded_opencv, thread_pool
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -61,3 +63,18 @@ def test_interrupt_does_not_wait_for_work_that_has_started() -> None:
         raise KeyboardInterrupt
     assert time.monotonic() - started < 10
     released.set()
+
+
+def test_runs_side_by_side_leave_the_number_of_opencv_threads_as_it_was() -> None:
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(4)
+        first, second = ExitStack(), ExitStack()
+        first.enter_context(single_threaded_opencv())
+        second.enter_context(single_threaded_opencv())
+        first.close()
+        assert cv2.getNumThreads() == 1
+        second.close()
+        assert cv2.getNumThreads() == 4
+    finally:
+        cv2.setNumThreads(before)

@@ -132,7 +132,7 @@ def model(make_model: MakeModel) -> Path:
 def draw() -> Draw:
     """Give a function that writes an image: gray, with rectangles (row, column, height, width, level).
 
-    The background is no single value, which would be rejected as no image: it differs from `level` by up to 40.
+    The background has more than one value, as an image of one is rejected: up to 40 away from `level`.
     """
 
     def write(

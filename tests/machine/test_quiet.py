@@ -32,10 +32,11 @@ def test_messages_below_the_level_are_dropped(caplog: pytest.LogCaptureFixture) 
 
 
 def test_only_the_named_warnings_are_ignored() -> None:
-    with warnings.catch_warnings(record=True) as caught, quiet_libraries(ignored_warnings=("advice .*",)):
-        warnings.simplefilter("always", append=True)
-        warnings.warn("advice on names", stacklevel=1)
-        warnings.warn("something else", stacklevel=1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with quiet_libraries(ignored_warnings=("advice .*",)):
+            warnings.warn("advice on names", stacklevel=1)
+            warnings.warn("something else", stacklevel=1)
     assert [str(one.message) for one in caught] == ["something else"]
 
 

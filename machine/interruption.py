@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from ..errors import ExitCode
 
-GRACE_SECONDS = 1.5
+GRACE_SECONDS = 1.2
 """Time to clean up after Ctrl-C."""
 
 

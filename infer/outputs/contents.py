@@ -18,7 +18,9 @@ def source_of(entry: Entry) -> Source:
     """Return an entry of the listing as the journal records it."""
     if isinstance(entry, Failure):
         return Source(entry.key, listing_error=entry.error)
-    return Source(entry.key, entry.size, entry.modified_ns)
+    # The journal holds integers of 64 bits; some file systems keep times beyond the year 2262.
+    modified_ns = None if entry.modified_ns is None else entry.modified_ns % (1 << 63)
+    return Source(entry.key, entry.size, modified_ns)
 
 
 def changed_keys(

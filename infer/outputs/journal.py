@@ -123,7 +123,7 @@ class Journal:
         self.clear()
         with _reporting_write_errors(self._out):
             self._write(Start(FORMAT))
-            self._open_tables({name: TableFile(self._out / name) for name in self._headers})
+            self._open_tables({name: TableFile(self._path(name)) for name in self._headers})
         for name, columns in self._headers.items():
             self._uncommitted[name].append(csv_line(columns))
         self._commit()
@@ -189,10 +189,10 @@ class Journal:
         """
         self.commit()
         keys = sorted(self.ledger.finished.keys() - set(dropped))
-        new = {name: _new_version(self._out / name) for name in self._tables}
+        new = {name: _new_version(self._path(name)) for name in self._tables}
         with _reporting_write_errors(self._out):
             try:
-                tables = {name: rewrite_table(self._out / name, path, keys) for name, path in new.items()}
+                tables = {name: rewrite_table(self._path(name), path, keys) for name, path in new.items()}
             except BaseException:
                 for path in new.values():
                     path.unlink(missing_ok=True)
@@ -201,7 +201,7 @@ class Journal:
             self._close_tables()
             self._write(Rewrite(sorted(dropped), {name: table.state for name, table in tables.items()}))
             for name, path in new.items():
-                path.replace(self._out / name)
+                path.replace(self._path(name))
             _sync_folder(self._out)
             self._open_tables(tables)
 
@@ -222,7 +222,7 @@ class Journal:
                 if texts:
                     self._tables[name].append("".join(texts))
                     texts.clear()
-                if not (self._out / name).exists():
+                if not self._path(name).exists():
                     raise OutputError(
                         f"{self._out / name}: was removed while this run was writing it; start the run again"
                     )
@@ -248,12 +248,12 @@ class Journal:
     def _complete_rewrite(self) -> None:
         """Replace the tables if the last line is their rewrite; else remove what a killed rewrite left."""
         for name in self._headers:
-            new = _new_version(self._out / name)
+            new = _new_version(self._path(name))
             if not new.exists():
                 continue
             state = self.ledger.points[-1].tables.get(name)
             if self.ledger.is_rewritten and TableFile(new).read(new.stat().st_size).state == state:
-                new.replace(self._out / name)
+                new.replace(self._path(name))
             else:
                 new.unlink()
             _sync_folder(self._out)
@@ -273,7 +273,7 @@ class Journal:
 
     def _size(self, name: str) -> int:
         try:
-            return (self._out / name).stat().st_size
+            return self._path(name).stat().st_size
         except FileNotFoundError as error:
             raise OutputError(
                 f"{self._out / name}: is missing, though a run wrote it here; {_CURE}"
@@ -281,7 +281,7 @@ class Journal:
 
     def _verified(self, name: str, state: TableState) -> TableFile:
         """Read the committed part of a table, and check that it is what the run wrote."""
-        path, header = self._out / name, csv_line(self._headers[name]).encode()
+        path, header = self._path(name), csv_line(self._headers[name]).encode()
         table = TableFile(path).read(state.size)
         with path.open("rb") as file:
             has_columns = file.read(len(header)) == header  # not those of another version of cxr
@@ -289,6 +289,10 @@ class Journal:
         if table.state != state or not has_columns or has_tail:
             raise self._changed(name)
         return table
+
+    def _path(self, name: str) -> Path:
+        """Return the path of a table; if it is a link, a rewrite replaces its target."""
+        return Path(os.path.realpath(self._out / name))
 
     def _changed(self, name: str) -> OutputError:
         return OutputError(f"{self._out / name}: is no longer as the run wrote it (saved again?); {_CURE}")

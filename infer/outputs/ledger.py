@@ -192,8 +192,8 @@ class Ledger:
         if self._done + len(newly) != done or (digests and len(digests) != len(newly)):
             raise ValueError("a commit of images that were not planned")
         for index, source in enumerate(newly):
-            digest = digests[index] if digests else None
-            self.finished[source.key] = msgspec.structs.replace(source, digest=digest)
+            read = msgspec.structs.replace(source, digest=digests[index]) if digests else source
+            self.finished[source.key] = read
             self.pending.pop(source.key, None)
         self._done = done
 

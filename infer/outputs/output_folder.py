@@ -13,6 +13,7 @@ from .masks import MASKS
 from .overlays import OVERLAYS
 from .ownership import RunFiles, listed_keys, remove_file
 from .parquet import digest_of_parquet, parquet_path
+from .tables import FEATURES, read_rows
 
 
 def resume_or_begin(
@@ -57,6 +58,7 @@ def resume_or_begin(
     if not overwrite and journal.resume():
         files.check_free(set(keys) - journal.ledger.known, before)
         _check_parquet(files, journal)
+        _check_folders(files)
         files.remove(journal.ledger.dropped)
     else:
         _replace(journal, files, manifest, before, keys)
@@ -91,4 +93,15 @@ def _check_parquet(files: RunFiles, journal: Journal) -> None:
         if path.name in files.names and digest_of_parquet(files.out / name) == "":
             raise OutputError(
                 f"{path}: was written by another program since; move it away, or choose another --out"
+            )
+
+
+def _check_folders(files: RunFiles) -> None:
+    """Check that masks and overlays were not left behind when the tables were copied."""
+    has_rows = next(read_rows(files.out / FEATURES), None) is not None
+    for folder in files.folders:
+        if has_rows and not (files.out / folder).is_dir():
+            raise OutputError(
+                f"{files.out / folder}: is missing, though a run wrote it here; restore it, choose another "
+                "--out, or give --overwrite"
             )

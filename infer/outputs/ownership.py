@@ -59,6 +59,12 @@ class RunFiles:
             overlays=bool(identity.get("overlays")),
         )
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders of the masks and overlays."""
+        has_masks = self.mask_format in (MaskFormat.PNG, MaskFormat.DICOM_SEG)
+        return (MASKS,) * has_masks + (OVERLAYS,) * self.overlays
+
     def of_image(self, key: str) -> Iterator[Path]:
         """Yield the paths of an image's masks and overlay."""
         yield from mask_files(self.mask_format, self.out, key, self.classes)
@@ -73,7 +79,7 @@ class RunFiles:
         OutputError
             If one cannot be removed.
         """
-        if self._has_folders():
+        if self._has_files():
             for key in keys:
                 for path in self.of_image(key):
                     remove_file(path)
@@ -99,7 +105,7 @@ class RunFiles:
         """
         for name in sorted(self.names - (earlier.names if earlier else frozenset())):
             _check_absent(self.out / name)
-        if not self._has_folders():
+        if not self._has_files():
             return
         for key in keys:
             own = set(earlier.of_image(key)) if earlier and key in owned else set()
@@ -107,8 +113,8 @@ class RunFiles:
                 if path not in own:
                     _check_absent(path)
 
-    def _has_folders(self) -> bool:
-        return any(os.path.lexists(self.out / name) for name in (MASKS, OVERLAYS))
+    def _has_files(self) -> bool:
+        return any(os.path.lexists(self.out / folder) for folder in self.folders)
 
 
 def without_outputs(

@@ -114,6 +114,27 @@ def test_results_copied_without_their_journal_are_rejected_in_one_line_and_left_
         assert files(finished) == before
 
 
+@pytest.mark.parametrize("folder", ["masks", "overlays"])
+def test_results_copied_without_their_folders_are_rejected(
+    model: Path, tmp_path: Path, draw_many: Fill, folder: str
+) -> None:
+    arguments: dict[str, Any] = {"model": model, "out": tmp_path / "out", "masks": "png", "overlays": True}
+    infer_folder(draw_many(tmp_path / "in", 3), **arguments)
+    shutil.rmtree(tmp_path / "out" / folder)
+    with pytest.raises(OutputError, match=rf"{folder}: is missing.*--out.*--overwrite"):
+        infer_folder(tmp_path / "in", **arguments)
+
+
+def test_table_that_is_a_link_stays_one(model: Path, tmp_path: Path, finished: Path, draw: Draw) -> None:
+    table, target = finished / "features.csv", tmp_path / "elsewhere.csv"
+    table.rename(target)
+    table.symlink_to(target)
+    draw(tmp_path / "in" / "00" / "0.png", [(8, 8, 4, 5, 250)])
+    assert infer_folder(tmp_path / "in", model=model, out=finished, masks="rle").rows == 7
+    assert table.is_symlink()
+    assert target.read_text().count("\n") == 8
+
+
 def test_edited_table_of_a_killed_run_is_rejected(model: Path, tmp_path: Path, draw_many: Fill) -> None:
     folder, out = draw_many(tmp_path / "in", 6), tmp_path / "out"
 

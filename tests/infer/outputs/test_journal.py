@@ -96,6 +96,97 @@ def test_missing_journal_leaves_nothing_to_resume(tmp_path: Path) -> None:
     assert read_resumed(tmp_path) is None
 
 
+def test_rewrite_removes_rows_and_sorts_the_others(tmp_path: Path) -> None:
+    begin(tmp_path, "c,1\n", "a,2\na,3\n", "b,4\n")
+    with Journal(tmp_path, TABLES) as journal:
+        assert journal.resume()
+        assert not journal.ledger.is_sorted
+        journal.rewrite(["b"])
+        assert list(journal.ledger.finished) == ["a", "c"]
+        assert journal.ledger.is_sorted
+        add(journal, "d,5\n")
+    assert read_resumed(tmp_path) == "x,y\na,2\na,3\nc,1\nd,5\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "b.csv", JOURNAL}
+
+
+@pytest.mark.parametrize("replaced", [0, 1])
+def test_rewrite_that_was_killed_after_its_journal_line_is_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: int
+) -> None:
+    begin(tmp_path, "b,1\n", "a,2\n")
+    calls: list[Path] = []
+    original = Path.replace
+
+    def kill(path: Path, target: Path) -> Path:
+        if len(calls) == replaced:
+            raise KeyboardInterrupt
+        calls.append(path)
+        return original(path, target)
+
+    with Journal(tmp_path, TABLES) as journal, monkeypatch.context() as patch:
+        assert journal.resume()
+        patch.setattr(Path, "replace", kill)
+        with pytest.raises(KeyboardInterrupt):
+            journal.rewrite()
+    assert read_resumed(tmp_path) == "x,y\na,2\nb,1\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "b.csv", JOURNAL}
+
+
+def test_rewrite_that_was_killed_before_its_journal_line_leaves_the_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(tmp_path, "b,1\n", "a,2\n")
+
+    def kill(*_: object) -> None:
+        os._exit(9)
+
+    process = os.fork()
+    if process == 0:
+        with Journal(tmp_path, TABLES) as journal:
+            journal.resume()
+            monkeypatch.setattr(Journal, "_write", kill)
+            journal.rewrite()
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 9
+    assert (tmp_path / ".a.csv.new").exists()
+    assert read_resumed(tmp_path) == "x,y\nb,1\na,2\n"
+    assert not (tmp_path / ".a.csv.new").exists()
+
+
+def test_finished_journal_accepts_no_further_rows_of_others(tmp_path: Path) -> None:
+    with Journal(tmp_path, TABLES) as journal:
+        journal.begin()
+        add(journal, "1,2\n")
+        journal.finish()
+    with (tmp_path / "a.csv").open("a") as file:
+        file.write("3,4\n")
+    with pytest.raises(OutputError, match=r"a\.csv: is no longer as the run wrote it"):
+        read_resumed(tmp_path)
+
+
+def test_discarded_journal_leaves_nothing_to_resume_but_knows_its_images(tmp_path: Path) -> None:
+    begin(tmp_path, "1,2\n")
+    with Journal(tmp_path, TABLES) as journal:
+        journal.read()
+        journal.discard()
+    with Journal(tmp_path, TABLES) as journal:
+        assert not journal.resume()
+        assert journal.ledger.known == {"1"}
+
+
+def test_journal_of_another_version_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / JOURNAL).write_text('{"a.csv": 4, "b.csv": 2}\n')
+    with pytest.raises(OutputError, match=r"another version of cxr.*--out.*--overwrite"):
+        read_resumed(tmp_path)
+
+
+def test_images_of_a_rolled_back_commit_are_pending_again(tmp_path: Path) -> None:
+    begin(tmp_path, "1,2\n", "3,4\n")
+    os.truncate(tmp_path / "a.csv", 10)
+    with Journal(tmp_path, TABLES) as journal:
+        assert journal.resume()
+        assert (set(journal.ledger.finished), set(journal.ledger.pending)) == ({"1"}, {"3"})
+
+
 def test_cleared_journal_leaves_nothing_to_resume(tmp_path: Path) -> None:
     begin(tmp_path, "1,2\n")
     with Journal(tmp_path, TABLES) as journal:

@@ -18,6 +18,7 @@ import click
 
 from .errors import CxrError, ExitCode
 from .machine.environment import check_environment
+from .machine.files import check_is_file
 from .machine.interruption import interruption
 
 COMMANDS = {
@@ -53,7 +54,14 @@ class PathType(click.Path):
             expanded = Path(text).expanduser()
         except RuntimeError as error:
             self.fail(f"{value}: {error}", param, ctx)
-        return Path(os.fsdecode(super().convert(expanded, param, ctx)))
+        path = Path(os.fsdecode(super().convert(expanded, param, ctx)))
+        try:
+            check_is_file(path)  # here for every command: reading a pipe would wait, and a device never ends
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            pass  # the command reports what it needs
+        except OSError as error:
+            self.fail(f"{path}: {error.strerror}", param, ctx)
+        return path
 
 
 class NumberRange(click.FloatRange):

@@ -12,6 +12,7 @@ from ..data.columns import find_column, renamed_columns
 from ..data.csv_files import unguard
 from ..errors import InputError
 from ..machine.extras import require
+from ..machine.files import check_is_file
 from .text import some_of
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def read_features(path: Path) -> pd.DataFrame:
     pandas = require("pandas", extra="analysis")
     try:
         text_columns = dict.fromkeys(("image", "ImageIndex", "patient_id"), str)
+        check_is_file(path)
         frame: pd.DataFrame = pandas.read_csv(path, dtype=text_columns)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import csv
-import errno
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from stat import S_ISREG
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from ..errors import InputError
+from ..machine.files import check_is_file
 
 
 def read_header(path: Path) -> list[str]:
@@ -88,8 +87,7 @@ def require_columns(path: Path, present: Iterable[str], required: Iterable[str])
 @contextmanager
 def _open(path: Path) -> Iterator[pa.NativeFile]:
     """Open a table; through Python, since pyarrow opens no path that is not UTF-8."""
-    if not S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "it is not a file")
+    check_is_file(path)
     with path.open("rb") as file:
         yield pa.input_stream(file, compression="gzip" if path.suffix.lower() == ".gz" else None)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..infer.runtime.session import Session
 from ..machine.extras import require
-from ..machine.files import replacing, scratch_folder
+from ..machine.files import check_output_file, replacing, scratch_folder
 from ..models.baselines import baseline_warnings
 from ..models.card import ModelCard, Parity, Precision
 from ..train.baseline_scores import read_baseline_scores
@@ -99,6 +99,7 @@ def export_model(
     require("torch", extra="train")
     require("onnx", extra="train")
     output, precision = Path(output), Precision(precision)
+    check_output_file(output)
     training_run = read_run(Path(run) if run is not None else None)
     records = None if precision is Precision.FP32 else read_split_records(training_run)
     with scratch_folder() as scratch, replacing(output) as temporary:

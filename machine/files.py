@@ -5,6 +5,7 @@ Names that are not UTF-8 are written as in `paths.printable`, whatever text they
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import os
@@ -21,6 +22,8 @@ from .paths import on_disk, printable
 
 _UNDECODABLE = re.compile("[\ud800-\udfff]")
 
+_NO_FILE = "a device, a pipe or a socket"
+
 _MAX_STEM = 180
 """Bytes; file systems allow 255 for a name."""
 
@@ -36,7 +39,7 @@ def replacing(path: Path) -> Iterator[Path]:
     OutputError
         If the folder cannot be created or written.
     """
-    check_output_file(path)
+    _check_kind(path)
     make_folder(path.parent)
     temporary = _temporary_name(path)
     try:
@@ -80,14 +83,48 @@ def json_text(value: Any) -> str:
     return _UNDECODABLE.sub(lambda match: f"\\{printable(match[0])}", text)
 
 
+def read_file(path: Path) -> bytes:
+    """Read a whole file; a pipe or a device, which may never end, is rejected.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read; EINVAL, "not a file", for a pipe, a device or a socket.
+    """
+    check_is_file(path)
+    return path.read_bytes()
+
+
+def check_is_file(path: Path) -> None:
+    """Check that a path exists and is no pipe, device or socket, on which reading may never end.
+
+    Raises
+    ------
+    OSError
+        With EINVAL for such a file.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, f"{_NO_FILE}, not a file", str(path))
+
+
 def check_output_file(path: Path) -> None:
-    """Check that a file can be replaced: a device or pipe, such as /dev/null, must never be.
+    """Check before long work that a file can be written where its result belongs.
 
     Raises
     ------
     OutputError
-        If `path` is a folder, a device, a pipe or a socket, or lies in a folder that cannot be searched.
+        If `path` is a folder, a device, a pipe or a socket, or lies in a folder that cannot be written.
     """
+    _check_kind(path)
+    parents = path.absolute().parents
+    folder = next((one for one in parents if one.exists()), parents[-1])
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: cannot be written (no permission to write in {folder})")
+
+
+def _check_kind(path: Path) -> None:
+    """Check that a path is a file or nothing: a device or pipe, such as /dev/null, must never be replaced."""
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -97,7 +134,7 @@ def check_output_file(path: Path) -> None:
     if stat.S_ISDIR(mode):
         raise OutputError(f"{path}: is a folder; name a file")
     if not stat.S_ISREG(mode):
-        raise OutputError(f"{path}: is a device, a pipe or a socket; name a file")
+        raise OutputError(f"{path}: is {_NO_FILE}; name a file")
 
 
 @contextmanager

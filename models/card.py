@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import ModelError
+from ..machine.files import read_file
 from ..metrics.records import BaselineMetrics, ClassMetrics
 from .card_schema import upgrade
 from .fingerprint import Fingerprint
@@ -218,7 +219,7 @@ class ModelCard:
     def read(cls, path: Path) -> ModelCard:
         """Read a card from a JSON file; see `from_json`."""
         try:
-            return cls.from_json(path.read_bytes(), source=str(path))
+            return cls.from_json(read_file(path), source=str(path))
         except OSError as error:
             raise ModelError(f"{path}: cannot read this model card ({error.strerror})") from error
 

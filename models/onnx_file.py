@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelError
+from ..machine.files import read_file
 from .card import METADATA_KEY, ModelCard
 
 _MODEL_METADATA = 14
@@ -91,7 +92,7 @@ def read_onnx(path: Path) -> OnnxFile:
         If it cannot be read or is not an ONNX model.
     """
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as error:
         raise ModelError(f"{path}: this model cannot be read ({error.strerror})") from error
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ModelError
+from ..machine.files import check_is_file
 
 _FOLDER = Path(__file__).with_name("weights")
 _LOCAL = Path("model.onnx")
@@ -24,8 +25,12 @@ def find_model(path: Path | None) -> Path:
         If `path` does not exist, or there is no model to fall back on.
     """
     if path is not None:
-        if not path.is_file():
-            raise ModelError(f"{path}: no such model file")
+        try:
+            check_is_file(path)
+        except OSError as error:
+            raise ModelError(f"{path}: no such model file ({error.strerror})") from error
+        if path.is_dir():
+            raise ModelError(f"{path}: is a folder; name the .onnx file in it")
         return path
     if _LOCAL.is_file():
         return _LOCAL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,19 @@ def test_empty_path_is_wrong_usage() -> None:
 def test_tilde_in_a_path_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/reader")
     assert CliRunner().invoke(_echo_path, ["~/results"]).stdout == "/home/reader/results\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files in folders")
+@pytest.mark.parametrize("kind", ["pipe", "device", "loop"])
+def test_path_on_which_reading_may_never_end_is_wrong_usage(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else path)
+    result = CliRunner().invoke(_echo_path, [str(path)])
+    assert result.exit_code == ExitCode.USAGE
+    assert str(path) in result.stderr
 
 
 def test_command_runs_with_closed_streams(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import DecodeError, InputError
+from ...machine.files import check_is_file
 from ..image import Gray, Note, Radiograph
 from . import bmp, jpeg, jpeg_2000, png
 from .decoded import Decoded
@@ -181,6 +182,7 @@ def _errors_with_path(path: Path | str) -> Iterator[None]:
 
 def _read_bytes(path: Path, max_bytes: int) -> bytes:
     try:
+        check_is_file(path)
         with path.open("rb") as file:
             if (size := os.fstat(file.fileno()).st_size) > max_bytes:
                 raise DecodeError(f"a file of {size:,} bytes, more than the limit of {max_bytes:,}")

@@ -11,7 +11,9 @@ import pytest
 
 from cxr.errors import MachineError, OutputError
 from cxr.machine.files import (
+    check_output_file,
     make_folder,
+    read_file,
     remove_temporary_files,
     replacing,
     scratch_folder,
@@ -122,3 +124,27 @@ def test_missing_folder_of_temporary_files_names_the_variable(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     with pytest.raises(MachineError, match="set TMPDIR"), scratch_folder():
         pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files in folders")
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_pipe_or_device_is_never_read(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="not a file"):
+        read_file(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_that_cannot_be_written_is_named_before_the_work(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    with pytest.raises(OutputError, match="no permission to write"):
+        check_output_file(tmp_path / "new" / "bench.json")
+
+
+def test_file_that_can_be_written_passes_the_check(tmp_path: Path) -> None:
+    check_output_file(tmp_path / "new" / "bench.json")
+    assert list(tmp_path.iterdir()) == []

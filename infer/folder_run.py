@@ -140,13 +140,22 @@ class FolderRun:
         config, finished = self.config, journal.ledger.finished
         if finished:
             log.info("%s: resuming after %d finished images", self._out, len(finished))
+        retried: set[str] = set()
+        if config.retry_failed:
+            retried |= {row["path"] for row in read_rows(self._out / FAILURES)}
+        if config.verify:
+            unknown = {
+                key for key, source in finished.items() if source.size is not None and not source.digest
+            }
+            if unknown:
+                log.info("%d images were measured without --verify, and are measured again", len(unknown))
+            retried |= unknown
         threads = self.pipeline.session.threads
-        failed = (row["path"] for row in read_rows(self._out / FAILURES)) if config.retry_failed else ()
         return find_changes(
             entries,
             journal.ledger,
             changed=changed_keys(entries, finished, verify=config.verify, threads=threads),
-            retried=set(failed),
+            retried=retried,
             forget_missing=config.forget_missing,
         )
 

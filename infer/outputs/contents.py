@@ -38,7 +38,7 @@ def changed_keys(
     finished : mapping of str to Source
         The measured images by key; others are left out.
     verify : bool
-        Compare the content of every file; one whose content was not hashed counts as changed.
+        Compare the content of every file whose content was hashed.
     threads : int
         Files that are read at the same time.
 
@@ -50,10 +50,9 @@ def changed_keys(
     changed, unknown = set(), []
     for entry in entries:
         before, now = finished.get(entry.key), source_of(entry)
-        is_unread = now.size is None
-        if before is None or (before.is_unchanged(now) and (is_unread or not verify)):
+        if before is None or (before.is_unchanged(now) and (before.digest is None or not verify)):
             continue
-        if isinstance(entry, ImageFile) and before.digest is not None and before.size == now.size:
+        if before.digest is not None and before.size == now.size:
             unknown.append(entry)
         else:
             changed.add(entry.key)

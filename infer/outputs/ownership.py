@@ -107,6 +107,9 @@ class RunFiles:
             _check_absent(self.out / name)
         if not self._has_files():
             return
+        for folder in {*map(self.out.joinpath, self.folders), *(path.parent for path in self.of_image("x"))}:
+            if not folder.is_dir():
+                _check_absent(folder)
         for key in keys:
             own = set(earlier.of_image(key)) if earlier and key in owned else set()
             for path in self.of_image(key):

@@ -44,6 +44,9 @@ def put(path: Path) -> Path:
         ("report.html", {}),
         ("run.json", {}),
         ("components.csv", {}),
+        ("masks", {"masks": "png"}),
+        ("masks/lung", {"masks": "png"}),
+        ("overlays", {"overlays": True}),
     ],
 )
 @pytest.mark.parametrize("overwrite", [False, True])

@@ -238,4 +238,6 @@ def _one_line(error: Exception) -> str:
 def _file_of(error: OSError) -> str:
     if isinstance(error.filename, str | bytes):
         return os.fsdecode(error.filename)
+    if isinstance(error, FileNotFoundError):
+        return "the working directory"  # the only path that is read without a name
     return "standard output or a file cannot be written"  # all others are written by functions that name it

@@ -18,6 +18,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+_UNUSABLE_NAME = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ})
+"""What disks report for a name: too long, with a character that they reserve, or not in their encoding."""
+
+
 class ImageFailedError(Exception):
     """Carries the failure of one image out of its stage; the pipeline turns it into that image's result."""
 
@@ -111,6 +115,6 @@ def _lost_drive(error: Exception, file: ImageFile) -> str | None:
 
 
 def _is_disk_error(error: Exception) -> bool:
-    """Return whether the output disk cannot be written; a name that is too long is the image's failure."""
+    """Return whether the output disk cannot be written; a name that it cannot hold is the image's failure."""
     cause = error.__cause__ if isinstance(error, OutputError) else error
-    return isinstance(cause, OSError) and cause.errno != errno.ENAMETOOLONG
+    return isinstance(cause, OSError) and cause.errno not in _UNUSABLE_NAME

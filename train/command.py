@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,18 @@ from ..cli import NumberRange, PathType, comma_list, cxr_command
 from ..machine.limits import MAX_BATCH, MAX_REPEATS, MAX_SEED, MAX_SIDE, MAX_THREADS
 
 
+def _class_names(ctx: click.Context, param: click.Parameter, value: str | None) -> Sequence[str] | None:
+    names = comma_list(ctx, param, value)
+    if names is not None and not names:
+        raise click.BadParameter("no class is named; is a variable of your script not set?")
+    return names
+
+
 @cxr_command("train")
 @click.argument("dataset", type=PathType(), default=Path("NIH-Chest-X-ray-dataset"))
 @click.option(
     "--classes",
-    callback=comma_list,
+    callback=_class_names,
     help="What to segment, as in lung,lesion.  [default: all classes]",
 )
 @click.option(

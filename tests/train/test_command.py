@@ -70,3 +70,9 @@ def test_help_imports_nothing_heavy(package: str) -> None:
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("Usage:")
+
+
+def test_empty_list_of_classes_is_wrong_usage() -> None:
+    result = CliRunner().invoke(command, ["set", "--classes", ""])
+    assert result.exit_code == ExitCode.USAGE
+    assert "no class is named" in result.stderr

@@ -35,7 +35,7 @@ def test_file_system_without_locks_counts_as_locked(
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(fcntl, "flock", fail)
-    with (tmp_path / "file").open("a+b", buffering=0) as file, caplog.at_level(logging.DEBUG):
+    with (tmp_path / "file").open("a+b", buffering=0) as file, caplog.at_level(logging.DEBUG, logger="cxr"):
         assert lock(file)
     assert [record.levelno for record in caplog.records] == [logging.DEBUG]
     assert "continuing without a lock" in caplog.text

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,7 +92,7 @@ def test_results_go_to_the_working_directory_by_default(
     assert (tmp_path / "features.csv").exists()
 
 
-def test_help_is_fast_and_imports_no_heavy_package() -> None:
+def test_help_imports_no_heavy_package() -> None:
     program = (
         "import sys\n"
         "from cxr.infer.command import command\n"
@@ -101,11 +100,6 @@ def test_help_is_fast_and_imports_no_heavy_package() -> None:
         "heavy = {'numpy', 'cv2', 'onnxruntime', 'torch', 'numba', 'pandas', 'pyarrow', 'rich'}\n"
         "print('heavy:', sorted(heavy & set(sys.modules)))\n"
     )
-    times = []
-    for _ in range(3):
-        started = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-        times.append(time.perf_counter() - started)
-        assert done.stdout.splitlines()[-1] == "heavy: []"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "heavy: []"
     assert "--allow-external-data" in done.stdout
-    assert min(times) < 0.3

@@ -41,7 +41,7 @@ from cxr.models.evaluate import evaluate
 from cxr.models.network import GRAY_NORMALIZATION, STRIDE4_UNET, build_network
 from cxr.models.segmenter import Segmenter, predictor
 from cxr.train.in_memory import Schedule, load_examples
-from cxr.train.semi_supervised import Recipe, Student, train_student
+from cxr.train.semi_supervised import Recipe, Student, adapt_to_size, train_student
 
 ENCODER = "timm-tf_efficientnet_lite0"
 FIELDS, RETROCARDIAC = CLASSES = ("lung_fields", "lung_with_retrocardiac")
@@ -52,9 +52,10 @@ QUALITY = ("source", "class", "images", "dice", "low", "high")
 MAX_INT8_DROP = 0.002
 OPEN = ("open", "open-attribution")
 RECIPE = Recipe(
-    teachers={FIELDS: Schedule(epochs=50), RETROCARDIAC: Schedule(epochs=120)},
+    teachers={FIELDS: Schedule(epochs=50), RETROCARDIAC: Schedule(epochs=80)},
     student=Schedule(epochs=8, seed=1),
 )
+SMALLER = Schedule(epochs=5, lr=5e-4, seed=2)
 LICENSE = "Apache-2.0; attribution: "
 ATTRIBUTION = (
     "National Library of Medicine, National Institutes of Health, Bethesda, MD, USA (Jaeger et al. 2014, "
@@ -210,7 +211,8 @@ def write_int8(exact: Path, path: Path, training: Sequence[Row], held: Sequence[
 @click.command()
 @click.argument("datasets", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/lungs"), show_default=True)
-@click.option("--size", default=192, show_default=True, help="Side of the model's input in pixels.")
+@click.option("--size", default=256, show_default=True, help="Side of the input that is trained on, pixels.")
+@click.option("--final-size", default=192, show_default=True, help="Side of the model's input, pixels.")
 @click.option(
     "--hold-out",
     type=(str, int),
@@ -226,6 +228,7 @@ def main(
     datasets: tuple[Path, ...],
     out: Path,
     size: int,
+    final_size: int,
     hold_out: tuple[tuple[str, int], ...],
     test_source: tuple[str, ...],
     int8: str | None,
@@ -234,9 +237,17 @@ def main(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     rows = [row for root in datasets for row in read_rows(root)]
     training, held = split_rows(rows, dict(hold_out), test_source)
+    records = [row.record for row in training]
     spec = PixelSpec(size, size)
-    examples = load_examples([row.record for row in training], CLASSES, spec)
+    examples = load_examples(records, CLASSES, spec)
     student = train_student(build, examples, CLASSES, RECIPE, out)
+    if final_size != size:
+        spec = PixelSpec(final_size, final_size)
+        smaller = load_examples(records, CLASSES, spec)
+        adapted = adapt_to_size(
+            student.segmenter, examples, smaller, SMALLER, out / f"student_{final_size}.pth"
+        )
+        student = replace(student, segmenter=adapted)
     scores = score(student.segmenter, held, spec)
     figures = [
         (source, name, class_metrics(own))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from cxr.models.card import Normalization
 from cxr.models.segmenter import Segmenter
 from cxr.train.dataset import IGNORE
 from cxr.train.in_memory import Examples, Schedule
-from cxr.train.semi_supervised import LabelCounts, Recipe, known_images, train_student
+from cxr.train.semi_supervised import LabelCounts, Recipe, adapt_to_size, known_images, train_student
 
 CLASSES = ("bright", "dark")
 SHORT = Schedule(epochs=40, batch_size=4, lr=0.02)
@@ -90,6 +91,20 @@ def test_interrupted_run_keeps_the_networks_that_are_finished(
     for name, tensor in segmenter.state_dict().items():
         assert torch.equal(again.segmenter.state_dict()[name], tensor)
     assert (folder / "teacher_bright.pth").stat().st_mtime_ns == before["teacher_bright.pth"]
+
+
+def test_student_at_a_smaller_size_still_finds_both_classes(
+    trained: tuple[Segmenter, dict, Path], partly_labeled: Examples, truth: Examples, tmp_path: Path
+) -> None:
+    half = Examples(truth.pixels[:, ::2, ::2].copy(), truth.masks[..., ::2, ::2].copy())
+    smaller = Examples(half.pixels, partly_labeled.masks[..., ::2, ::2].copy())
+    segmenter, weights = copy.deepcopy(trained[0]), tmp_path / "smaller.pth"
+    adapted = adapt_to_size(segmenter, partly_labeled, smaller, SHORT, weights, agreement=0.5)
+    with torch.inference_mode():
+        found = adapted(torch.from_numpy(half.pixels[:, None])).numpy() > 0.5
+    common = (found & (half.masks == 1)).sum((0, 2, 3))
+    assert (2 * common / (found.sum((0, 2, 3)) + (half.masks == 1).sum((0, 2, 3))) > 0.7).all()
+    assert weights.is_file()
 
 
 def test_known_classes_are_those_that_are_not_ignored_all_over() -> None:

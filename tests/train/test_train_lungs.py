@@ -113,8 +113,10 @@ def test_script_writes_the_model_and_its_quality(
     }
     student = replace(recipe.student, epochs=1, batch_size=4)
     monkeypatch.setattr(script, "RECIPE", replace(recipe, teachers=one_epoch, student=student, agreement=0))
+    monkeypatch.setattr(script, "SMALLER", replace(script.SMALLER, epochs=1, batch_size=4))
     hold_out = ["--hold-out", "first", "0", "--hold-out", "second", "0"]
-    done = CliRunner().invoke(script.main, [str(dataset), "--out", str(tmp_path), "--size", "64", *hold_out])
+    sizes = ["--size", "96", "--final-size", "64"]
+    done = CliRunner().invoke(script.main, [str(dataset), "--out", str(tmp_path), *sizes, *hold_out])
     assert done.exit_code == 0, done.output
     rows = list(read_csv_rows(tmp_path / "quality.csv"))
     assert [(row["source"], row["class"], row["images"]) for row in rows] == [
@@ -123,6 +125,7 @@ def test_script_writes_the_model_and_its_quality(
         ("second", "lung_with_retrocardiac", "2"),
     ]
     card = read_card(tmp_path / "lungs.onnx")
+    assert (card.pixels.width, card.pixels.height) == (64, 64)
     assert card.training is not None
     assert (card.training.images, card.training.validation_images) == (8, 8)
     assert "lung_fields: 2 drawn, 6 pseudo-labels" in card.training.name

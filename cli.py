@@ -115,6 +115,7 @@ class Command(_Program):
         _print_any_name()
         logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
         logging.getLogger(__package__).setLevel(logging.INFO)  # ours alone: libraries log much at this level
+        os.environ["MPLBACKEND"] = "agg"  # plots go to files; the backend of a notebook may not exist here
         interruption.set_line(f"{ctx.command_path}: interrupted{self.when_interrupted}")
         try:
             if self.checks_environment:

@@ -269,8 +269,8 @@ COLUMNS: tuple[Column, ...] = (
     _integer(
         _F,
         IN_TRAINING,
-        "1 if the model was trained on this image, by the fingerprint in its model card, otherwise 0; only if"
-        " the card has one; about 1 % of other images get a 1 too",
+        "1 if the image was in the data set that the model was trained and validated on, by the fingerprint"
+        " in its model card, otherwise 0; only if the card has one; about 1 % of other images get a 1 too",
     ),
     _text(_C, "image", "path relative to FOLDER"),
     _integer(_C, "label", "number of the component within its class, from 1, in raster order"),

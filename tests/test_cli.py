@@ -55,6 +55,18 @@ def test_debug_shows_the_traceback() -> None:
     assert isinstance(result.exception, InputError)
 
 
+def test_plots_do_not_depend_on_the_backend_of_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    seen = []
+
+    @cxr_command("cxr-plot")
+    def command() -> None:
+        seen.append(os.environ["MPLBACKEND"])
+
+    assert CliRunner().invoke(command).exit_code == 0
+    assert seen == ["agg"]
+
+
 def test_wrong_usage_is_exit_2() -> None:
     assert CliRunner().invoke(_command(None), ["--no-such-flag"]).exit_code == ExitCode.USAGE
 

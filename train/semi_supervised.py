@@ -22,6 +22,7 @@ import torch
 from ..errors import InputError
 from ..machine.files import make_folder, replacing
 from ..models.segmenter import Segmenter, predictor
+from ..models.torch_file import load_weights
 from .dataset import IGNORE
 from .in_memory import Examples, Schedule, fit
 from .pseudo_labels import AGREEMENT, pseudo_labels
@@ -200,7 +201,7 @@ def _fit_once(
     """Fit a network and keep its weights; or take those that an earlier run kept."""
     if path.is_file():
         log.info("taking %s", path)
-        segmenter.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        load_weights(segmenter.network, path, name="the network of this recipe")
         return segmenter.eval()
     fitted = fit(segmenter, examples, schedule, repeats=None if repeats is None else repeats.tolist())
     with replacing(path) as temporary:

@@ -12,6 +12,7 @@ import msgspec
 from ..errors import ModelError
 from ..machine.files import read_file
 from ..metrics.records import BaselineMetrics, ClassMetrics
+from .ancestor import Ancestor
 from .card_schema import upgrade
 from .fingerprint import Fingerprint
 
@@ -125,7 +126,8 @@ class ModelCard:
     `baselines` compares the model with trivial predictions of each class, and `fingerprint` recognizes the
     images of the data set that it was trained on; cards written before they existed have neither.
     `anatomy` states what a class shows if its name does not: `{"left_lung": "lung"}`. By `lungs`, images are
-    recognized that are no frontal chest radiographs.
+    recognized that are no frontal chest radiographs. `ancestor` is the model whose weights this one was
+    trained on from.
     """
 
     name: str
@@ -149,6 +151,7 @@ class ModelCard:
     intended_use: str = "research use only; not for diagnosis"
     anatomy: Mapping[str, str] = field(default_factory=dict)
     lungs: LungReference | None = None
+    ancestor: Ancestor | None = None
 
     def __post_init__(self) -> None:
         """Check that the fields are consistent.

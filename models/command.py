@@ -78,6 +78,8 @@ def _training_rows(card: ModelCard) -> list[tuple[str, str]]:
     trained = f"{data.name}: {data.images} images of {data.patients} patients ({data.license})"
     validated = f"{data.validation_images} images of {data.validation_patients} other patients"
     rows = [("trained on", trained), ("validated on", validated)]
+    if ancestor := card.ancestor:
+        rows.append(("initialized from", f"{ancestor.name} ({ancestor.license}), sha256 {ancestor.sha256}"))
     if fingerprint := card.fingerprint:
         rate = f"{fingerprint.false_positive_rate:.1%} of other images match"
         rows.append(("fingerprint", f"of {fingerprint.images} images; {rate}"))

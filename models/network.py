@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,21 @@ GRAY_NORMALIZATION = Normalization(mean=0.449, std=0.226)
 
 _MAX_SUGGESTIONS = 12
 _TAKES_DECODER_CHANNELS = ("unet", "unetplusplus", "manet", STRIDE4_UNET)
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What a network is built from; empty `decoder_channels` are the architecture's defaults."""
+
+    architecture: str
+    encoder: str
+    decoder_channels: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.architecture} with encoder {self.encoder}"
+
+
+DEFAULT_NETWORK = NetworkSpec("unet", "timm-tf_efficientnet_lite0", UNET_DECODER)
 
 
 def default_decoder(architecture: str) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from ..cli import NumberRange, PathType, comma_list, cxr_command
 from ..machine.limits import MAX_BATCH, MAX_REPEATS, MAX_SEED, MAX_SIDE, MAX_THREADS
+from .freeze import Freeze
 
 
 def _class_names(ctx: click.Context, param: click.Parameter, value: str | None) -> Sequence[str] | None:
@@ -31,11 +32,24 @@ def _class_names(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.option(
     "--finding", "findings", multiple=True, help="NIH: a finding whose boxes are lesions; repeatable."
 )
-@click.option("--architecture", default="unet", help="An architecture of segmentation-models-pytorch.")
+@click.option(
+    "--init",
+    metavar="MODEL",
+    help="Start from a model: a shipped one's name, a float .onnx file, a run folder, a .pth or .ckpt.",
+)
+@click.option(
+    "--freeze",
+    type=click.Choice([part.value for part in Freeze]),
+    default=Freeze.NONE.value,
+    help="Part of the network that keeps its weights.",
+)
+@click.option(
+    "--architecture",
+    help="An architecture of segmentation-models-pytorch, or unet-s4.  [default: that of --init, else unet]",
+)
 @click.option(
     "--encoder",
-    default="timm-tf_efficientnet_lite0",
-    help="Its encoder; tu-NAME for one of timm.",
+    help="Its encoder; tu-NAME for one of timm.  [default: that of --init, else timm-tf_efficientnet_lite0]",
 )
 @click.option("--encoder-weights", default="imagenet", help="imagenet, none, or the path of a file.")
 @click.option(
@@ -87,6 +101,7 @@ def command(context: click.Context, /, resume: Path | None, **settings: Any) -> 
         result = resume_training(resume, progress=progress)
     else:
         settings["findings"] = settings["findings"] or None
+        settings["freeze"] = Freeze(settings["freeze"])
         result = train_model(TrainConfig(**settings), progress=progress)
     if not result.metrics:
         return  # the first process of a distributed run reports

@@ -13,6 +13,7 @@ from ..errors import InputError, ModelError
 from ..machine.files import write_json
 from ..machine.limits import MAX_BATCH, MAX_REPEATS, MAX_SEED, MAX_SIDE, MAX_THREADS, check_range
 from ..machine.paths import path_of
+from .freeze import Freeze
 
 FILE = "training.json"
 _STRIDE = 32
@@ -28,10 +29,17 @@ class TrainConfig:
         Folder in the NIH layout or the index.csv layout.
     classes, findings : tuple of str or None
         What to segment; None: everything that the data set has.
+    architecture, encoder : str or None
+        None: those of `init`, else `models.network.DEFAULT_NETWORK`.
     encoder_weights : str
         "imagenet", "none" or a path.
+    init : str or None
+        The model whose weights training starts from: the name of a shipped one, the path of an exported
+        float file, of a run folder, or of a run's `.pth` or `.ckpt` file.
+    freeze : Freeze
+        What is not trained.
     decoder_channels : tuple of int or None
-        Widths of the decoder; None: the defaults for the architecture.
+        Widths of the decoder; None: those of `init`, else the defaults for the architecture.
     size : int
         Side of the model's square input in pixels, a multiple of 32.
     lr : float
@@ -50,9 +58,11 @@ class TrainConfig:
     dataset: Path = Path("NIH-Chest-X-ray-dataset")
     classes: tuple[str, ...] | None = None
     findings: tuple[str, ...] | None = None
-    architecture: str = "unet"
-    encoder: str = "timm-tf_efficientnet_lite0"
+    architecture: str | None = None
+    encoder: str | None = None
     encoder_weights: str = "imagenet"
+    init: str | None = None
+    freeze: Freeze = Freeze.NONE
     decoder_channels: tuple[int, ...] | None = None
     epochs: int = 10
     batch_size: int = 16
@@ -83,6 +93,12 @@ class TrainConfig:
         check_range("devices", self.devices, 1, MAX_THREADS)
         check_range("workers", self.workers, 0, MAX_THREADS)
         check_range("seed", self.seed, 0, MAX_SEED)
+        if self.init is not None and self.encoder_weights != "imagenet":
+            raise InputError(
+                f"init takes all weights from {self.init}; leave out encoder_weights {self.encoder_weights!r}"
+            )
+        if self.freeze is Freeze.ENCODER and self.init is None and self.encoder_weights == "none":
+            raise InputError("freeze encoder: its weights would stay random; give init, or encoder_weights")
         if not 0 < self.lr < math.inf:
             raise InputError(f"lr must be positive, got {self.lr}")
         if self.name is not None and (not self.name or Path(self.name).name != self.name):

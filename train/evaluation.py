@@ -23,8 +23,9 @@ from ..models.lung_reference import fit_lung_reference
 from ..models.network import GRAY_NORMALIZATION
 from ..models.segmenter import predictor
 from ..models.torch_file import load_weights
+from ..models.trivial_masks import lung_records
 from .baseline_scores import write_baseline_scores
-from .baselines import lung_records, mean_masks, score_baselines
+from .baselines import mean_masks, score_baselines
 from .plots import choose_examples, plot_history, plot_overlays
 from .preparation import PreparedRun
 from .recorder import read_history
@@ -42,7 +43,7 @@ def evaluate_run(run: PreparedRun, folder: Path, device: torch.device) -> ModelC
     prediction is reported in a warning.
     """
     classes, thresholds = run.dataset.classes, (THRESHOLD,) * len(run.dataset.classes)
-    load_weights(run.segmenter.network, folder / WEIGHTS, name=run.config.architecture)
+    load_weights(run.segmenter.network, folder / WEIGHTS, name=str(run.network))
     predict, batch_size = predictor(run.segmenter, device), run.config.batch_size
     scores = evaluate(predict, run.validation, run.spec, classes, thresholds, batch_size=batch_size)
     by_class = {
@@ -75,7 +76,7 @@ def _build_card(
     baselines: dict[str, tuple[BaselineMetrics, ...]],
     thresholds: tuple[float, ...],
 ) -> ModelCard:
-    config, dataset = run.config, run.dataset
+    config, dataset, ancestor = run.config, run.dataset, run.ancestor
     training = TrainingData(
         name=dataset.name,
         images=len(run.training),
@@ -89,13 +90,14 @@ def _build_card(
     return ModelCard(
         name=config.name or dataset.name,
         classes=dataset.classes,
-        architecture=config.architecture.lower(),
-        encoder=config.encoder,
-        decoder_channels=config.decoder_channels or (),
+        architecture=run.network.architecture,
+        encoder=run.network.encoder,
+        decoder_channels=run.network.decoder_channels,
         pixels=run.spec,
         normalization=GRAY_NORMALIZATION,
         thresholds=thresholds,
-        license=dataset.license,
+        license=ancestor.license_with(dataset.license) if ancestor else dataset.license,
+        ancestor=ancestor,
         training=training,
         metrics=metrics,
         baselines=baselines,

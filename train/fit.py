@@ -21,7 +21,7 @@ from ..machine.quiet import quiet_libraries
 from .evaluation import evaluate_run
 from .preparation import PreparedRun
 from .recorder import Recorder, read_history
-from .run_folder import LAST, SPLITS, TrainResult, new_run_folder
+from .run_folder import LAST, SPLITS, TrainResult, new_run_folder, write_ancestor
 from .task import SegmentationTask
 
 PATIENCE = 5
@@ -38,7 +38,7 @@ def fit(run: PreparedRun, *, resume: Path | None = None, progress: bool = False)
     # Lightning logs and warns with tips on performance.
     with quiet_libraries(loggers=_LOGGERS, level=logging.WARNING, ignored_warnings=_IGNORED_WARNINGS):
         trainer = _trainer(run, recorder, progress=progress)
-        task = SegmentationTask(run.segmenter, len(run.dataset.classes), config.lr)
+        task = SegmentationTask(run.segmenter, len(run.dataset.classes), config.lr, freeze=config.freeze)
         _fit_network(trainer, task, run, resume)
     history = read_history(recorder.folder)
     best = max(history, key=lambda epoch: epoch.val_dice)
@@ -55,6 +55,7 @@ def _open_folder(run: PreparedRun) -> Path:
     folder = new_run_folder(run.config.runs, run.config.name)
     run.config.write(folder, dataset_name=run.dataset.name)
     run.split.write(folder / SPLITS)
+    write_ancestor(folder, run.ancestor)
     return folder
 
 

@@ -15,15 +15,18 @@ from ..data.datasets.records import Dataset, Record
 from ..data.datasets.splits import Split, Subset, split_by_patient
 from ..errors import InputError
 from ..machine.paths import printable
+from ..models.ancestor import Ancestor
 from ..models.card import PixelSpec
-from ..models.network import GRAY_NORMALIZATION, build_network, default_decoder
+from ..models.network import GRAY_NORMALIZATION, NetworkSpec, build_network
 from ..models.segmenter import Segmenter
 from .augment import augmentation
 from .config import TrainConfig
 from .dataset import MAX_CACHE_BYTES, SegmentationDataset
+from .initial_weights import InitialWeights, read_initial_weights
+from .initialize import choose_network, initialize
 from .inspection import InspectedImage, check_duplicates, check_presence, inspect_images
 from .mask_checks import mask_warnings
-from .run_folder import SPLITS
+from .run_folder import SPLITS, read_ancestor
 from .trial_step import check_trainable
 
 log = logging.getLogger(__name__)
@@ -35,15 +38,18 @@ _MIN_TRAINING_IMAGES = 2
 class PreparedRun:
     """A run before its first epoch; every setting that was left open in `config` has been chosen.
 
-    `training` and `validation` are the records behind `training_set` and `validation_set`; `in_memory` says
-    whether both sets hold all their images in memory; `pixel_hashes` are of the images of both sets.
+    `ancestor` is what the weights were initialized from, if anything. `training` and `validation` are the
+    records behind `training_set` and `validation_set`; `in_memory` says whether both sets hold all their
+    images in memory; `pixel_hashes` are of the images of both sets.
     """
 
     config: TrainConfig
     dataset: Dataset
     split: Split
     spec: PixelSpec
+    network: NetworkSpec
     segmenter: Segmenter
+    ancestor: Ancestor | None
     training: tuple[Record, ...]
     validation: tuple[Record, ...]
     training_set: SegmentationDataset
@@ -73,14 +79,18 @@ def prepare_run(config: TrainConfig, *, resume: Path | None = None) -> PreparedR
     for note in dataset.notes:
         log.info("%s", note)
     _report_patients_and_folds(config, dataset)
-    config = _complete(config, dataset)
+    initial = read_initial_weights(config.init) if config.init is not None and resume is None else None
+    network = choose_network(config, initial)
+    config = _complete(config, dataset, network)
     split = Split.read(resume / SPLITS) if resume else _split(config, dataset)
     training, validation = (_with_truth(split.select(dataset, subset), dataset.classes) for subset in Subset)
     _check_counts(dataset, training, validation)
-    segmenter = _build_segmenter(config, len(dataset.classes), pretrained=resume is None)
+    segmenter = _build_segmenter(config, network, len(dataset.classes), pretrained=resume is None)
+    if initial is not None:
+        initialize(segmenter.network, initial, dataset.classes, size=config.size)
     check_trainable(
         segmenter,
-        name=f"{config.architecture} with encoder {config.encoder}",
+        name=str(network),
         size=config.size,
         batch_size=min(config.batch_size, len(training)),
     )
@@ -92,12 +102,16 @@ def prepare_run(config: TrainConfig, *, resume: Path | None = None) -> PreparedR
     seen_training = _read(training_set, dataset, spec, keep=in_memory)
     seen_validation = _read(validation_set, dataset, spec, keep=in_memory)
     _check_images(seen_training, seen_validation, dataset, split)
+    if initial is not None:
+        _report_known_images(seen_validation, initial)
     return PreparedRun(
         config=config,
         dataset=dataset,
         split=split,
         spec=spec,
+        network=network,
         segmenter=segmenter,
+        ancestor=initial.ancestor if initial else read_ancestor(resume) if resume else None,
         training=training,
         validation=validation,
         training_set=training_set,
@@ -131,6 +145,19 @@ def _check_images(
         log.warning("%s", line)
 
 
+def _report_known_images(validation: Sequence[InspectedImage], initial: InitialWeights) -> None:
+    """Warn about validation images that the weights have already learned from: they flatter the scores."""
+    fingerprint = initial.fingerprint
+    if fingerprint is None:
+        return
+    known = sum(fingerprint.contains_hash(image.pixel_hash) for image in validation)
+    if known > len(validation) * fingerprint.false_positive_rate:
+        log.warning(
+            "%d of %d validation images are in the data set of %s: their scores are too good",
+            *(known, len(validation), initial.source),
+        )
+
+
 def _report_patients_and_folds(config: TrainConfig, dataset: Dataset) -> None:
     """Log which patients are taken for one, and why folds are not used."""
     for spellings in spelled_differently(record.patient_id for record in dataset.records):
@@ -144,16 +171,17 @@ def _report_patients_and_folds(config: TrainConfig, dataset: Dataset) -> None:
         )
 
 
-def _complete(config: TrainConfig, dataset: Dataset) -> TrainConfig:
+def _complete(config: TrainConfig, dataset: Dataset, network: NetworkSpec) -> TrainConfig:
     """Choose the settings that were left open; folds in the data set take precedence over a random split."""
-    decoder = config.decoder_channels
     has_folds = all(record.fold is not None for record in dataset.records)
     first_fold = min((record.fold for record in dataset.records if record.fold is not None), default=None)
     return replace(
         config,
         dataset=dataset.root.resolve(),
         classes=dataset.classes,
-        decoder_channels=default_decoder(config.architecture) if decoder is None else decoder,
+        architecture=network.architecture,
+        encoder=network.encoder,
+        decoder_channels=network.decoder_channels,
         fold=first_fold if config.fold is None and has_folds else config.fold,
         name=printable(config.name or dataset.name),
         runs=config.runs.resolve(),
@@ -182,13 +210,15 @@ def _check_counts(dataset: Dataset, training: Sequence[Record], validation: Sequ
         )
 
 
-def _build_segmenter(config: TrainConfig, classes: int, *, pretrained: bool) -> Segmenter:
+def _build_segmenter(
+    config: TrainConfig, network: NetworkSpec, classes: int, *, pretrained: bool
+) -> Segmenter:
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    network = build_network(
-        config.architecture,
-        config.encoder,
+    built = build_network(
+        network.architecture,
+        network.encoder,
         classes,
-        encoder_weights=config.encoder_weights if pretrained else "none",
-        decoder_channels=config.decoder_channels or (),
+        encoder_weights=config.encoder_weights if pretrained and config.init is None else "none",
+        decoder_channels=network.decoder_channels,
     )
-    return Segmenter(network, GRAY_NORMALIZATION)
+    return Segmenter(built, GRAY_NORMALIZATION)

@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from ..errors import ModelError
-from ..machine.files import make_folder, write_text
+from ..machine.files import make_folder, write_json, write_text
 from ..metrics.records import BaselineMetrics, ClassMetrics
+from ..models.ancestor import Ancestor
 from ..models.card import ModelCard
 from .config import TrainConfig
 
@@ -23,6 +26,7 @@ LATEST = "latest"
 WEIGHTS = "best_unet.pth"
 CARD = "model_card.json"
 LAST = "last.ckpt"
+ANCESTOR = "ancestor.json"
 HISTORY = "training_history.csv"
 SPLITS = "splits.csv"
 SCORES = "validation_scores.csv"
@@ -53,6 +57,29 @@ def new_run_folder(runs: Path, name: str) -> Path:
         number += 1
         folder = runs / f"{stem}-{number}"
     return make_folder(folder)
+
+
+def write_ancestor(folder: Path, ancestor: Ancestor | None) -> None:
+    """Write what a run was initialized from to its folder; nothing, if it was not."""
+    if ancestor is not None:
+        write_json(folder / ANCESTOR, msgspec.to_builtins(ancestor))
+
+
+def read_ancestor(folder: Path) -> Ancestor | None:
+    """Read what a run was initialized from; None if it was not.
+
+    Raises
+    ------
+    ModelError
+        If the file is damaged.
+    """
+    path = folder / ANCESTOR
+    if not path.is_file():
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Ancestor)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ModelError(f"{path}: not what a run was initialized from ({error})") from error
 
 
 def is_finished(folder: Path) -> bool:

@@ -12,6 +12,7 @@ from torchmetrics import Metric
 
 from ..models.segmenter import Segmenter
 from .dataset import IGNORE
+from .freeze import Freeze, keep_frozen
 
 
 class MeanOverlap(Metric):
@@ -47,13 +48,23 @@ class MeanOverlap(Metric):
 class SegmentationTask(lightning.LightningModule):
     """Binary cross-entropy plus Dice loss, AdamW, one cycle of the learning rate."""
 
-    def __init__(self, segmenter: Segmenter, classes: int, lr: float) -> None:
+    def __init__(
+        self, segmenter: Segmenter, classes: int, lr: float, *, freeze: Freeze = Freeze.NONE
+    ) -> None:
         super().__init__()
         self.segmenter = segmenter
+        self._freeze = freeze
+        keep_frozen(segmenter.network, freeze)
         self.lr = lr
         self.bce = smp.losses.SoftBCEWithLogitsLoss(ignore_index=IGNORE)
         self.dice = smp.losses.DiceLoss("multilabel", from_logits=True, ignore_index=IGNORE)
         self.overlap = MeanOverlap(classes)
+
+    def train(self, mode: bool = True) -> SegmentationTask:
+        """Set training or evaluation mode; what is frozen stays in evaluation mode."""
+        super().train(mode)
+        keep_frozen(self.segmenter.network, self._freeze)
+        return self
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Compute the loss of logits against masks; pixels of unknown class are ignored."""

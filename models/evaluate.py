@@ -25,11 +25,12 @@ Predict = Callable[[Gray], npt.NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Prediction:
-    """An image and its probability maps at its own size, float32 `[C,h,w]`."""
+    """An image, its pixel spacing (vertical, horizontal) if known, and its maps, float32 `[C,h,w]`."""
 
     record: Record
     pixels: Gray
     probability: Probability
+    spacing_mm: tuple[float, float] | None = None
 
 
 def predictions(
@@ -38,11 +39,12 @@ def predictions(
     """Run a model over the images of records; yield predictions in the order of the records."""
     for start in range(0, len(records), batch_size):
         batch = records[start : start + batch_size]
-        images = [read_image(record.path).pixels for record in batch]
-        prepared, placements = zip(*(prepare(pixels, spec) for pixels in images), strict=True)
+        images = [read_image(record.path) for record in batch]
+        prepared, placements = zip(*(prepare(image.pixels, spec) for image in images), strict=True)
         maps = predict(np.stack(prepared)[:, None])
-        for record, pixels, placement, probability in zip(batch, images, placements, maps, strict=True):
-            yield Prediction(record, pixels, np.stack([restore_size(one, placement) for one in probability]))
+        for record, image, placement, output in zip(batch, images, placements, maps, strict=True):
+            probability = np.stack([restore_size(one, placement) for one in output])
+            yield Prediction(record, image.pixels, probability, image.spacing_mm)
 
 
 def score_prediction(

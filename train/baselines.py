@@ -1,74 +1,22 @@
-"""Trivial predictions of each class on the validation images: no mask, the mean mask, the whole lung."""
+"""Score the trivial predictions of each class on the validation images, with the mean of training masks."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..data.datasets.index import INDEX, mask_classes
 from ..data.datasets.masks import load_masks
-from ..data.datasets.open import open_dataset
-from ..data.datasets.records import Dataset, Record
+from ..data.datasets.records import Record
 from ..data.decode.reader import read_image
 from ..data.image import Gray
-from ..errors import InputError
 from ..metrics.baselines import BaselineScore
 from ..metrics.overlap import score
 from ..models.card import PixelSpec
-from ..models.preprocess import Probability, compute_placement, restore_size
+from ..models.trivial_masks import LUNG, MeanMask, trivial_masks
 from .dataset import SegmentationDataset
 
-LUNG = "lung"
 _MAX_MASKS = 2000
-_LEVELS = 64
-
-log = logging.getLogger(__name__)
-
-
-class Baseline(StrEnum):
-    """A prediction that does not depend on what the image shows."""
-
-    EMPTY = "empty mask"
-    MEAN = "mean mask"
-    """The pixels that are in enough of the training masks."""
-    WHOLE_LUNG = "whole lung mask"
-
-
-@dataclass(frozen=True)
-class MeanMask:
-    """The mean of training masks at the model's size, and the threshold with the best mean Dice on them."""
-
-    mean: Probability
-    threshold: float
-
-    @classmethod
-    def of(cls, masks: Sequence[Gray]) -> MeanMask:
-        """Average masks (0 or 1, of one shape); choose the threshold among fractions of the largest mean."""
-        mean = np.asarray(np.mean(masks, axis=0, dtype=np.float32))
-        step = float(mean.max()) / _LEVELS or 1.0
-        level = np.minimum((mean / step).astype(np.int64), _LEVELS)
-        # Areas and intersections of {mean >= threshold} for all thresholds at once: sums from the top.
-        predicted = _counts_from_top(level.ravel())
-        dice = np.zeros(_LEVELS + 1)
-        for mask in masks:
-            if area := np.count_nonzero(mask):
-                dice += 2 * _counts_from_top(level[mask > 0]) / np.maximum(predicted + area, 1)
-        best = 1 + int(np.argmax(dice[1:]))
-        return cls(mean, best * step)
-
-    def predict(self, shape: tuple[int, int], spec: PixelSpec) -> Gray:
-        """Return the mask at the size of an image, uint8 of `shape`."""
-        restored = restore_size(self.mean, compute_placement(*shape, spec))
-        return (restored >= np.float32(self.threshold * (1 - 1e-6))).astype(np.uint8)
-
-
-def _counts_from_top(levels: np.ndarray) -> np.ndarray:
-    counts = np.bincount(levels, minlength=_LEVELS + 1)
-    return np.cumsum(counts[::-1])[::-1]
 
 
 def mean_masks(training_set: SegmentationDataset, classes: int) -> list[MeanMask | None]:
@@ -81,21 +29,6 @@ def mean_masks(training_set: SegmentationDataset, classes: int) -> list[MeanMask
             if (mask == 1).any():
                 by_class[number].append(mask)
     return [MeanMask.of(masks) if masks else None for masks in by_class]
-
-
-def lung_records(dataset: Dataset) -> Mapping[str, Record]:
-    """Return the records whose lung mask is known, by key: of the class `lung`, else of its index column."""
-    records = dataset.records
-    if LUNG not in dataset.classes:
-        path = dataset.root / INDEX
-        if not path.is_file() or LUNG not in mask_classes(path):
-            return {}
-        try:
-            records = open_dataset(dataset.root, classes=(LUNG,)).records
-        except InputError as error:
-            log.warning("the baseline '%s' is left out: %s", Baseline.WHOLE_LUNG, error)
-            return {}
-    return {record.key: record for record in records if record.has_truth((LUNG,))}
 
 
 def score_baselines(
@@ -116,7 +49,7 @@ def score_baselines(
     means : sequence of MeanMask or None
         For each class.
     lungs : mapping of str to Record
-        See `lung_records`; the lung is no baseline for the class `lung` itself.
+        See `models.trivial_masks.lung_records`.
     """
     scores = []
     for record in records:
@@ -129,17 +62,7 @@ def score_baselines(
         for name, mask, mean in zip(classes, masks, means, strict=True):
             if not mask.any():
                 continue
-            for baseline, predicted in _predictions(name, shape, spec, mean, lung):
+            for baseline, predicted in trivial_masks(name, shape, spec, mean, lung):
                 result = score(mask, predicted, key=record.key, patient_id=record.patient_id, class_name=name)
                 scores.append(BaselineScore(record.key, record.patient_id, name, baseline, result.dice))
     return scores
-
-
-def _predictions(
-    class_name: str, shape: tuple[int, int], spec: PixelSpec, mean: MeanMask | None, lung: Gray | None
-) -> Iterator[tuple[Baseline, Gray]]:
-    yield Baseline.EMPTY, np.zeros(shape, np.uint8)
-    if mean is not None:
-        yield Baseline.MEAN, mean.predict(shape, spec)
-    if lung is not None and class_name != LUNG:
-        yield Baseline.WHOLE_LUNG, lung

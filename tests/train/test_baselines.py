@@ -15,8 +15,9 @@ from cxr.data.image import Gray
 from cxr.errors import ModelError
 from cxr.metrics.overlap import score
 from cxr.models.card import PixelSpec
+from cxr.models.trivial_masks import MeanMask, lung_records
 from cxr.train.baseline_scores import read_baseline_scores, write_baseline_scores
-from cxr.train.baselines import MeanMask, lung_records, mean_masks, score_baselines
+from cxr.train.baselines import mean_masks, score_baselines
 from cxr.train.dataset import SegmentationDataset, load_example
 
 SPEC = PixelSpec(32, 32)

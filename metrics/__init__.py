@@ -1,1 +1,1 @@
-"""Agreement of masks (Dice, IoU, specificity), with bootstrap intervals by patient."""
+"""Agreement of masks, outlines, components and measurements, with bootstrap intervals by patient."""

@@ -29,6 +29,7 @@ COMMANDS = {
     "analyze": ".analysis.command",
     "sample": ".data.sample.command",
     "models": ".models.command",
+    "verify": ".models.verify_command",
     "bench": ".infer.bench.command",
     "doctor": ".infer.doctor.command",
 }

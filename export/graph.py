@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..models.card import METADATA_KEY, ModelCard
+from ..models.card import ModelCard
+from ..models.stored_card import store_card
 
 if TYPE_CHECKING:
     import onnx
@@ -58,21 +59,8 @@ def attach_card(path: Path, card: ModelCard) -> None:
 
 
 def save_with_card(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:
-    """Check a model, add the card to its metadata and save it as one file."""
+    """Check a model, store the card and its checksums in its metadata, and save it as one file."""
     import onnx
 
-    existing = {entry.key: entry.value for entry in model.metadata_props}
-    onnx.helper.set_model_props(model, existing | card_metadata(card))
     onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, path)
-
-
-def card_metadata(card: ModelCard) -> dict[str, str]:
-    """Return the metadata of a model file: the card, and plain keys as other tools spell them."""
-    return {
-        METADATA_KEY: card.to_json(),
-        "names": str(dict(enumerate(card.classes))),
-        "imgsz": str([card.pixels.height, card.pixels.width]),
-        "author": "cxr",
-        "license": card.license,
-    }
+    path.write_bytes(store_card(model.SerializeToString(), card))

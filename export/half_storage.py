@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..models.onnx_file import read_card
+from .graph import save_with_card
+
 if TYPE_CHECKING:
     import onnx
 
@@ -19,7 +22,7 @@ _LARGEST = float(np.finfo(np.float16).max)
 
 
 def store_in_half(source: Path, target: Path) -> None:
-    """Write a copy of an fp32 model with its large weights in fp16; its metadata stays.
+    """Write a copy of an fp32 model with its large weights in fp16; its card stays.
 
     Parameters
     ----------
@@ -33,8 +36,7 @@ def store_in_half(source: Path, target: Path) -> None:
     nodes = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend([*casts, *nodes])
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, target)
+    save_with_card(model, read_card(source), target)
 
 
 def _is_large(tensor: onnx.TensorProto) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -14,10 +15,12 @@ from ..machine.files import read_file
 from ..metrics.records import BaselineMetrics, ClassMetrics
 from .ancestor import Ancestor
 from .card_schema import upgrade
+from .checksum import Checksum
 from .fingerprint import Fingerprint
 
 SCHEMA = 2
 METADATA_KEY = "cxr.card"
+_NO_FILE = "model card"
 
 
 class ResizeRule(StrEnum):
@@ -128,6 +131,9 @@ class ModelCard:
     `anatomy` states what a class shows if its name does not: `{"left_lung": "lung"}`. By `lungs`, images are
     recognized that are no frontal chest radiographs. `ancestor` is the model whose weights this one was
     trained on from.
+    `threshold_choice` says for a class where its threshold was chosen, if not in training.
+    `checksum` is of the file that the card is stored in: it is written with it and is no part of what makes
+    cards equal.
     """
 
     name: str
@@ -152,6 +158,8 @@ class ModelCard:
     anatomy: Mapping[str, str] = field(default_factory=dict)
     lungs: LungReference | None = None
     ancestor: Ancestor | None = None
+    threshold_choice: Mapping[str, str] = field(default_factory=dict)
+    checksum: Checksum | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         """Check that the fields are consistent.
@@ -193,12 +201,12 @@ class ModelCard:
         return next((name for name in self.classes if name not in self.lung_classes), self.classes[0])
 
     def to_json(self) -> str:
-        """Return the card as JSON; equal cards give the same text."""
+        """Return the card as JSON; equal cards with equal checksums give the same text."""
         text = msgspec.json.encode(self, order="deterministic")
         return msgspec.json.format(text, indent=2).decode()
 
     @classmethod
-    def from_json(cls, text: str | bytes, *, source: str = "model card") -> ModelCard:
+    def from_json(cls, text: str | bytes, *, source: str = _NO_FILE) -> ModelCard:
         """Parse and check a card.
 
         Parameters
@@ -214,7 +222,11 @@ class ModelCard:
             If it is not JSON, lacks a required field, or has a value of the wrong type or out of range.
         """
         try:
-            return msgspec.convert(upgrade(msgspec.json.decode(text)), cls)
+            decoded = msgspec.json.decode(text)
+            _check_schema(decoded)
+            return msgspec.convert(upgrade(decoded), cls)
+        except ModelError as error:  # of a field's value, which does not know its file
+            raise ModelError(str(error) if source == _NO_FILE else f"{source}: {error}") from error
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ModelError(f"{source}: not a valid model card: {error}") from error
 
@@ -225,6 +237,15 @@ class ModelCard:
             return cls.from_json(read_file(path), source=str(path))
         except OSError as error:
             raise ModelError(f"{path}: cannot read this model card ({error.strerror})") from error
+
+
+def _check_schema(decoded: Any) -> None:
+    """Check that no newer version wrote the card, before its fields are read as those of this version."""
+    schema = decoded.get("schema") if isinstance(decoded, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise ModelError(
+            f"model card: schema {schema} is of a newer version of cxr; this one reads 1 to {SCHEMA}"
+        )
 
 
 def _fits(lungs: LungReference) -> bool:

@@ -1,22 +1,22 @@
 """Read the metadata of an ONNX file, and the files and libraries it depends on, without loading the model.
 
-An ONNX file is a protocol buffer: nested fields of (number, wire type, value). The tables below hold the
-field numbers of onnx.proto (which never change) that lead to the metadata and to every tensor.
+The tables below hold the field numbers of onnx.proto (which never change) that lead to the metadata and to
+every tensor.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelError
 from ..machine.files import read_file
 from .card import METADATA_KEY, ModelCard
+from .checksum import METADATA_FIELD
+from .protobuf import read_entry, read_fields
 
-_MODEL_METADATA = 14
 _TENSOR_EXTERNAL = 13
 _DOMAIN = {"node": 7, "function": 10}
 _CHILDREN: dict[str, dict[int, str]] = {
@@ -111,13 +111,13 @@ def _visit_messages(content: memoryview) -> tuple[dict[str, str], tuple[str, ...
     graphs = 0
     while pending:
         kind, message = pending.pop()
-        for number, value in _read_fields(message):
+        for number, value, _ in read_fields(message):
             if not isinstance(value, memoryview):
                 continue
-            if kind == "model" and number == _MODEL_METADATA:
-                metadata.update([_read_entry(value)])
+            if kind == "model" and number == METADATA_FIELD:
+                metadata.update([read_entry(value)])
             elif kind == "tensor" and number == _TENSOR_EXTERNAL:
-                key, text = _read_entry(value)
+                key, text = read_entry(value)
                 if key == "location":
                     external[text] = None
             elif number == _DOMAIN.get(kind):
@@ -128,49 +128,6 @@ def _visit_messages(content: memoryview) -> tuple[dict[str, str], tuple[str, ...
     if not graphs:
         raise ValueError("no graph")
     return metadata, tuple(external), tuple(sorted(domains["node"] - domains["function"]))
-
-
-def _read_entry(message: memoryview) -> tuple[str, str]:
-    """Read a StringStringEntryProto."""
-    texts = {
-        number: str(value, "utf-8")
-        for number, value in _read_fields(message)
-        if isinstance(value, memoryview)
-    }
-    return texts.get(1, ""), texts.get(2, "")
-
-
-def _read_fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield (field number, value) of one message; values of fixed width are skipped and yielded as 0."""
-    at = 0
-    while at < len(message):
-        tag, at = _read_varint(message, at)
-        wire = tag & 7
-        value: int | memoryview = 0
-        if wire == 0:
-            value, at = _read_varint(message, at)
-        elif wire in (1, 5):
-            at += 8 if wire == 1 else 4
-        elif wire == 2:
-            size, at = _read_varint(message, at)
-            value, at = message[at : at + size], at + size
-        else:
-            raise ValueError(f"wire type {wire}")
-        if at > len(message):
-            raise ValueError("cut short")
-        yield tag >> 3, value
-
-
-def _read_varint(message: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at
-        if shift > 63:
-            raise ValueError("number too long")
 
 
 # The name of a class becomes the name of columns and of a folder.

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from .export.run import ExportSummary, export_model
     from .infer.bench.compare import bench_models
     from .infer.config import InferConfig
+    from .infer.evaluate.config import EvaluateConfig
+    from .infer.evaluate.records import Evaluation
+    from .infer.evaluate.run import evaluate_model
     from .infer.features import measure
     from .infer.mask_folder.config import MeasureConfig
     from .infer.mask_folder.run import measure_folder
@@ -50,6 +53,8 @@ _HOME = {
     "AnalysisSummary": ".analysis.records",
     "CxrError": ".errors",
     "DecodeError": ".errors",
+    "EvaluateConfig": ".infer.evaluate.config",
+    "Evaluation": ".infer.evaluate.records",
     "ExportSummary": ".export.run",
     "InferConfig": ".infer.config",
     "InputError": ".errors",
@@ -68,6 +73,7 @@ _HOME = {
     "TrainResult": ".train.run_folder",
     "analyze_features": ".analysis.run",
     "bench_models": ".infer.bench.compare",
+    "evaluate_model": ".infer.evaluate.run",
     "export_model": ".export.run",
     "infer_folder": ".infer.run",
     "load": ".infer.model",
@@ -84,6 +90,8 @@ __all__ = [
     "AnalysisSummary",
     "CxrError",
     "DecodeError",
+    "EvaluateConfig",
+    "Evaluation",
     "ExportSummary",
     "InferConfig",
     "InputError",
@@ -102,6 +110,7 @@ __all__ = [
     "TrainResult",
     "analyze_features",
     "bench_models",
+    "evaluate_model",
     "export_model",
     "infer_folder",
     "load",

@@ -26,6 +26,7 @@ COMMANDS = {
     "export": ".export.command",
     "infer": ".infer.command",
     "measure": ".infer.mask_folder.command",
+    "evaluate": ".infer.evaluate.command",
     "analyze": ".analysis.command",
     "sample": ".data.sample.command",
     "models": ".models.command",

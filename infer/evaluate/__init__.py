@@ -1,0 +1,1 @@
+"""Evaluate a model on labeled images: scores with intervals, baselines, second readers, a page."""

@@ -1,10 +1,9 @@
-"""The index.csv layout: one row per image, one column of mask files per class."""
+"""The index.csv layout: one row per image, one column of mask files or polygons per class."""
 
 from __future__ import annotations
 
 import math
 import re
-import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -15,15 +14,13 @@ import pyarrow.compute as pc
 
 from ...errors import InputError
 from ...machine.paths import printable
-from ..decode.formats import PNG_SIGNATURE
 from ..tables import read_csv, read_header, require_columns
+from .index_truths import MASK, POLYGONS, IndexTruths, check_mask_file, classes_of, with_slashes
+from .licenses import LICENSE_COLUMNS, license_of, summarize_licenses
 from .records import Dataset, Record
+from .shapes import Truth
 
 INDEX = "index.csv"
-_MASK = "mask_"
-_LICENSE_COLUMNS = ("license", "licence")
-_MAX_LICENSE_LENGTH = 70
-_MAX_LICENSES = 4
 
 
 def read_index(path: Path) -> pa.Table:
@@ -46,7 +43,7 @@ def read_index(path: Path) -> pa.Table:
     text = [
         name
         for name in names
-        if name.startswith(_MASK) or name in {"image", "patient_id", "fold", *_LICENSE_COLUMNS}
+        if name.startswith((MASK, POLYGONS)) or name in {"image", "patient_id", "fold", *LICENSE_COLUMNS}
     ]
     table = read_csv(path, types=dict.fromkeys(text, pa.string()), columns=names)
     for name in text:
@@ -72,7 +69,7 @@ def _check_listed_once(path: Path, images: Sequence[str]) -> list[str]:
     """Return the paths in one spelling each."""
     spellings: dict[str, list[str]] = {}
     for image in images:
-        spellings.setdefault(_with_slashes(path.parent, image), []).append(image)
+        spellings.setdefault(with_slashes(path.parent, image), []).append(image)
     for listed in spellings.values():
         if len(listed) > 1:
             names = " and ".join(dict.fromkeys(listed))
@@ -97,13 +94,6 @@ def _folds(path: Path, cells: Sequence[str | None]) -> pa.Array:
     return pa.array(folds, pa.int64())
 
 
-def _with_slashes(root: Path, name: str) -> str:
-    r"""Return a path of the table in one spelling, with `/`; tables made on Windows may have `\`."""
-    if "\\" in name and not (root / name).is_file():
-        name = name.replace("\\", "/")
-    return PurePosixPath(name).as_posix()
-
-
 def open_index(
     root: Path, *, classes: Sequence[str] | None = None, findings: Sequence[str] | None = None
 ) -> Dataset:
@@ -114,51 +104,46 @@ def open_index(
     table = read_index(path)
     chosen = _classes(path, table.column_names, classes)
     rows = table.to_pylist()
-    records = tuple(
-        _record(root, number, row, masks)
-        for number, row in enumerate(rows, start=2)
-        if any((masks := _masks(row, chosen)).values())
-    )
-    if not records:
+    truths = IndexTruths.of(path, rows, chosen)
+    numbered = [(number, row, truths.of_row(number, row)) for number, row in enumerate(rows, start=2)]
+    used = [one for one in numbered if any(mask is not None for mask in one[2].values())]
+    if not used:
         raise InputError(f"{path}: no row has a mask of {', '.join(chosen)}")
+    records = tuple(_record(root, number, row, masks) for number, row, masks in used)
     skipped = len(rows) - len(records)
     notes = (f"{skipped} images without a mask of {', '.join(chosen)} are skipped",) if skipped else ()
-    used = {record.key for record in records}
-    license_text = _summarize_licenses([_license_of(row) for row in rows if row["image"] in used])
-    return Dataset(printable(root.resolve().name), root, chosen, records, license_text, notes)
+    license_text = summarize_licenses([license_of(row) for _, row, _ in used])
+    name = printable(root.resolve().name)
+    return Dataset(name, root, chosen, records, license_text, (*truths.notes(), *notes))
+
+
+def list_index(root: Path) -> Dataset:
+    """List the images of a folder in the index.csv layout, without ground truth."""
+    rows = read_index(root / INDEX).to_pylist()
+    records = tuple(_record(root, number, row, {}) for number, row in enumerate(rows, start=2))
+    license_text = summarize_licenses([license_of(row) for row in rows])
+    return Dataset(printable(root.resolve().name), root, (), records, license_text)
 
 
 def mask_classes(path: Path) -> tuple[str, ...]:
-    """Return the classes that an index.csv has a column of masks for."""
-    return tuple(_with_masks(read_header(path)))
-
-
-def _with_masks(columns: Sequence[str]) -> list[str]:
-    return [name.removeprefix(_MASK) for name in columns if name.startswith(_MASK)]
+    """Return the classes that an index.csv has a column of masks or polygons for."""
+    return classes_of(read_header(path))
 
 
 def _classes(path: Path, columns: Sequence[str], classes: Sequence[str] | None) -> tuple[str, ...]:
     """Return the requested classes, or the only one in the table."""
-    available = _with_masks(columns)
+    available = classes_of(columns)
     if classes is None and len(available) != 1:
         named = ", ".join(available) or "none"
         raise InputError(
             f"{path}: choose the classes to use with --classes; this table has masks of: {named}"
         )
     chosen = tuple(dict.fromkeys(classes or available))
-    require_columns(path, columns, [_MASK + name for name in chosen])
+    require_columns(path, columns, [MASK + name for name in chosen if name not in available])
     return chosen
 
 
-def _masks(row: Mapping[str, Any], classes: Sequence[str]) -> dict[str, str | None]:
-    """Return the mask file of each class; None if the row has none, or marks the lungs as incomplete."""
-    masks = {name: row[_MASK + name] for name in classes}
-    if "lung" in masks and str(row.get("lung_ok")) == "0":
-        masks["lung"] = None
-    return masks
-
-
-def _record(root: Path, number: int, row: Mapping[str, Any], masks: Mapping[str, str | None]) -> Record:
+def _record(root: Path, number: int, row: Mapping[str, Any], masks: Mapping[str, Truth]) -> Record:
     where = f"{root / INDEX}: row {number}"
     key = row["image"]
     if (
@@ -170,55 +155,12 @@ def _record(root: Path, number: int, row: Mapping[str, Any], masks: Mapping[str,
     path = root / key
     if not path.is_file():
         raise InputError(f"{where}: the image {key} does not exist")
-    paths = {name: None if mask is None else root / _with_slashes(root, mask) for name, mask in masks.items()}
-    for mask in filter(None, paths.values()):
-        _check_mask(where, mask, path)
-    return Record(key, path, row["patient_id"], paths, row.get("fold"), _text(row.get("finding")))
+    for mask in masks.values():
+        if isinstance(mask, Path):
+            check_mask_file(where, mask, path)
+    return Record(key, path, row["patient_id"], masks, row.get("fold"), _text(row.get("finding")))
 
 
 def _text(value: Any) -> str | None:
     """Return a cell of any type as text; findings may be 0 and 1, or true and false."""
     return None if value is None else str(value)
-
-
-def _check_mask(where: str, mask: Path, image: Path) -> None:
-    """Check that a mask exists and, for PNG, has its image's size: before training, not hours into it.
-
-    Decoding compares the sizes again, for every format.
-    """
-    if not mask.is_file():
-        raise InputError(f"{where}: the mask {mask} does not exist")
-    sizes = _png_size(image), _png_size(mask)
-    if None not in sizes and sizes[0] != sizes[1]:
-        (width, height), (mask_width, mask_height) = sizes  # type: ignore[misc]
-        raise InputError(
-            f"{where}: the mask {mask} is {mask_width} x {mask_height} pixels, "
-            f"but its image is {width} x {height}"
-        )
-
-
-def _png_size(path: Path) -> tuple[int, int] | None:
-    """Return the width and height in a PNG's header; None for other formats."""
-    with path.open("rb") as file:
-        start = file.read(24)
-    if len(start) < 24 or not start.startswith(PNG_SIGNATURE):
-        return None
-    width, height = struct.unpack(">II", start[16:])
-    return width, height
-
-
-def _license_of(row: Mapping[str, Any]) -> str | None:
-    return next((row[name] for name in _LICENSE_COLUMNS if row.get(name)), None)
-
-
-def _summarize_licenses(values: Sequence[str | None]) -> str:
-    """List the distinct licenses of the images, most frequent first, shortened."""
-    counts = Counter(value for value in values if value)
-    named = [
-        name if len(name) <= _MAX_LICENSE_LENGTH else name[: _MAX_LICENSE_LENGTH - 1] + "…"
-        for name, _ in counts.most_common()
-    ]
-    if not named:
-        return "not stated"
-    more = len(named) - _MAX_LICENSES
-    return "; ".join(named[:_MAX_LICENSES]) + (f"; and {more} more" if more > 0 else "")

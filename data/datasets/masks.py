@@ -1,4 +1,4 @@
-"""The ground truth of a record as arrays at the image's own size: mask files read, boxes drawn."""
+"""The ground truth of a record as arrays at the image's own size: mask files read, shapes drawn."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ...errors import InputError
 from ..decode.reader import read_mask
 from ..image import Gray
-from .records import Box, Record
+from .polygons import draw_polygon
+from .records import Record
+from .run_lengths import draw_run_lengths
+from .segmentation import draw_segments
+from .shapes import Box, Polygon, RunLengths, Shape
 
 
 def load_masks(
@@ -35,16 +40,35 @@ def load_masks(
     Raises
     ------
     InputError
-        If a mask file is missing, unreadable or of another size.
+        If a mask file is missing, unreadable or of another size, or a shape does not fit the image.
+    MissingExtraError
+        If a mask is in a DICOM Segmentation and pydicom is not installed.
     """
     masks = np.zeros((len(classes), *shape), np.uint8)
     for mask, name in zip(masks, classes, strict=True):
         truth = record.masks.get(name)
         if isinstance(truth, Path):
             mask[:] = read_mask(truth, shape)
-        elif truth is not None:
-            mask[:] = draw_boxes(truth, shape)
+        else:
+            _draw(record, name, truth or (), mask)
     return masks, record.known(classes)
+
+
+def _draw(record: Record, class_name: str, shapes: Sequence[Shape], mask: Gray) -> None:
+    """Draw the shapes of a class into an empty mask; errors name the image and the class."""
+    for shape in shapes:
+        if isinstance(shape, Box):
+            _draw_box(shape, mask)
+            continue
+        try:
+            if isinstance(shape, Polygon):
+                draw_polygon(shape, mask)
+            elif isinstance(shape, RunLengths):
+                draw_run_lengths(shape, mask)
+            else:
+                draw_segments(shape, mask)
+        except InputError as error:
+            raise InputError(f"{record.path}: its mask of {class_name}: {error}") from error
 
 
 def draw_boxes(boxes: Iterable[Box], shape: tuple[int, int]) -> Gray:
@@ -65,10 +89,15 @@ def draw_boxes(boxes: Iterable[Box], shape: tuple[int, int]) -> Gray:
     """
     mask = np.zeros(shape, np.uint8)
     for box in boxes:
-        rows = _covered(box.y, box.height, shape[0] / box.frame, shape[0])
-        columns = _covered(box.x, box.width, shape[1] / box.frame, shape[1])
-        mask[rows, columns] = 1
+        _draw_box(box, mask)
     return mask
+
+
+def _draw_box(box: Box, mask: Gray) -> None:
+    height, width = mask.shape
+    rows = _covered(box.y, box.height, height / box.frame, height)
+    columns = _covered(box.x, box.width, width / box.frame, width)
+    mask[rows, columns] = 1
 
 
 def _covered(start: float, length: float, scale: float, limit: int) -> slice:

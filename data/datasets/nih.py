@@ -27,9 +27,8 @@ from .nih_files import (
     read_boxes,
     read_entries,
 )
-from .records import Box, Dataset, Record
-
-Truth = Path | tuple[Box, ...] | None
+from .records import Dataset, Record
+from .shapes import Box, Truth
 
 
 def open_nih(
@@ -37,10 +36,7 @@ def open_nih(
 ) -> Dataset:
     """Open a folder in the NIH layout; see `open_dataset`."""
     labels = {name: _labels(name, findings) for name in dict.fromkeys(classes or (LESION,))}
-    entries_path = find_entries(root)
-    if entries_path is None:
-        raise InputError(f"{root}: this folder contains none of {', '.join(ENTRIES)}; {HOW_TO_GET}")
-    entries = {row["image"]: row for row in read_entries(entries_path).to_pylist()}
+    entries = _entries(root)
     boxes = _boxes_by_image(read_boxes(root / BOXES))
     files = find_images(root)
     selection = _Selection.select(labels, boxes, entries, files, _pixel_masks(root, labels, files))
@@ -49,18 +45,41 @@ def open_nih(
             f"{root}: none of the {selection.boxed} images with a box is in images/, images1..12/ "
             "or images_001..012/images/; put the images there"
         )
-    synthetic = (root / SYNTHETIC).is_file()
     records = tuple(
         _record(root, files[name], entries, selection.truths[name]) for name in sorted(selection.truths)
     )
+    return _dataset(root, tuple(labels), records, selection.notes)
+
+
+def list_nih(root: Path) -> Dataset:
+    """List the images of a folder in the NIH layout, without ground truth; the boxes are not needed."""
+    entries, files = _entries(root), find_images(root)
+    records = tuple(_record(root, files[name], entries, {}) for name in sorted(files.keys() & entries.keys()))
+    other = sorted(files.keys() - entries.keys())
+    notes = (f"{len(other)} images are not in the clinical table, such as {other[0]}",) if other else ()
+    return _dataset(root, (), records, notes)
+
+
+def _dataset(
+    root: Path, classes: tuple[str, ...], records: tuple[Record, ...], notes: tuple[str, ...]
+) -> Dataset:
+    synthetic = (root / SYNTHETIC).is_file()
     return Dataset(
         name="cxr sample (synthetic)" if synthetic else "NIH ChestX-ray14",
         root=root,
-        classes=tuple(labels),
+        classes=classes,
         records=records,
         license="synthetic images, no rights reserved" if synthetic else LICENSE,
-        notes=selection.notes,
+        notes=notes,
     )
+
+
+def _entries(root: Path) -> dict[str, dict[str, str]]:
+    """Read the clinical table: rows by file name."""
+    path = find_entries(root)
+    if path is None:
+        raise InputError(f"{root}: this folder contains none of {', '.join(ENTRIES)}; {HOW_TO_GET}")
+    return {row["image"]: row for row in read_entries(path).to_pylist()}
 
 
 @dataclass(frozen=True)

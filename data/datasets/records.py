@@ -6,16 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-
-@dataclass(frozen=True)
-class Box:
-    """A bounding box in pixels of an image of `frame` x `frame` (NIH: 1024), origin at the top left."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    frame: int
+from .shapes import Truth
 
 
 @dataclass(frozen=True)
@@ -26,15 +17,15 @@ class Record:
     ----------
     key : str
         Path relative to the data set's folder, with `/`; identifies the image everywhere.
-    masks : mapping of str to Path, tuple of Box, or None
-        The ground truth of each class: a mask file; boxes (an empty tuple: the class is absent); or None
-        where it is unknown.
+    masks : mapping of str to Path, tuple of Shape, or None
+        The ground truth of each class: a mask file; the shapes whose union it is (an empty tuple: the class
+        is absent); or None where it is unknown.
     """
 
     key: str
     path: Path
     patient_id: str
-    masks: Mapping[str, Path | tuple[Box, ...] | None]
+    masks: Mapping[str, Truth]
     fold: int | None = None
     finding: str | None = None
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr.data.datasets.masks import draw_boxes
-from cxr.data.datasets.records import Box
+from cxr.data.datasets.shapes import Box
 
 
 def test_a_box_covers_the_pixels_whose_centers_lie_inside() -> None:

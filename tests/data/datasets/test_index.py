@@ -189,3 +189,101 @@ def test_the_nih_clinical_table_identifies_images_by_file_name(tmp_path: Path) -
         "00000001_000.png,Mass,0,1,57,M,PA,2682,2749,0.143,0.143\n"
     )
     assert read_clinical(path)["image"].to_pylist() == ["00000001_000.png"]
+
+
+def write_index(folder: Path, header: str, *rows: str) -> None:
+    (folder / "index.csv").write_text("\n".join([header, *rows]) + "\n")
+
+
+def truths(folder: Path, *classes: str) -> list[tuple[tuple[bool, ...], list[int]]]:
+    """Open a folder, and return for each image which classes are known, and their areas."""
+    dataset = open_dataset(folder, classes=classes)
+    loaded = [load_masks(record, dataset.classes, (10, 12)) for record in dataset.records]
+    return [(known, masks.sum(axis=(1, 2)).tolist()) for masks, known in loaded]
+
+
+def test_polygons_are_masks_and_an_empty_list_is_an_empty_mask(pack: Path) -> None:
+    write_index(
+        pack,
+        "image,polygons_lesion,patient_id",
+        'images/a.png,"[[[0,0],[4,0],[4,3],[0,3]],[[6.5,6.5],[8.5,6.5],[8.5,8.5],[6.5,8.5]]]",1',
+        "images/b.png,[],2",
+        "images/c.png,,3",
+    )
+    assert truths(pack, "lesion") == [((True,), [16]), ((True,), [0])]
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        ("0 0 4 0 4 4", "not JSON"),
+        ('"{}"', "not a list of polygons"),
+        ('"[[0,0],[4,0],[4,4]]"', "a polygon has at least 3 points, not"),
+        ('"[[[0,0],[4,0]]]"', r"at least 3 points.*write \[\[\[x, y\]"),
+        ('"[[[0,0],[4,0],[4]]]"', r"a point of a polygon is \[x, y\]"),
+    ],
+)
+def test_polygons_that_are_none_are_an_error_that_names_row_and_column(
+    cell: str, why: str, pack: Path
+) -> None:
+    write_index(pack, "image,polygons_lesion,patient_id", f"images/a.png,{cell},1")
+    with pytest.raises(InputError, match=rf"index\.csv: row 2: polygons_lesion: .*{why}"):
+        open_dataset(pack)
+
+
+def test_a_class_with_a_mask_file_and_polygons_is_an_error(pack: Path) -> None:
+    write_index(pack, "image,mask_lesion,polygons_lesion,patient_id", "images/a.png,masks/a_lesion.png,[],1")
+    with pytest.raises(InputError, match="row 2: has both a mask file and polygons of lesion"):
+        open_dataset(pack)
+
+
+COMPLETE = "image,mask_lung,mask_lesion,mask_effusion,patient_id,labels_complete"
+
+
+def test_where_labels_are_complete_a_class_without_a_file_is_absent(pack: Path) -> None:
+    write_index(
+        pack,
+        COMPLETE,
+        "images/a.png,masks/a_lung.png,masks/a_lung.png,,1,1",
+        "images/b.png,masks/b_lung.png,,,2,1",
+        "images/c.png,masks/c_lung.png,,,3,0",
+    )
+    assert truths(pack, "lesion") == [((True,), [10]), ((True,), [0])]
+    notes = open_dataset(pack, classes=["lesion"]).notes
+    assert notes == (
+        "1 images with labels_complete = 1 and no mask of lesion are used with an empty mask",
+        "1 images without a mask of lesion are skipped",
+    )
+
+
+def test_a_class_that_no_complete_row_has_a_mask_of_was_not_among_the_labels(pack: Path) -> None:
+    write_index(
+        pack,
+        COMPLETE,
+        "images/a.png,,masks/a_lung.png,,1,1",
+        "images/b.png,,,,2,1",
+        "images/c.png,,,masks/c_lung.png,3,",
+    )
+    assert truths(pack, "lesion", "effusion") == [
+        ((True, False), [10, 0]),
+        ((True, False), [0, 0]),
+        ((False, True), [0, 30]),
+    ]
+
+
+@pytest.mark.parametrize("lung_ok", ["", ",lung_ok"])
+def test_lungs_are_never_absent(lung_ok: str, pack: Path) -> None:
+    cell = ",0" if lung_ok else ""
+    write_index(
+        pack,
+        COMPLETE + lung_ok,
+        f"images/a.png,masks/a_lung.png,,,1,1{cell and ',1'}",
+        f"images/b.png,,masks/b_lung.png,,2,1{cell}",
+    )
+    assert truths(pack, "lung", "lesion") == [((True, True), [10, 0]), ((False, True), [0, 20])]
+
+
+def test_labels_complete_takes_0_and_1(pack: Path) -> None:
+    write_index(pack, COMPLETE, "images/a.png,masks/a_lung.png,,,1,2")
+    with pytest.raises(InputError, match="row 2: the column labels_complete takes 0 or 1, not 2"):
+        open_dataset(pack, classes=["lesion"])

@@ -12,7 +12,8 @@ import pytest
 from cxr.data.datasets.masks import load_masks
 from cxr.data.datasets.nih_files import FINDINGS, find_images, read_boxes, read_entries
 from cxr.data.datasets.open import open_dataset
-from cxr.data.datasets.records import Box, Dataset
+from cxr.data.datasets.records import Dataset
+from cxr.data.datasets.shapes import Box
 from cxr.errors import InputError
 
 SavePng = Callable[[Path, npt.NDArray[Any]], Path]

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cxr.data.datasets.records import Box, Record
+from cxr.data.datasets.records import Record
+from cxr.data.datasets.shapes import Box
 
 RECORD = Record(
     "a.png",

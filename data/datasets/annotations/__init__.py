@@ -1,0 +1,1 @@
+"""Ground truth in files of their own, beside the images: ChestX-Det, COCO, run lengths, Segmentations."""

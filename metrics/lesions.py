@@ -144,8 +144,10 @@ def _augment(
 
 def _flip(column: int, came_from: dict[int, int], row_of: dict[int, int], column_of: dict[int, int]) -> None:
     """Match every row of the path with the column after it instead of the one before it."""
-    end: int | None = column
-    while end is not None:
-        row = came_from[end]
-        row_of[end] = row
-        end, column_of[row] = column_of.get(row), end
+    while True:
+        row = came_from[column]
+        before = column_of.get(row)
+        row_of[column], column_of[row] = row, column
+        if before is None:
+            return
+        column = before

@@ -56,6 +56,7 @@ def card_lines(card: ModelCard) -> list[str]:
     rows = [
         ("name", card.name),
         ("classes", ", ".join(f"{name} at {threshold:g}" for name, threshold in thresholds)),
+        *((f"threshold of {name}", choice) for name, choice in card.threshold_choice.items()),
         ("network", f"{card.architecture}, encoder {card.encoder}, {card.precision}"),
         ("input", f"{pixels.width} x {pixels.height} pixels, {pixels.resize}"),
         ("license", card.license),
@@ -64,6 +65,7 @@ def card_lines(card: ModelCard) -> list[str]:
         *((name, describe(metrics)) for name, metrics in card.metrics.items()),
         *_baseline_rows(card),
         *_export_rows(card),
+        ("checksum", "" if card.checksum is None else f"graph sha256 {card.checksum.graph} (see cxr verify)"),
         ("versions", ", ".join(f"{name} {version}" for name, version in sorted(card.versions.items()))),
         *(("warning", line) for line in baseline_warnings(card)),
     ]

@@ -48,5 +48,5 @@ def _with_metadata(content: bytes, changed: Mapping[str, str]) -> bytes:
             entries.update([read_entry(field.value)])
         else:
             kept.append(field.raw)
-    written = (write_field(METADATA_FIELD, write_entry(*one)) for one in (entries | changed).items())
+    written = (write_field(METADATA_FIELD, write_entry(*one)) for one in {**entries, **changed}.items())
     return b"".join((*kept, *written))

@@ -10,6 +10,8 @@ _WIDTH, _HEIGHT = 560, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 10, 46
 _TICKS = 5
 _STEPS = (1, 2, 2.5, 5, 10)
+_SAME = 1e-9
+"""Values that differ by less than this part of their size have no range of their own."""
 
 Point = tuple[float, float]
 
@@ -28,13 +30,14 @@ class Axis:
         """Choose a range with round ends that holds all finite values."""
         finite = [value for value in values if math.isfinite(value)] or [0.0]
         low, high = min(finite), max(finite)
-        if low == high:
-            low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
+        size = max(abs(low), abs(high))
+        if high - low <= _SAME * size:
+            low, high = low - (size or 1) / 2, high + (size or 1) / 2
         raw = (high - low) / _TICKS
         power = 10.0 ** math.floor(math.log10(raw))
         step = next(factor * power for factor in _STEPS if factor * power >= raw * (1 - 1e-9))
         first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-        ticks = tuple(round(number * step, 12) for number in range(first, last + 1))
+        ticks = tuple(float(f"{number * step:.12g}") for number in range(first, last + 1))
         return cls(label, ticks[0], ticks[-1], ticks)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...cli import PathType, comma_list, cxr_command
+from ...data.datasets.annotations.records import AnnotationFormat
 from ...machine.limits import MAX_THREADS
 from ...machine.progress import progress_bar
 from ..runtime.providers import PROVIDER_NAMES
@@ -44,6 +45,14 @@ def _assignments(_ctx: click.Context, _param: click.Parameter, values: tuple[str
 )
 @click.option(
     "--finding", "findings", multiple=True, help="NIH layout: use only boxes of this finding; repeatable."
+)
+@click.option(
+    "--masks",
+    type=click.Choice([form.value for form in AnnotationFormat]),
+    help="Take the masks from annotation files of this format.",
+)
+@click.option(
+    "--annotations", type=_PATH, multiple=True, help="Annotation file or folder for --masks; repeatable."
 )
 @click.option(
     "--map",

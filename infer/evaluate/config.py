@@ -11,6 +11,8 @@ from ...machine.limits import MAX_THREADS, check_range
 
 OUT = "evaluation"
 
+_CHOICES = ("class_map", "second_readers", "fold", "where", "by")
+
 
 @dataclass(frozen=True)
 class EvaluateConfig:
@@ -22,6 +24,9 @@ class EvaluateConfig:
         Classes of the data set; None: those that the model predicts under the same name.
     findings : sequence of str or None
         NIH layout only: the findings whose boxes form the class `lesion`.
+    masks : str or None
+    annotations : sequence of Path or str
+        As in `open_dataset`: the format of annotation files whose masks are used, and those files.
     class_map : mapping of str to str
         Class of the data set for a class of the model, where their names differ.
     second_readers : mapping of str to str
@@ -50,6 +55,8 @@ class EvaluateConfig:
 
     classes: Sequence[str] | None = None
     findings: Sequence[str] | None = None
+    masks: str | None = None
+    annotations: Sequence[Path | str] = ()
     class_map: Mapping[str, str] = field(default_factory=dict)
     second_readers: Mapping[str, str] = field(default_factory=dict)
     fold: int | None = None
@@ -76,7 +83,7 @@ class EvaluateConfig:
 
     def selection(self) -> dict[str, Any]:
         """Return the settings that choose the images and classes, as JSON can hold them."""
-        names = ("classes", "findings", "class_map", "second_readers", "fold", "where", "by")
+        names = ("classes", "findings", "masks", "annotations", *_CHOICES)
         values = {one.name: getattr(self, one.name) for one in fields(self) if one.name in names}
         return {name: _plain(value) for name, value in values.items()}
 
@@ -84,4 +91,6 @@ class EvaluateConfig:
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
-    return list(value) if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [str(one) for one in value]
+    return value

@@ -78,7 +78,7 @@ def evaluate_model(
     card = session.card
     pairs = pair_classes(
         card,
-        available_classes(root),
+        available_classes(root, config),
         requested=config.classes,
         class_map=config.class_map,
         second_readers=config.second_readers,

@@ -42,10 +42,10 @@ class Selection:
     groups: Mapping[str, str]
 
 
-def available_classes(root: Path) -> tuple[str, ...] | None:
+def available_classes(root: Path, config: EvaluateConfig) -> tuple[str, ...] | None:
     """Return the classes that a data set has masks of; None if only opening it can tell."""
     path = root / INDEX
-    return mask_classes(path) if path.is_file() else None
+    return mask_classes(path) if path.is_file() and config.masks is None else None
 
 
 def select_images(root: Path, pairs: Sequence[ClassPair], config: EvaluateConfig) -> Selection:
@@ -59,7 +59,13 @@ def select_images(root: Path, pairs: Sequence[ClassPair], config: EvaluateConfig
     truths = tuple(dict.fromkeys(pair.truth for pair in pairs))
     seconds = tuple(dict.fromkeys(pair.second for pair in pairs if pair.second is not None))
     names = tuple(dict.fromkeys((*truths, *seconds)))
-    dataset = open_dataset(root, classes=names, findings=config.findings)
+    dataset = open_dataset(
+        root,
+        classes=names,
+        findings=config.findings,
+        masks=config.masks,
+        annotations=config.annotations,
+    )
     records = [record for record in dataset.records if record.has_truth(truths)]
     if config.fold is not None:
         records = _of_fold(root, records, config.fold)

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, save
 from cxr.errors import ExitCode
 from cxr.metrics.records import ClassMetrics, Interval
 from cxr.models.card import METADATA_KEY, ModelCard, Parity, Quantization, TrainingData
+from cxr.models.checksum import Checksum
 from cxr.models.command import card_lines, command
 
 
@@ -83,3 +84,11 @@ def test_missing_file_is_reported_in_one_line_with_exit_code_1(tmp_path: Path, n
     assert result.exit_code == ExitCode.ERROR
     assert len(result.output.splitlines()) == 1
     assert name in result.output
+
+
+def test_chosen_thresholds_and_checksums_are_shown(toy_card: ModelCard) -> None:
+    choice = {"lesion": "best mean Dice of 0.05 to 0.95 on 9 images that show it (a set)"}
+    card = replace(toy_card, threshold_choice=choice, checksum=Checksum("ab" * 32, "cd" * 32))
+    lines = card_lines(card)
+    assert any(line.startswith("threshold of lesion") and "on 9 images" in line for line in lines)
+    assert any(line.startswith("checksum") and "ab" * 32 in line for line in lines)

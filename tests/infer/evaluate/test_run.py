@@ -19,6 +19,7 @@ import pytest
 
 from cxr.data.decode.reader import read_image
 from cxr.data.image import Gray
+from cxr.data.sample.write import make_sample
 from cxr.errors import CxrError, InputError, ModelError, OutputError
 from cxr.infer.evaluate.records import (
     MODEL_AGAINST_SECOND,
@@ -490,3 +491,30 @@ def test_every_error_is_of_this_package(model: Path, tmp_path: Path) -> None:
     for root in (tmp_path, tmp_path / "missing"):
         with pytest.raises(CxrError):
             evaluate(model, root)
+
+
+def test_an_nih_set_is_evaluated_by_view(model: Path, tmp_path: Path) -> None:
+    """Its table has file names, and its ground truth boxes where an image has no pixel mask."""
+    root = tmp_path / "sample"
+    make_sample(root, patients=4, size=128)
+    result = evaluate(model, root, classes=["lesion"], by="view")
+    assert result.images == len({one.key for one in result.results}) > 3
+    groups = {metric.group for metric in result.metrics} - {""}
+    assert groups
+    assert groups <= {"AP", "PA"}
+
+
+def test_masks_are_taken_from_annotation_files(model: Path, labeled: Path, tmp_path: Path) -> None:
+    """The same ground truth as run lengths: the same scores."""
+    lines = ["ImageId,EncodedPixels"]
+    for one in IMAGES[:4]:
+        flat = np.concatenate([[0], mask_of(one.lesion or ()).T.ravel(), [0]]).astype(int)
+        starts, ends = np.flatnonzero(np.diff(flat) == 1), np.flatnonzero(np.diff(flat) == -1)
+        runs = " ".join(f"{start + 1} {end - start}" for start, end in zip(starts, ends, strict=True))
+        lines.append(f"{one.name},{runs}")
+    table = tmp_path / "runs.csv"
+    table.write_text("\n".join(lines))
+    result = evaluate(model, labeled, classes=["lesion"], masks="rle-kaggle", annotations=[table])
+    direct = evaluate(model, labeled, classes=["lesion"])
+    expected = {one.key: one.model for one in direct.results if one.key in {one.name for one in IMAGES[:4]}}
+    assert {one.key: one.model for one in result.results} == expected

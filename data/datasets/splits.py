@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -140,11 +140,70 @@ def split_by_patient(
         If the fold does not exist, or there are fewer than two patients.
     """
     held_out = _by_fold(dataset, fold) if fold is not None else _at_random(dataset, validation_fraction, seed)
+    return _split(dataset, held_out)
+
+
+def _split(dataset: Dataset, held_out: Set[str]) -> Split:
     subsets = {
         record.key: Subset.VALIDATION if record.key in held_out else Subset.TRAIN
         for record in dataset.records
     }
     return Split(subsets, {record.key: record.patient_id for record in dataset.records})
+
+
+def _spellings(dataset: Dataset) -> dict[str, str]:
+    """Return the first spelling of each patient, by its key."""
+    spelling: dict[str, str] = {}
+    for patient in sorted({record.patient_id for record in dataset.records}):
+        spelling.setdefault(patient_key(patient), patient)
+    return spelling
+
+
+def _shuffled(patients: Sequence[str], seed: int) -> list[str]:
+    return [patients[i] for i in np.random.default_rng(seed).permutation(len(patients))]
+
+
+def split_into_folds(dataset: Dataset, folds: int, *, seed: int = 0) -> tuple[Split, ...]:
+    """Split a data set as often as there are folds: each patient is in the validation subset of one split.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Where its table has this number of folds, they are used. Else the patients are dealt out at random,
+        evenly by findings and by which classes are known.
+    folds : int
+        At least 2.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        If there are fewer patients than folds.
+    """
+    given = {record.fold for record in dataset.records}
+    if None not in given and len(given) == folds:
+        return tuple(
+            split_by_patient(dataset, fold=fold) for fold in sorted(given, key=lambda fold: fold or 0)
+        )
+    spelling = _spellings(dataset)
+    images: defaultdict[str, list[Record]] = defaultdict(list)
+    for record in dataset.records:
+        images[spelling[patient_key(record.patient_id)]].append(record)
+    if len(images) < folds:
+        raise InputError(f"{dataset.root}: {len(images)} patients cannot be divided into {folds} folds")
+    patients = _shuffled(sorted(images), seed)
+    patients.sort(key=lambda patient: _stratum(images[patient], dataset.classes))
+    held_out = [
+        {record.key for patient in patients[number::folds] for record in images[patient]}
+        for number in range(folds)
+    ]
+    return tuple(_split(dataset, keys) for keys in held_out)
+
+
+def _stratum(records: Sequence[Record], classes: Sequence[str]) -> tuple[list[str], list[bool]]:
+    """Return what a patient's images should be divided evenly by: findings, and which classes are known."""
+    known = [any(values) for values in zip(*(record.known(classes) for record in records), strict=True)]
+    return sorted({record.finding or "" for record in records}), known
 
 
 def _by_fold(dataset: Dataset, fold: int) -> set[str]:
@@ -166,9 +225,7 @@ def _at_random(dataset: Dataset, fraction: float, seed: int) -> set[str]:
     """
     if not 0 < fraction < 1:
         raise InputError(f"the validation fraction must lie between 0 and 1, got {fraction}")
-    spelling: dict[str, str] = {}
-    for patient in sorted({record.patient_id for record in dataset.records}):
-        spelling.setdefault(patient_key(patient), patient)
+    spelling = _spellings(dataset)
     findings: defaultdict[str, set[str]] = defaultdict(set)
     for record in dataset.records:
         findings[spelling[patient_key(record.patient_id)]].add(record.finding or "")
@@ -177,7 +234,7 @@ def _at_random(dataset: Dataset, fraction: float, seed: int) -> set[str]:
             f"{dataset.root}: {len(findings)} patients; training and validation need at least two"
         )
     patients = sorted(findings)
-    shuffled = [patients[i] for i in np.random.default_rng(seed).permutation(len(patients))]
+    shuffled = _shuffled(patients, seed)
     shuffled.sort(key=lambda patient: sorted(findings[patient]))
     count = min(max(1, round(fraction * len(patients))), len(patients) - 1)
     picks = ((np.arange(count) + 0.5) * len(patients) / count).astype(int)

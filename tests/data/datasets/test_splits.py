@@ -4,11 +4,11 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from cxr.data.datasets.records import Dataset, Record
-from cxr.data.datasets.splits import Split, Subset, split_by_patient
+from cxr.data.datasets.splits import Split, Subset, split_by_patient, split_into_folds
 from cxr.errors import InputError
 
 
@@ -162,3 +162,29 @@ def test_records_are_selected_by_subset() -> None:
     assert len(train) + len(held) == len(data.records)
     with pytest.raises(InputError, match="27 images of the split are missing"):
         split.select(dataset(1), Subset.TRAIN)
+
+
+@given(st.integers(2, 40), st.integers(2, 8), st.integers(0, 3), st.integers(0, 40))
+def test_every_patient_is_held_out_in_one_fold(patients: int, folds: int, seed: int, sick: int) -> None:
+    assume(folds <= patients)
+    data = dataset(patients, sick=sick)
+    splits = split_into_folds(data, folds, seed=seed)
+    held = [patients_by_subset(split)[Subset.VALIDATION] for split in splits]
+    assert sorted(patient for fold in held for patient in fold) == sorted(f"P{n}" for n in range(patients))
+    # Of about equal size, with about as many patients with the finding.
+    assert max(map(len, held)) - min(map(len, held)) <= 1
+    with_finding = [sum(int(patient[1:]) < sick for patient in fold) for fold in held]
+    assert max(with_finding) - min(with_finding) <= 1
+
+
+def test_folds_of_the_table_are_used_where_there_are_as_many() -> None:
+    splits = split_into_folds(dataset(12, folds=3), 3)
+    assert [split.hash for split in splits] == [
+        split_by_patient(dataset(12, folds=3), fold=fold).hash for fold in range(3)
+    ]
+    assert len(split_into_folds(dataset(12, folds=3), 4)) == 4
+
+
+def test_more_folds_than_patients_are_rejected() -> None:
+    with pytest.raises(InputError, match="2 patients cannot be divided into 3 folds"):
+        split_into_folds(dataset(2), 3)

@@ -1,13 +1,15 @@
-"""Read files that PyTorch has written; one-line errors that name the file."""
+"""Read and write files of PyTorch; one-line errors that name the file."""
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
 from ..machine.extras import require
+from ..machine.files import replacing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,6 +38,22 @@ def load_torch_file(path: Path) -> Any:
             f"{path}: this file is damaged or was not written by PyTorch; copy it again, or train again "
             f"({_one_line(error)})"
         ) from error
+
+
+def save_torch_file(value: Any, path: Path) -> None:
+    """Write tensors and containers; a file of this name is replaced only by a complete one.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, as on a full disk.
+    """
+    torch = require("torch", extra="train")
+    # PyTorch's own writer hides the cause where a disk is full.
+    buffer = BytesIO()
+    torch.save(value, buffer)
+    with replacing(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_weights(network: nn.Module, path: Path, *, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -13,6 +13,12 @@ from click.core import ParameterSource
 from ..cli import NumberRange, PathType, comma_list, cxr_command
 from ..machine.limits import MAX_BATCH, MAX_REPEATS, MAX_SEED, MAX_SIDE, MAX_THREADS
 from .freeze import Freeze
+from .options import Augmentation, Loss
+
+if TYPE_CHECKING:
+    from .config import TrainConfig
+    from .folds import FoldsResult
+    from .run_folder import TrainResult
 
 
 def _class_names(ctx: click.Context, param: click.Parameter, value: str | None) -> Sequence[str] | None:
@@ -59,7 +65,31 @@ def _class_names(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.option("--batch-size", type=click.IntRange(1, MAX_BATCH), default=16)
 @click.option("--lr", type=NumberRange(min=0, min_open=True), default=1e-3, help="Highest learning rate.")
 @click.option(
+    "--augmentation",
+    type=click.Choice([choice.value for choice in Augmentation]),
+    default=Augmentation.STANDARD.value,
+    help="Random changes of training images; strong: for images of other sites.",
+)
+@click.option(
+    "--loss",
+    type=click.Choice([choice.value for choice in Loss]),
+    default=Loss.BCE_DICE.value,
+    help="focal-tversky: for small lesions, of which a missed pixel costs more.",
+)
+@click.option(
+    "--ema",
+    type=NumberRange(0, 1, min_open=True, max_open=True),
+    metavar="DECAY",
+    help="Keep the moving average of the weights, such as 0.99.",
+)
+@click.option("--balance", is_flag=True, help="Draw images that show a rare class more often.")
+@click.option(
     "--fold", type=int, help="Fold for validation.  [default: the first of the data set, else a random split]"
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(2, MAX_REPEATS),
+    help="Train this many networks, each scored on other patients.",
 )
 @click.option(
     "--val-fraction",
@@ -93,19 +123,38 @@ def command(context: click.Context, /, resume: Path | None, **settings: Any) -> 
     """Fit a segmentation network on DATASET (NIH layout or index.csv layout)."""
     if resume is not None:
         _reject_other_settings(context)
-    from ..metrics.overlap import describe
-    from .run import TrainConfig, resume_training, train_model
+    from . import run
 
     progress = sys.stderr.isatty()
     if resume is not None:
-        result = resume_training(resume, progress=progress)
+        has_folds = run.TrainConfig.read(resume).folds is not None
+        result = (run.resume_folds if has_folds else run.resume_training)(resume, progress=progress)
     else:
-        settings["findings"] = settings["findings"] or None
-        settings["freeze"] = Freeze(settings["freeze"])
-        result = train_model(TrainConfig(**settings), progress=progress)
+        config = _config(settings)
+        train = run.train_model if config.folds is None else run.train_folds
+        result = train(config, progress=progress)
     if not result.metrics:
         return  # the first process of a distributed run reports
-    click.echo(f"{result.run}: best epoch {result.best_epoch} of {result.epochs}, {result.seconds:.0f} s")
+    _print_result(result)
+
+
+def _config(settings: dict[str, Any]) -> TrainConfig:
+    from .config import TrainConfig
+
+    choices = {"freeze": Freeze, "augmentation": Augmentation, "loss": Loss}
+    chosen = {name: kind(settings[name]) for name, kind in choices.items()}
+    return TrainConfig(**{**settings, **chosen, "findings": settings["findings"] or None})
+
+
+def _print_result(result: TrainResult | FoldsResult) -> None:
+    from ..metrics.overlap import describe
+    from .run_folder import TrainResult
+
+    if isinstance(result, TrainResult):
+        what = f"best epoch {result.best_epoch} of {result.epochs}"
+    else:
+        what = f"{len(result.folds)} folds, each scored on the patients that it has not seen"
+    click.echo(f"{result.run}: {what}, {result.seconds:.0f} s")
     for name, metrics in result.metrics.items():
         click.echo(f"{name}: {describe(metrics)}")
         for baseline in result.baselines.get(name, ()):

@@ -14,6 +14,7 @@ from ..machine.files import write_json
 from ..machine.limits import MAX_BATCH, MAX_REPEATS, MAX_SEED, MAX_SIDE, MAX_THREADS, check_range
 from ..machine.paths import path_of
 from .freeze import Freeze
+from .options import Augmentation, Loss
 
 FILE = "training.json"
 _STRIDE = 32
@@ -44,11 +45,21 @@ class TrainConfig:
         Side of the model's square input in pixels, a multiple of 32.
     lr : float
         Highest learning rate of the one-cycle schedule.
+    augmentation : Augmentation
+        How far training images are changed at random.
+    loss : Loss
+        What training minimizes.
+    ema : float or None
+        Decay of the moving average of the weights, which is then what is validated and kept; None: none.
+    balance : bool
+        Draw images that show a rare class more often; see `sampling.balanced_weights`.
     workers : int or None
         Processes that load images; None: chosen for the machine.
     fold : int or None
         Fold of the data set used for validation; None: its first fold, or without folds a random fraction
         of the patients (`validation_fraction`).
+    folds : int or None
+        Train as many networks, each validated on other patients; see `folds.train_folds`.
     fingerprint : bool
         Store a fingerprint of the images in the model card, by which they are recognized later.
     name : str or None
@@ -68,9 +79,14 @@ class TrainConfig:
     batch_size: int = 16
     size: int = 256
     lr: float = 1e-3
+    augmentation: Augmentation = Augmentation.STANDARD
+    loss: Loss = Loss.BCE_DICE
+    ema: float | None = None
+    balance: bool = False
     workers: int | None = None
     devices: int = 1
     fold: int | None = None
+    folds: int | None = None
     validation_fraction: float = 0.2
     seed: int = 0
     fingerprint: bool = True
@@ -99,6 +115,13 @@ class TrainConfig:
             )
         if self.freeze is Freeze.ENCODER and self.init is None and self.encoder_weights == "none":
             raise InputError("freeze encoder: its weights would stay random; give init, or encoder_weights")
+        check_range("folds", self.folds, 2, MAX_REPEATS)
+        if self.folds is not None and self.fold is not None:
+            raise InputError(f"fold {self.fold} is one of {self.folds} folds; give one of the two settings")
+        if self.folds is not None and self.devices > 1:
+            raise InputError("folds are trained on one device each; leave out devices, or folds")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise InputError(f"ema must lie between 0 and 1, got {self.ema}")
         if not 0 < self.lr < math.inf:
             raise InputError(f"lr must be positive, got {self.lr}")
         if self.name is not None and (not self.name or Path(self.name).name != self.name):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision import tv_tensors
 
 from ..data.datasets.masks import load_masks
 from ..data.datasets.records import Record
@@ -22,6 +21,16 @@ IGNORE = 255
 """Value of mask pixels whose class is unknown; the loss ignores them."""
 
 MAX_CACHE_BYTES = 2 << 30
+
+Augment = Callable[[Gray, Gray, np.random.Generator], tuple[Gray, Gray]]
+"""As `augmentation.augment`: image, masks and random generator to the changed image and masks."""
+
+
+class Draw(NamedTuple):
+    """An image drawn for training, and the seed of its random changes."""
+
+    index: int
+    seed: tuple[int, ...]
 
 
 def load_example(record: Record, classes: Sequence[str], spec: PixelSpec) -> tuple[Gray, Gray]:
@@ -48,7 +57,16 @@ def resize_example(pixels: Gray, masks: Gray, known: Sequence[bool], spec: Pixel
 
 
 class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
-    """The images of one subset of a split and their masks, as uint8 tensors [1,H,W] and [C,H,W]."""
+    """The images of one subset of a split and their masks, as uint8 tensors [1,H,W] and [C,H,W].
+
+    Parameters
+    ----------
+    records : sequence of Record
+    classes : sequence of str
+    spec : PixelSpec
+    augment : callable, optional
+        Changes what is taken by a `Draw`; what is taken by a number is never changed.
+    """
 
     def __init__(
         self,
@@ -56,7 +74,7 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
         classes: Sequence[str],
         spec: PixelSpec,
         *,
-        augment: Callable[..., Any] | None = None,
+        augment: Augment | None = None,
     ) -> None:
         self.records = tuple(records)
         self._classes, self._spec = tuple(classes), spec
@@ -67,15 +85,14 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
         """Return the number of images."""
         return len(self.records)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Return one image and its masks, augmented if the data set augments."""
-        pixels, masks = map(torch.from_numpy, self.arrays(index))
-        if self._augment is None:
-            return pixels, masks
-        moved, moved_masks = self._augment(tv_tensors.Image(pixels), tv_tensors.Mask(masks))
-        # Affine motion fills in zeros, which would make pixels of an unknown class known.
-        unknown = masks[:, :1, :1] == IGNORE
-        return moved.as_subclass(Tensor), moved_masks.as_subclass(Tensor).masked_fill(unknown, IGNORE)
+    def __getitem__(self, item: int | Draw) -> tuple[Tensor, Tensor]:
+        """Return one image and its masks; the same `Draw` always gives the same changes."""
+        index, seed = item if isinstance(item, Draw) else (item, None)
+        pixels, masks = self.arrays(index)
+        if self._augment is not None and seed is not None:
+            changed, masks = self._augment(pixels[0], masks, np.random.default_rng(seed))
+            pixels = changed[None]
+        return torch.from_numpy(pixels), torch.from_numpy(masks)
 
     @property
     def nbytes(self) -> int:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from ..data.csv_files import write_csv
 from ..machine.files import write_text
 from ..machine.packages import versions
 from ..metrics.baselines import compare_with_baselines
-from ..metrics.overlap import ImageScore, class_metrics
+from ..metrics.overlap import class_metrics
 from ..metrics.records import BaselineMetrics, ClassMetrics
 from ..models.baselines import baseline_warnings
 from ..models.card import ModelCard, TrainingData
@@ -26,10 +24,11 @@ from ..models.torch_file import load_weights
 from ..models.trivial_masks import lung_records
 from .baseline_scores import write_baseline_scores
 from .baselines import mean_masks, score_baselines
+from .history import read_history
 from .plots import choose_examples, plot_history, plot_overlays
 from .preparation import PreparedRun
-from .recorder import read_history
-from .run_folder import BASELINE_SCORES, CARD, SCORES, WEIGHTS, mark_latest
+from .run_folder import BASELINE_SCORES, CARD, SCORES, WEIGHTS
+from .validation_scores import write_scores
 
 THRESHOLD = 0.5
 
@@ -64,7 +63,6 @@ def evaluate_run(run: PreparedRun, folder: Path, device: torch.device) -> ModelC
     lungs = fit_lung_reference(predict, run.validation, card, batch_size=batch_size)
     card = replace(card, lungs=lungs)
     write_text(folder / CARD, card.to_json() + "\n")
-    mark_latest(folder)
     for line in baseline_warnings(card):
         log.warning("%s", line)
     return card
@@ -104,16 +102,3 @@ def _build_card(
         fingerprint=Fingerprint.of(run.pixel_hashes) if config.fingerprint else None,
         versions=versions(packages),
     )
-
-
-_COLUMNS = ("image", "patient_id", "class", "truth_area", "predicted_area", "intersection", "dice", "iou")
-
-
-def write_scores(path: Path, scores: Sequence[ImageScore]) -> None:
-    """Write one row per image and class; Dice and IoU are empty where the class is absent."""
-    rows = []
-    for item in scores:
-        overlap = (f"{item.dice:.6f}", f"{item.iou:.6f}") if item.truth_area else ("", "")
-        areas = (item.truth_area, item.predicted_area, item.intersection)
-        rows.append((item.key, item.patient_id, item.class_name, *areas, *overlap))
-    write_csv(path, _COLUMNS, rows)

@@ -2,108 +2,85 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import cv2
 import lightning
-import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
-from torch.utils.data import DataLoader, RandomSampler
+from lightning.pytorch.callbacks import EarlyStopping
 
 from ..errors import CxrError
-from ..machine.cores import usable_cores
-from ..machine.quiet import quiet_libraries
+from ..machine.files import make_folder
+from ..models.torch_file import load_torch_file
 from .evaluation import evaluate_run
+from .history import PATIENCE, best_epoch, is_complete, read_history
+from .loading import training_batches, validation_batches
 from .preparation import PreparedRun
-from .recorder import Recorder, read_history
-from .run_folder import LAST, SPLITS, TrainResult, new_run_folder, write_ancestor
+from .recorder import Recorder
+from .run_folder import LAST, SPLITS, TrainResult, is_fold, mark_latest, new_run_folder, write_ancestor
 from .task import SegmentationTask
-
-PATIENCE = 5
-_MAX_WORKERS = 8
-_LOGGERS = ("lightning.pytorch", "lightning.fabric")
-_IGNORED_WARNINGS = (".*does not have many workers.*", ".*LeafSpec.*", ".*number of training batches.*")
+from .trainer import make_trainer, quiet_lightning
 
 
-def fit(run: PreparedRun, *, resume: Path | None = None, progress: bool = False) -> TrainResult:
-    """Fit the network, evaluate its best epoch and write the results; see `run.train_model`."""
+def fit(
+    run: PreparedRun, *, folder: Path | None = None, resume: Path | None = None, progress: bool = False
+) -> TrainResult:
+    """Fit the network, evaluate its best epoch and write the results; see `run.train_model`.
+
+    Parameters
+    ----------
+    run : PreparedRun
+    folder : Path, optional
+        A new run's folder; by default `<runs>/<time>-<name>`.
+    resume : Path, optional
+        The folder of a run to resume.
+    progress : bool
+    """
     started = time.perf_counter()
     config = run.config
-    recorder = Recorder(lambda: resume or _open_folder(run), config.seed)
-    # Lightning logs and warns with tips on performance.
-    with quiet_libraries(loggers=_LOGGERS, level=logging.WARNING, ignored_warnings=_IGNORED_WARNINGS):
-        trainer = _trainer(run, recorder, progress=progress)
-        task = SegmentationTask(run.segmenter, len(run.dataset.classes), config.lr, freeze=config.freeze)
-        _fit_network(trainer, task, run, resume)
-    history = read_history(recorder.folder)
-    best = max(history, key=lambda epoch: epoch.val_dice)
-    result = TrainResult(recorder.folder, len(history), best.epoch, time.perf_counter() - started)
+    recorder = Recorder(lambda: resume or _open_folder(run, folder), config.seed)
+    stopper = EarlyStopping("val_dice", mode="max", patience=PATIENCE, check_on_train_epoch_end=False)
+    with quiet_lightning():
+        trainer = make_trainer(config.epochs, [stopper, recorder], devices=config.devices, progress=progress)
+        # A run may have been stopped after its last epoch.
+        if resume is None or not is_complete(read_history(resume), config.epochs):
+            _fit_network(trainer, run, resume)
+    written = resume or recorder.folder
+    history = read_history(written)
+    best, seconds = best_epoch(history).epoch, time.perf_counter() - started
+    result = TrainResult(written, len(history), best, seconds)
     if not trainer.is_global_zero:
         return result
-    card = evaluate_run(run, recorder.folder, trainer.strategy.root_device)
+    card = evaluate_run(run, written, trainer.strategy.root_device)
+    if not is_fold(written):
+        mark_latest(written)
     seconds = time.perf_counter() - started
     return replace(result, seconds=seconds, metrics=card.metrics, baselines=card.baselines)
 
 
-def _open_folder(run: PreparedRun) -> Path:
+def _open_folder(run: PreparedRun, chosen: Path | None) -> Path:
     assert run.config.name is not None
-    folder = new_run_folder(run.config.runs, run.config.name)
+    folder = make_folder(chosen) if chosen else new_run_folder(run.config.runs, run.config.name)
     run.config.write(folder, dataset_name=run.dataset.name)
     run.split.write(folder / SPLITS)
     write_ancestor(folder, run.ancestor)
     return folder
 
 
-def _trainer(run: PreparedRun, recorder: Recorder, *, progress: bool) -> lightning.Trainer:
-    stopper = EarlyStopping("val_dice", mode="max", patience=PATIENCE, check_on_train_epoch_end=False)
-    callbacks: list[Callback] = [stopper, recorder]
-    if progress:
-        callbacks.append(RichProgressBar())
-    return lightning.Trainer(
-        max_epochs=run.config.epochs,
-        devices=run.config.devices,
-        precision=_precision(),
-        callbacks=callbacks,
-        benchmark=True,
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=progress,
+def _fit_network(trainer: lightning.Trainer, run: PreparedRun, resume: Path | None) -> None:
+    config = run.config
+    task = SegmentationTask(
+        run.segmenter,
+        len(run.dataset.classes),
+        config.lr,
+        loss=config.loss,
+        ema=config.ema,
+        freeze=config.freeze,
     )
-
-
-def _precision() -> Any:
-    """Return mixed precision for GPUs; on a CPU without matrix units bfloat16 is slower."""
-    if not torch.cuda.is_available():
-        return "32-true"
-    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-
-
-def _fit_network(
-    trainer: lightning.Trainer, task: SegmentationTask, run: PreparedRun, resume: Path | None
-) -> None:
-    workers = _workers(run)
-    common: dict[str, Any] = {
-        "batch_size": run.config.batch_size,
-        "num_workers": workers,
-        "persistent_workers": workers > 0,
-        "worker_init_fn": _start_worker,
-        "pin_memory": torch.cuda.is_available(),
-        # Each iterator draws a number when it is created; when resuming, that is before the epoch is seeded.
-        "generator": torch.Generator(),
-    }
-    # A last batch of one or two images would distort the batch statistics.
-    drop_last = len(run.training_set) >= run.config.batch_size
-    order = RandomSampler(run.training_set)
-    training = DataLoader(run.training_set, sampler=order, drop_last=drop_last, **common)
-    validation = DataLoader(run.validation_set, **common)
-    checkpoint = str(resume / LAST) if resume else None
+    checkpoint = resume / LAST if resume else None
+    finished = load_torch_file(checkpoint)["epoch"] + 1 if checkpoint else 0
+    training, validation = training_batches(run, finished), validation_batches(run)
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(task, training, validation, ckpt_path=checkpoint, weights_only=True)
@@ -124,15 +101,3 @@ def _without_traceback(error: CxrError) -> CxrError:
         return error
     # The last line is "cxr.errors.DecodeError: a.png: ...".
     return type(error)(str(error).strip().splitlines()[-1].partition(": ")[2])
-
-
-def _workers(run: PreparedRun) -> int:
-    if run.config.workers is not None:
-        return min(run.config.workers, len(run.training_set))
-    if run.in_memory and not torch.cuda.is_available():
-        return 0
-    return min(usable_cores(), _MAX_WORKERS)
-
-
-def _start_worker(_number: int) -> None:
-    cv2.setNumThreads(0)

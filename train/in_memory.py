@@ -25,10 +25,10 @@ from ..errors import InputError, ModelError
 from ..machine.cores import usable_cores
 from ..models.card import PixelSpec
 from ..models.segmenter import Segmenter
-from .dataset import load_example
+from .augmentation import augment
+from .dataset import Augment, load_example
 from .ema import DECAY, moving_average
 from .losses import known_loss
-from .strong_augmentation import Augment, augment
 
 log = logging.getLogger(__name__)
 

@@ -76,6 +76,22 @@ def _inspect(record: Record, classes: Sequence[str], spec: PixelSpec) -> tuple[I
     return inspected, example
 
 
+def check_masks(images: Sequence[InspectedImage], classes: Sequence[str], root: Path) -> None:
+    """Check that not all masks of a class are empty.
+
+    Raises
+    ------
+    InputError
+        If they are; it names the class.
+    """
+    for index, name in enumerate(classes):
+        known = [one.coverage[index] for one in images if one.coverage[index] is not None]
+        if known and not any(known):
+            raise InputError(
+                f"{root}: all {len(known)} masks of {name} are empty; correct them, or give other --classes"
+            )
+
+
 def check_presence(images: Sequence[InspectedImage], classes: Sequence[str], subset: str) -> None:
     """Check that every class is present in at least one image of a subset.
 

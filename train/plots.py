@@ -17,7 +17,7 @@ from ..data.image import Gray
 from ..machine.files import replacing
 from ..metrics.overlap import ImageScore
 from ..models.evaluate import Prediction
-from .recorder import Epoch
+from .history import Epoch
 
 _SIDE = 512
 _COLUMNS = 4

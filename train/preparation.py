@@ -1,32 +1,39 @@
-"""Prepare a training run: its data set, split, network and images, with all checks before the first epoch."""
+"""Prepare a training run: its split, network and images, with all checks before the first epoch."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import lightning
 
-from ..data.datasets.open import open_dataset
-from ..data.datasets.patient_key import spelled_differently
 from ..data.datasets.records import Dataset, Record
 from ..data.datasets.splits import Split, Subset, split_by_patient
 from ..errors import InputError
-from ..machine.paths import printable
 from ..models.ancestor import Ancestor
 from ..models.card import PixelSpec
 from ..models.network import GRAY_NORMALIZATION, NetworkSpec, build_network
 from ..models.segmenter import Segmenter
-from .augment import augmentation
+from .augmentation import STRENGTHS, augment
 from .config import TrainConfig
 from .dataset import MAX_CACHE_BYTES, SegmentationDataset
-from .initial_weights import InitialWeights, read_initial_weights
-from .initialize import choose_network, initialize
-from .inspection import InspectedImage, check_duplicates, check_presence, inspect_images
+from .initial_weights import InitialWeights
+from .initialize import initialize
+from .inspection import (
+    Example,
+    InspectedImage,
+    check_duplicates,
+    check_masks,
+    check_presence,
+    inspect_images,
+)
 from .mask_checks import mask_warnings
+from .opening import OpenedRun, open_run
 from .run_folder import SPLITS, read_ancestor
+from .sampling import Floats, balanced_weights
 from .trial_step import check_trainable
 
 log = logging.getLogger(__name__)
@@ -35,12 +42,33 @@ _MIN_TRAINING_IMAGES = 2
 
 
 @dataclass(frozen=True)
+class ReadImages:
+    """What was seen in each image, by key; and the images at the model's size, if all fit in memory."""
+
+    inspected: Mapping[str, InspectedImage]
+    examples: Mapping[str, Example]
+
+    def of(self, records: Sequence[Record]) -> list[InspectedImage]:
+        """Return what was seen in these images."""
+        return [self.inspected[record.key] for record in records]
+
+    def dataset(self, records: Sequence[Record], opened: OpenedRun) -> SegmentationDataset:
+        """Return these images for training or validation."""
+        change = partial(augment, strength=STRENGTHS[opened.config.augmentation])
+        images = SegmentationDataset(records, opened.dataset.classes, opened.spec, augment=change)
+        if self.examples:
+            images.keep_in_memory([self.examples[record.key] for record in records])
+        return images
+
+
+@dataclass(frozen=True)
 class PreparedRun:
     """A run before its first epoch; every setting that was left open in `config` has been chosen.
 
     `ancestor` is what the weights were initialized from, if anything. `training` and `validation` are the
     records behind `training_set` and `validation_set`; `in_memory` says whether both sets hold all their
-    images in memory; `pixel_hashes` are of the images of both sets.
+    images in memory; `weights` is how often each training image is drawn, None: once; `pixel_hashes` are of
+    the images of both sets.
     """
 
     config: TrainConfig
@@ -55,6 +83,7 @@ class PreparedRun:
     training_set: SegmentationDataset
     validation_set: SegmentationDataset
     in_memory: bool
+    weights: Floats | None
     pixel_hashes: frozenset[bytes]
 
 
@@ -75,74 +104,142 @@ def prepare_run(config: TrainConfig, *, resume: Path | None = None) -> PreparedR
     ModelError
         If the network cannot be built.
     """
-    dataset = open_dataset(config.dataset, classes=config.classes, findings=config.findings)
-    for note in dataset.notes:
-        log.info("%s", note)
-    _report_patients_and_folds(config, dataset)
-    initial = read_initial_weights(config.init) if config.init is not None and resume is None else None
-    network = choose_network(config, initial)
-    config = _complete(config, dataset, network)
-    split = Split.read(resume / SPLITS) if resume else _split(config, dataset)
-    training, validation = (_with_truth(split.select(dataset, subset), dataset.classes) for subset in Subset)
-    _check_counts(dataset, training, validation)
-    segmenter = _build_segmenter(config, network, len(dataset.classes), pretrained=resume is None)
-    if initial is not None:
-        initialize(segmenter.network, initial, dataset.classes, size=config.size)
-    check_trainable(
-        segmenter,
-        name=str(network),
-        size=config.size,
-        batch_size=min(config.batch_size, len(training)),
+    opened = open_run(config, reads_weights=resume is None)
+    split = Split.read(resume / SPLITS) if resume else _split(opened)
+    training, validation = check_split(opened, split)
+    segmenter = build_segmenter(opened, pretrained=resume is None, batch_size=len(training))
+    images = read_images(opened, (*training, *validation))
+    check_images(opened, split, images)
+    return assemble_run(opened, split, segmenter, images, resume=resume)
+
+
+def check_split(opened: OpenedRun, split: Split) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+    """Return the records to train and to validate on.
+
+    Raises
+    ------
+    InputError
+        If there are too few.
+    """
+    training, validation = opened.select(split, Subset.TRAIN), opened.select(split, Subset.VALIDATION)
+    root = opened.dataset.root
+    if len(training) < _MIN_TRAINING_IMAGES:
+        raise InputError(
+            f"{root}: {len(training)} images to train on; at least {_MIN_TRAINING_IMAGES} are needed"
+        )
+    if not validation:
+        raise InputError(
+            f"{root}: no images to validate on; choose another --fold or a larger --val-fraction"
+        )
+    return training, validation
+
+
+def build_segmenter(opened: OpenedRun, *, pretrained: bool, batch_size: int) -> Segmenter:
+    """Build the network, and try it on an empty batch.
+
+    Parameters
+    ----------
+    opened : OpenedRun
+    pretrained : bool
+        Whether its first weights are used; those of a run that resumes come from its checkpoint.
+    batch_size : int
+        The most images that a batch can have.
+
+    Raises
+    ------
+    InputError
+        If it cannot be trained at this size.
+    ModelError
+        If it cannot be built.
+    """
+    config, network, classes = opened.config, opened.network, opened.dataset.classes
+    lightning.seed_everything(config.seed, workers=True, verbose=False)
+    built = build_network(
+        network.architecture,
+        network.encoder,
+        len(classes),
+        encoder_weights=config.encoder_weights if pretrained and config.init is None else "none",
+        decoder_channels=network.decoder_channels,
     )
-    spec = PixelSpec(config.size, config.size)
-    training_set = SegmentationDataset(training, dataset.classes, spec, augment=augmentation(spec))
-    validation_set = SegmentationDataset(validation, dataset.classes, spec)
-    in_memory = training_set.nbytes + validation_set.nbytes <= MAX_CACHE_BYTES
-    log.info("reading %d images", len(training) + len(validation))
-    seen_training = _read(training_set, dataset, spec, keep=in_memory)
-    seen_validation = _read(validation_set, dataset, spec, keep=in_memory)
-    _check_images(seen_training, seen_validation, dataset, split)
-    if initial is not None:
-        _report_known_images(seen_validation, initial)
+    segmenter = Segmenter(built, GRAY_NORMALIZATION)
+    if opened.initial is not None and pretrained:
+        initialize(segmenter.network, opened.initial, classes, size=config.size)
+    check_trainable(
+        segmenter, name=str(network), size=config.size, batch_size=min(config.batch_size, batch_size)
+    )
+    return segmenter
+
+
+def read_images(opened: OpenedRun, records: Sequence[Record]) -> ReadImages:
+    """Read and inspect images, and keep them in memory if they fit; warn about masks that look wrong."""
+    classes = opened.dataset.classes
+    log.info("reading %d images", len(records))
+    is_small = SegmentationDataset(records, classes, opened.spec).nbytes <= MAX_CACHE_BYTES
+    inspected, examples = {}, {}
+    for image, example in inspect_images(records, classes, opened.spec):
+        inspected[image.key] = image
+        if is_small:
+            examples[image.key] = example
+    for line in mask_warnings(tuple(inspected.values()), classes):
+        log.warning("%s", line)
+    return ReadImages(inspected, examples)
+
+
+def check_images(opened: OpenedRun, split: Split, images: ReadImages) -> None:
+    """Reject what cannot be trained or validated on.
+
+    Raises
+    ------
+    InputError
+        If the images of two patients are equal, or a subset does not show a class.
+    """
+    dataset = opened.dataset
+    training, validation = (images.of(opened.select(split, subset)) for subset in Subset)
+    check_duplicates((*training, *validation), split, dataset.root)
+    check_masks((*training, *validation), dataset.classes, dataset.root)
+    check_presence(training, dataset.classes, "training")
+    check_presence(validation, dataset.classes, "validation")
+    if opened.initial is not None:
+        _report_known_images(validation, opened.initial)
+
+
+def assemble_run(
+    opened: OpenedRun, split: Split, segmenter: Segmenter, images: ReadImages, *, resume: Path | None = None
+) -> PreparedRun:
+    """Put the parts of a run together; see `PreparedRun`."""
+    training, validation = opened.select(split, Subset.TRAIN), opened.select(split, Subset.VALIDATION)
+    seen = images.of((*training, *validation))
+    initial, config = opened.initial, opened.config
     return PreparedRun(
         config=config,
-        dataset=dataset,
+        dataset=opened.dataset,
         split=split,
-        spec=spec,
-        network=network,
+        spec=opened.spec,
+        network=opened.network,
         segmenter=segmenter,
         ancestor=initial.ancestor if initial else read_ancestor(resume) if resume else None,
         training=training,
         validation=validation,
-        training_set=training_set,
-        validation_set=validation_set,
-        in_memory=in_memory,
-        pixel_hashes=frozenset(image.pixel_hash for image in (*seen_training, *seen_validation)),
+        training_set=images.dataset(training, opened),
+        validation_set=images.dataset(validation, opened),
+        in_memory=bool(images.examples),
+        weights=_weights(images.of(training)) if config.balance else None,
+        pixel_hashes=frozenset(image.pixel_hash for image in seen),
     )
 
 
-def _read(
-    images: SegmentationDataset, dataset: Dataset, spec: PixelSpec, *, keep: bool
-) -> list[InspectedImage]:
-    """Inspect the images of one subset, and keep them in memory if they fit."""
-    inspected, kept = [], []
-    for image, example in inspect_images(images.records, dataset.classes, spec):
-        inspected.append(image)
-        if keep:
-            kept.append(example)
-    images.keep_in_memory(kept)
-    return inspected
+def _split(opened: OpenedRun) -> Split:
+    config = opened.config
+    return split_by_patient(
+        opened.dataset, fold=config.fold, validation_fraction=config.validation_fraction, seed=config.seed
+    )
 
 
-def _check_images(
-    training: Sequence[InspectedImage], validation: Sequence[InspectedImage], dataset: Dataset, split: Split
-) -> None:
-    """Reject what cannot be trained or validated on, and warn about masks that look wrong."""
-    check_duplicates((*training, *validation), split, dataset.root)
-    check_presence(training, dataset.classes, "training")
-    check_presence(validation, dataset.classes, "validation")
-    for line in mask_warnings((*training, *validation), dataset.classes):
-        log.warning("%s", line)
+def _weights(training: Sequence[InspectedImage]) -> Floats:
+    return balanced_weights(
+        [image.present for image in training],
+        [[coverage is not None for coverage in image.coverage] for image in training],
+    )
 
 
 def _report_known_images(validation: Sequence[InspectedImage], initial: InitialWeights) -> None:
@@ -156,69 +253,3 @@ def _report_known_images(validation: Sequence[InspectedImage], initial: InitialW
             "%d of %d validation images are in the data set of %s: their scores are too good",
             *(known, len(validation), initial.source),
         )
-
-
-def _report_patients_and_folds(config: TrainConfig, dataset: Dataset) -> None:
-    """Log which patients are taken for one, and why folds are not used."""
-    for spellings in spelled_differently(record.patient_id for record in dataset.records):
-        log.warning("patients %s are taken for one patient", " and ".join(map(repr, spellings)))
-    without = [record.key for record in dataset.records if record.fold is None]
-    if config.fold is None and 0 < len(without) < len(dataset.records):
-        log.warning(
-            "%d of %d images have no fold, such as %s: the folds are not used, and the validation images are "
-            "drawn at random",
-            *(len(without), len(dataset.records), without[0]),
-        )
-
-
-def _complete(config: TrainConfig, dataset: Dataset, network: NetworkSpec) -> TrainConfig:
-    """Choose the settings that were left open; folds in the data set take precedence over a random split."""
-    has_folds = all(record.fold is not None for record in dataset.records)
-    first_fold = min((record.fold for record in dataset.records if record.fold is not None), default=None)
-    return replace(
-        config,
-        dataset=dataset.root.resolve(),
-        classes=dataset.classes,
-        architecture=network.architecture,
-        encoder=network.encoder,
-        decoder_channels=network.decoder_channels,
-        fold=first_fold if config.fold is None and has_folds else config.fold,
-        name=printable(config.name or dataset.name),
-        runs=config.runs.resolve(),
-    )
-
-
-def _split(config: TrainConfig, dataset: Dataset) -> Split:
-    return split_by_patient(
-        dataset, fold=config.fold, validation_fraction=config.validation_fraction, seed=config.seed
-    )
-
-
-def _with_truth(records: Sequence[Record], classes: Sequence[str]) -> tuple[Record, ...]:
-    """Return the records with known ground truth of at least one class."""
-    return tuple(record for record in records if record.has_truth(classes))
-
-
-def _check_counts(dataset: Dataset, training: Sequence[Record], validation: Sequence[Record]) -> None:
-    if len(training) < _MIN_TRAINING_IMAGES:
-        raise InputError(
-            f"{dataset.root}: {len(training)} images to train on; at least {_MIN_TRAINING_IMAGES} are needed"
-        )
-    if not validation:
-        raise InputError(
-            f"{dataset.root}: no images to validate on; choose another --fold or a larger --val-fraction"
-        )
-
-
-def _build_segmenter(
-    config: TrainConfig, network: NetworkSpec, classes: int, *, pretrained: bool
-) -> Segmenter:
-    lightning.seed_everything(config.seed, workers=True, verbose=False)
-    built = build_network(
-        network.architecture,
-        network.encoder,
-        classes,
-        encoder_weights=config.encoder_weights if pretrained and config.init is None else "none",
-        decoder_channels=network.decoder_channels,
-    )
-    return Segmenter(built, GRAY_NORMALIZATION)

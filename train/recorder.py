@@ -6,59 +6,25 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
+from torch import Tensor
 
-from ..data.csv_files import read_csv_rows, write_csv
-from ..errors import CxrError, InputError, ModelError
-from ..machine.files import replacing
-from ..models.torch_file import load_torch_file
-from .run_folder import HISTORY, LAST, WEIGHTS
+from ..errors import CxrError, InputError, OutputError
+from ..machine.files import remove_temporary_files
+from ..models.torch_file import save_torch_file
+from .checkpoint import check_space
+from .history import Epoch, best_epoch, read_history, write_history
+from .run_folder import LAST, WEIGHTS, is_fold
 from .task import SegmentationTask
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Epoch:
-    """One row of `training_history.csv`; Dice and IoU are at the model's size."""
-
-    epoch: int
-    train_loss: float
-    val_loss: float
-    val_dice: float
-    val_iou: float
-    lr: float
-    seconds: float
-
-
-def read_history(folder: Path) -> list[Epoch]:
-    """Read the finished epochs of a run; empty if there are none.
-
-    Raises
-    ------
-    ModelError
-        If the file is not such a table.
-    """
-    path = folder / HISTORY
-    if not path.is_file():
-        return []
-    try:
-        rows = list(read_csv_rows(path))
-        return [
-            Epoch(epoch=int(row.pop("epoch")), **{name: float(row[name]) for name in row}) for row in rows
-        ]
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path}: not the history of a training run ({error}); start a new run") from error
-
-
-def write_history(folder: Path, history: list[Epoch]) -> None:
-    """Write the finished epochs of a run."""
-    write_csv(folder / HISTORY, [field.name for field in fields(Epoch)], map(astuple, history))
+_STEPS_BETWEEN_CHECKS = 50
+"""Reading a loss makes a GPU wait."""
 
 
 class Recorder(lightning.Callback):
@@ -80,7 +46,11 @@ class Recorder(lightning.Callback):
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         """Share the run folder among all processes."""
-        folder = str(self._open_folder()) if trainer.is_global_zero else ""
+        folder = ""
+        if trainer.is_global_zero:
+            folder = str(self._open_folder())
+            remove_temporary_files(Path(folder))
+            check_space(Path(folder), pl_module)
         self.folder = Path(trainer.strategy.broadcast(folder))
         self._history = read_history(self.folder)
 
@@ -97,15 +67,32 @@ class Recorder(lightning.Callback):
         torch.manual_seed((self._seed * 10_007 + trainer.current_epoch) * 10_007 + trainer.global_rank)
         self._started = time.perf_counter()
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Write the history, the checkpoint and, if they are the best so far, the weights."""
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Stop early where the weights have become useless: an epoch of a large data set takes hours."""
         assert isinstance(pl_module, SegmentationTask)
-        best = max((epoch.val_dice for epoch in self._history), default=-1.0)
+        loss: Tensor = outputs["loss"]
+        if batch_idx % _STEPS_BETWEEN_CHECKS == 0 or loss.device.type == "cpu":
+            _check_finite("training", float(loss), trainer.current_epoch + 1, pl_module.lr)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Write the weights, if they are the best so far, the history and the checkpoint, in this order.
+
+        A run that is killed between two of them repeats the epoch, and the files end the same.
+        """
+        assert isinstance(pl_module, SegmentationTask)
         epoch = self._epoch(trainer)
-        _check_finite(epoch, pl_module.lr)
+        for name, loss in (("training", epoch.train_loss), ("validation", epoch.val_loss)):
+            _check_finite(name, loss, epoch.epoch, pl_module.lr)
         self._history.append(epoch)
         if trainer.is_global_zero:
-            if epoch.val_dice > best:
+            if best_epoch(self._history) is epoch:
                 _save_weights(pl_module, self.folder / WEIGHTS)
             write_history(self.folder, self._history)
             log.info(
@@ -120,10 +107,7 @@ class Recorder(lightning.Callback):
                 ),
             )
         # All processes must call this; only the first one writes.
-        temporary = self.folder / f".{LAST}.part"
-        trainer.save_checkpoint(temporary)
-        if trainer.is_global_zero:
-            temporary.replace(self.folder / LAST)
+        trainer.save_checkpoint(self.folder / LAST)
 
     def on_exception(
         self,
@@ -132,11 +116,12 @@ class Recorder(lightning.Callback):
         exception: BaseException,
     ) -> None:
         """Log how to resume."""
-        # An error in the input or the settings stops a resumed run as well.
-        if isinstance(exception, CxrError):
+        # An error in the input or the settings stops a resumed run as well; a full disk can be emptied.
+        if isinstance(exception, CxrError) and not isinstance(exception, OutputError):
             return
         if trainer.is_global_zero and (self.folder / LAST).is_file():
-            log.info("stopped; resume with: cxr-train --resume %s", self.folder)
+            whole = self.folder.parent if is_fold(self.folder) else self.folder
+            log.info("stopped; resume with: cxr-train --resume %s", whole)
 
     def _epoch(self, trainer: lightning.Trainer) -> Epoch:
         metrics: dict[str, Any] = trainer.callback_metrics
@@ -151,18 +136,7 @@ class Recorder(lightning.Callback):
         )
 
 
-def check_checkpoint(path: Path) -> None:
-    """Check that a checkpoint can be read.
-
-    Raises
-    ------
-    ModelError
-        If it cannot, since it was cut off or is another file.
-    """
-    load_torch_file(path)
-
-
-def _check_finite(epoch: Epoch, lr: float) -> None:
+def _check_finite(name: str, loss: float, epoch: int, lr: float) -> None:
     """Stop a run whose weights have become useless.
 
     Raises
@@ -170,15 +144,13 @@ def _check_finite(epoch: Epoch, lr: float) -> None:
     InputError
         If a loss is not a finite number.
     """
-    for name, loss in (("training", epoch.train_loss), ("validation", epoch.val_loss)):
-        if not math.isfinite(loss):
-            raise InputError(
-                f"the {name} loss of epoch {epoch.epoch} is not finite ({loss}): start again with a lower "
-                f"--lr than {lr:g}"
-            )
+    if not math.isfinite(loss):
+        raise InputError(
+            f"the {name} loss of epoch {epoch} is not finite ({loss}): start again with a lower "
+            f"--lr than {lr:g}"
+        )
 
 
 def _save_weights(task: SegmentationTask, path: Path) -> None:
-    state = {name: tensor.cpu().contiguous() for name, tensor in task.segmenter.network.state_dict().items()}
-    with replacing(path) as temporary:
-        torch.save(state, temporary)
+    state = task.evaluated.network.state_dict()
+    save_torch_file({name: tensor.cpu().contiguous() for name, tensor in state.items()}, path)

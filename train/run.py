@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..machine.extras import require
+from ..models.torch_file import load_torch_file
 from .config import TrainConfig
-from .run_folder import LAST, TrainResult, is_finished
+from .run_folder import FOLDS, LAST, TrainResult, is_finished
 
-__all__ = ["TrainConfig", "TrainResult", "resume_training", "train_model"]
+if TYPE_CHECKING:
+    from .folds import FoldsResult
+
+__all__ = ["TrainConfig", "TrainResult", "resume_folds", "resume_training", "train_folds", "train_model"]
 
 
 def train_model(config: TrainConfig, *, progress: bool = False) -> TrainResult:
@@ -35,16 +40,65 @@ def train_model(config: TrainConfig, *, progress: bool = False) -> TrainResult:
         If the network cannot be built.
     """
     _check_installed()
+    if config.folds is not None:
+        raise InputError(f"{config.folds} folds are several runs; call train_folds")
     from .fit import fit
     from .preparation import prepare_run
 
     return fit(prepare_run(config), progress=progress)
 
 
+def train_folds(config: TrainConfig, *, progress: bool = False) -> FoldsResult:
+    """Train `config.folds` networks, each scored on the patients that it has not seen.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    FoldsResult
+        Its folder, `<runs>/<time>-<name>`, holds a run per fold, the scores of all (`folds.csv`) and of each
+        image (`out_of_fold_scores.csv`).
+
+    Raises
+    ------
+    InputError
+        If the data set cannot be read, or one of the folds could not be trained.
+    ModelError
+        If the network cannot be built.
+    """
+    _check_installed()
+    from . import folds
+
+    return folds.train_folds(config, progress=progress)
+
+
+def resume_folds(run: Path, *, progress: bool = False) -> FoldsResult:
+    """Resume an interrupted run of `train_folds`; finished folds are skipped.
+
+    Raises
+    ------
+    InputError
+        If it is finished, or its data set has changed.
+    ModelError
+        If `run` is not the folder of a run, or a checkpoint is damaged.
+    """
+    _check_installed()
+    config = TrainConfig.read(run)
+    if (run / FOLDS).is_file():
+        raise InputError(f"{run}: this run is finished; start a new one with cxr-train")
+    from . import folds
+
+    return folds.train_folds(config, resume=run, progress=progress)
+
+
 def resume_training(run: Path, *, progress: bool = False) -> TrainResult:
     """Resume an interrupted run from its last finished epoch, with its own settings.
 
-    On the CPU and without worker processes, the result equals that of an uninterrupted run.
+    On the CPU the result equals that of an uninterrupted run, with any number of worker processes.
 
     Raises
     ------
@@ -55,6 +109,8 @@ def resume_training(run: Path, *, progress: bool = False) -> TrainResult:
     """
     _check_installed()
     config = TrainConfig.read(run)
+    if config.folds is not None:
+        raise InputError(f"{run}: it holds {config.folds} folds; call resume_folds")
     if is_finished(run):
         raise InputError(f"{run}: this run is finished; start a new one with cxr-train")
     if not (run / LAST).is_file():
@@ -63,9 +119,8 @@ def resume_training(run: Path, *, progress: bool = False) -> TrainResult:
         )
     from .fit import fit
     from .preparation import prepare_run
-    from .recorder import check_checkpoint
 
-    check_checkpoint(run / LAST)
+    load_torch_file(run / LAST)  # before the images are read
     return fit(prepare_run(config, resume=run), resume=run, progress=progress)
 
 

@@ -16,7 +16,7 @@ from ..machine.files import make_folder, write_json, write_text
 from ..metrics.records import BaselineMetrics, ClassMetrics
 from ..models.ancestor import Ancestor
 from ..models.card import ModelCard
-from .config import TrainConfig
+from .config import FILE, TrainConfig
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,8 @@ HISTORY = "training_history.csv"
 SPLITS = "splits.csv"
 SCORES = "validation_scores.csv"
 BASELINE_SCORES = "baseline_scores.csv"
+FOLDS = "folds.csv"
+FOLD_SCORES = "out_of_fold_scores.csv"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,16 @@ def read_ancestor(folder: Path) -> Ancestor | None:
 def is_finished(folder: Path) -> bool:
     """Return whether a run is finished; its card is written last."""
     return (folder / CARD).is_file()
+
+
+def fold_folder(folder: Path, number: int) -> Path:
+    """Return the folder of one fold, counted from 1, in that of all."""
+    return folder / f"fold-{number}"
+
+
+def is_fold(folder: Path) -> bool:
+    """Return whether a run is one of several folds, whose common folder has settings of its own."""
+    return (folder.parent / FILE).is_file()
 
 
 def mark_latest(folder: Path) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import lightning
-import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
 from ..models.segmenter import Segmenter
 from .dataset import IGNORE
+from .ema import moving_average
 from .freeze import Freeze, keep_frozen
+from .losses import LOSSES
+from .options import Loss
 
 
 class MeanOverlap(Metric):
@@ -46,18 +48,39 @@ class MeanOverlap(Metric):
 
 
 class SegmentationTask(lightning.LightningModule):
-    """Binary cross-entropy plus Dice loss, AdamW, one cycle of the learning rate."""
+    """A loss, AdamW, one cycle of the learning rate, and a moving average of the weights if asked for.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+    classes : int
+    lr : float
+        Highest learning rate.
+    loss : Loss
+        Pixels of unknown class have no part in it.
+    ema : float, optional
+        Decay of the moving average.
+    freeze : Freeze
+    """
 
     def __init__(
-        self, segmenter: Segmenter, classes: int, lr: float, *, freeze: Freeze = Freeze.NONE
+        self,
+        segmenter: Segmenter,
+        classes: int,
+        lr: float,
+        *,
+        loss: Loss = Loss.BCE_DICE,
+        ema: float | None = None,
+        freeze: Freeze = Freeze.NONE,
     ) -> None:
         super().__init__()
         self.segmenter = segmenter
         self._freeze = freeze
         keep_frozen(segmenter.network, freeze)
         self.lr = lr
-        self.bce = smp.losses.SoftBCEWithLogitsLoss(ignore_index=IGNORE)
-        self.dice = smp.losses.DiceLoss("multilabel", from_logits=True, ignore_index=IGNORE)
+        self.loss = LOSSES[loss]
+        # Part of this module, so that checkpoints hold it; without gradients, for which all processes wait.
+        self.average = None if ema is None else moving_average(segmenter, ema).requires_grad_(False)
         self.overlap = MeanOverlap(classes)
 
     def train(self, mode: bool = True) -> SegmentationTask:
@@ -66,11 +89,10 @@ class SegmentationTask(lightning.LightningModule):
         keep_frozen(self.segmenter.network, self._freeze)
         return self
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Compute the loss of logits against masks; pixels of unknown class are ignored."""
-        truth = target.float()
-        total: Tensor = self.bce(logits, truth) + self.dice(logits, truth)
-        return total
+    @property
+    def evaluated(self) -> Segmenter:
+        """What is validated and kept: the moving average of the network if there is one."""
+        return self.segmenter if self.average is None else cast(Segmenter, self.average.module)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _index: int) -> Tensor:
         """Compute the loss of a training batch."""
@@ -80,10 +102,15 @@ class SegmentationTask(lightning.LightningModule):
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(pixels), sync_dist=True)
         return loss
 
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Update the moving average after a step of the optimizer."""
+        if self.average is not None:
+            self.average.update_parameters(self.segmenter)
+
     def validation_step(self, batch: tuple[Tensor, Tensor], _index: int) -> None:
         """Evaluate a validation batch at the model's size."""
         pixels, target = batch
-        logits = self.segmenter.logits(pixels)
+        logits = self.evaluated.logits(pixels)
         self.overlap.update(logits, target)
         self.log("val_loss", self.loss(logits, target), batch_size=len(pixels), sync_dist=True)
 

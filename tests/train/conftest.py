@@ -57,9 +57,24 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw_images(tmp_path_factory.mktemp("data") / "images")
 
 
+@pytest.fixture(scope="session")
+def make_tiny_config(images: Path) -> Callable[[Path], TrainConfig]:
+    """Give a function from a folder of runs to the settings of a run with the smallest encoder."""
+
+    def make(runs: Path) -> TrainConfig:
+        return replace(small_config(images, runs), encoder="timm-mobilenetv3_small_minimal_100")
+
+    return make
+
+
 @pytest.fixture
 def config(images: Path, tmp_path: Path) -> TrainConfig:
     return small_config(images, tmp_path / "runs")
+
+
+@pytest.fixture
+def tiny(make_tiny_config: Callable[[Path], TrainConfig], tmp_path: Path) -> TrainConfig:
+    return make_tiny_config(tmp_path / "runs")
 
 
 @pytest.fixture(scope="session")

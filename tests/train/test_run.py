@@ -36,6 +36,11 @@ OUTPUTS = {
 }
 
 
+@pytest.fixture
+def config(tiny: TrainConfig) -> TrainConfig:
+    return tiny
+
+
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as handle:
         return list(csv.DictReader(handle))

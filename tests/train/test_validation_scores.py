@@ -7,8 +7,7 @@ import pytest
 
 from cxr.errors import ModelError
 from cxr.metrics.overlap import ImageScore
-from cxr.train.evaluation import write_scores
-from cxr.train.recorder import Epoch, read_history, write_history
+from cxr.train.validation_scores import read_scores, write_scores
 
 
 def test_scores_are_written_with_guarded_and_quoted_text(tmp_path: Path) -> None:
@@ -26,14 +25,14 @@ def test_scores_are_written_with_guarded_and_quoted_text(tmp_path: Path) -> None
     ]
 
 
-def test_the_history_is_read_back_unchanged(tmp_path: Path) -> None:
-    history = [Epoch(1, 0.9, 1e-17, 0.1, float("inf"), 1e-3, 2.5), Epoch(2, -0.5, 0.6, 1 / 3, 0.2, 1e22, 0.0)]
-    write_history(tmp_path, history)
-    assert read_history(tmp_path) == history
+def test_scores_are_read_back_unchanged(tmp_path: Path) -> None:
+    scores = [ImageScore("a.png", "p", "lesion", 10, 10, 5), ImageScore("b.png", "q", "lesion", 0, 3, 0)]
+    write_scores(tmp_path / "scores.csv", scores)
+    assert read_scores(tmp_path / "scores.csv") == scores
 
 
-@pytest.mark.parametrize("text", ["epoch,train_loss\n1,\n", "epoch,other\n1,2\n", "epoch\none\n"])
-def test_damaged_history_is_rejected(text: str, tmp_path: Path) -> None:
-    (tmp_path / "training_history.csv").write_text(text)
-    with pytest.raises(ModelError, match=r"training_history\.csv: not the history of a training run"):
-        read_history(tmp_path)
+@pytest.mark.parametrize("text", ["image,class\na.png,lesion\n", "image\n\udcff\n"])
+def test_table_that_holds_no_scores_is_rejected(text: str, tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ModelError, match=r"scores\.csv: not a table of scores"):
+        read_scores(tmp_path / "scores.csv")

@@ -1,15 +1,16 @@
-"""Strong random changes of an image's appearance and geometry, so that a model meets the style of any site.
+"""Random changes of an image's appearance and geometry.
+
+`STANDARD` varies one site's images; `STRONG` changes their style, so that a model meets that of any site.
 
 Appearance (the image only): a random monotone gray curve, gamma, contrast and brightness, inversion, contrast
 limited histogram equalization, a low-frequency field, blur, noise, cut-outs. Geometry (image and masks):
-horizontal flip, aspect, scale, rotation, shift, with a border of random gray.
+horizontal flip, aspect, scale, rotation, shift, with a border of black or random gray.
 
 Everything works on uint8 arrays with OpenCV and NumPy: an image of 256 x 256 takes about 1 ms, in one thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from ..data.image import Gray
 from .dataset import IGNORE
+from .options import Augmentation
 
 Matrix = npt.NDArray[np.float64]
 """An affine map, shape (2, 3), from pixels (x, y) of the image to pixels of the changed image."""
@@ -40,15 +42,28 @@ class Strength:
         Largest ratio by which one side is stretched against the other.
     shift : float
         Largest shift, as a fraction of the side.
-    flip, invert, curve, gamma, contrast, equalize, field, blur, noise, cutouts : float
-        Probability of each change.
+    log_gamma : float
+        Largest logarithm of the exponent, either way.
+    log_contrast : tuple of float
+        Smallest and largest logarithm of the factor.
+    brightness : float
+        Largest change of brightness that comes with a change of contrast, as a fraction of white.
+    noise_level : tuple of float
+        Smallest and largest standard deviation of the noise, in gray values.
+    flip, border, invert, curve, gamma, contrast, equalize, field, blur, noise, cutouts : float
+        Probability of each change; `border`: a border of random gray instead of black.
     """
 
     rotation: float = 15
     scale: tuple[float, float] = (0.7, 1.4)
     aspect: float = 1.25
     shift: float = 0.08
+    log_gamma: float = 0.7
+    log_contrast: tuple[float, float] = (-0.5, 0.4)
+    brightness: float = 0.2
+    noise_level: tuple[float, float] = (1, 16)
     flip: float = 0.5
+    border: float = 0.5
     invert: float = 0.05
     curve: float = 0.4
     gamma: float = 0.5
@@ -60,8 +75,32 @@ class Strength:
     cutouts: float = 0.3
 
 
+STRONG = Strength()
+STANDARD = Strength(
+    rotation=8,
+    scale=(0.9, 1.1),
+    aspect=1,
+    shift=0.05,
+    log_gamma=0.22,
+    log_contrast=(-0.22, 0.18),
+    brightness=0.1,
+    noise_level=(5, 5),
+    border=0,
+    invert=0,
+    curve=0,
+    gamma=1,
+    contrast=1,
+    equalize=0,
+    field=0,
+    blur=0,
+    noise=0.5,
+    cutouts=0,
+)
+STRENGTHS = {Augmentation.STANDARD: STANDARD, Augmentation.STRONG: STRONG}
+
+
 def augment(
-    pixels: Gray, masks: Gray, rng: np.random.Generator, strength: Strength | None = None
+    pixels: Gray, masks: Gray, rng: np.random.Generator, strength: Strength = STRONG
 ) -> tuple[Gray, Gray]:
     """Change an image at random, and move its masks with it.
 
@@ -71,7 +110,7 @@ def augment(
     masks : ndarray of uint8, shape (classes, height, width)
         0, 1 or `IGNORE`.
     rng : numpy.random.Generator
-    strength : Strength, optional
+    strength : Strength
 
     Returns
     -------
@@ -80,11 +119,10 @@ def augment(
         0, 1 or `IGNORE`. What comes in from outside the image is 0, or `IGNORE` for a class that is unknown
         in the whole image.
     """
-    chosen = strength or Strength()
-    matrix = random_affine(pixels.shape[0], pixels.shape[1], rng, chosen)
-    border = int(rng.integers(256)) if rng.random() < 0.5 else 0
-    moved = warp_image(change_appearance(pixels, rng, chosen), matrix, border)
-    return cut_out(moved, rng, chosen), warp_masks(masks, matrix)
+    matrix = random_affine(pixels.shape[0], pixels.shape[1], rng, strength)
+    border = int(rng.integers(256)) if rng.random() < strength.border else 0
+    moved = warp_image(change_appearance(pixels, rng, strength), matrix, border)
+    return cut_out(moved, rng, strength), warp_masks(masks, matrix)
 
 
 def random_affine(height: int, width: int, rng: np.random.Generator, strength: Strength) -> Matrix:
@@ -139,8 +177,11 @@ def change_appearance(pixels: Gray, rng: np.random.Generator, strength: Strength
     changed = np.asarray(cv2.LUT(changed, random_lookup(rng, strength)), np.uint8)
     if rng.random() < strength.blur:
         changed = _blurred(changed, rng)
-    in_float = [draw for draw, p in ((_field, strength.field), (_noise, strength.noise)) if rng.random() < p]
-    return _added(changed, [draw(pixels.shape, rng) for draw in in_float]) if in_float else changed
+    has_field, has_noise = rng.random() < strength.field, rng.random() < strength.noise
+    added = [_field(pixels.shape, rng)] if has_field else []
+    if has_noise:
+        added.append(_noise(pixels.shape, rng, strength.noise_level))
+    return _added(changed, added) if added else changed
 
 
 def random_lookup(rng: np.random.Generator, strength: Strength) -> Gray:
@@ -149,9 +190,10 @@ def random_lookup(rng: np.random.Generator, strength: Strength) -> Gray:
     if rng.random() < strength.curve:
         values = np.interp(values, np.linspace(0, 1, 7), _monotone_knots(6, rng))
     if rng.random() < strength.gamma:
-        values = values ** np.exp(rng.uniform(-0.7, 0.7))
+        values = values ** np.exp(rng.uniform(-strength.log_gamma, strength.log_gamma))
     if rng.random() < strength.contrast:
-        values = (values - 0.5) * np.exp(rng.uniform(-0.5, 0.4)) + 0.5 + rng.uniform(-0.2, 0.2)
+        factor = np.exp(rng.uniform(*strength.log_contrast))
+        values = (values - 0.5) * factor + 0.5 + rng.uniform(-strength.brightness, strength.brightness)
     if rng.random() < strength.invert:
         values = 1 - values
     return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
@@ -199,8 +241,10 @@ def _field(shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.f
     return np.asarray(cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _noise(shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    return rng.standard_normal(shape, np.float32) * np.float32(rng.uniform(1, 16))
+def _noise(
+    shape: tuple[int, ...], rng: np.random.Generator, level: tuple[float, float]
+) -> npt.NDArray[np.float32]:
+    return rng.standard_normal(shape, np.float32) * np.float32(rng.uniform(*level))
 
 
 def _added(pixels: Gray, changes: list[npt.NDArray[np.float32]]) -> Gray:
@@ -208,7 +252,3 @@ def _added(pixels: Gray, changes: list[npt.NDArray[np.float32]]) -> Gray:
     for change in changes:
         total += change
     return np.clip(total, 0, 255).astype(np.uint8)
-
-
-Augment = Callable[[Gray, Gray, np.random.Generator], tuple[Gray, Gray]]
-"""As `augment`: image, masks and random generator to the changed image and masks."""

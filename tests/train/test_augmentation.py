@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.transform import AffineTransform, warp
 
-from cxr.train.dataset import IGNORE
-from cxr.train.strong_augmentation import (
+from cxr.train.augmentation import (
+    STANDARD,
     Strength,
     augment,
     change_appearance,
@@ -19,6 +19,7 @@ from cxr.train.strong_augmentation import (
     warp_image,
     warp_masks,
 )
+from cxr.train.dataset import IGNORE
 
 SEEDS = st.integers(0, 2**32 - 1)
 GEOMETRY_ONLY = Strength(
@@ -92,6 +93,15 @@ def test_gray_curves_are_monotone(seed: int) -> None:
 def test_inversion_reverses_the_gray_scale(invert: float, sign: int) -> None:
     lookup = random_lookup(np.random.default_rng(0), replace(GEOMETRY_ONLY, invert=invert)).astype(int)
     np.testing.assert_array_equal(lookup[::sign], np.arange(256))
+
+
+@given(SEEDS)
+def test_standard_changes_are_small(seed: int) -> None:
+    _, masks = augment(CONTENT, np.ones((1, *CONTENT.shape), np.uint8), np.random.default_rng(seed), STANDARD)
+    table = random_lookup(np.random.default_rng(seed), STANDARD).astype(int)
+    assert (np.diff(table) >= 0).all()
+    assert np.abs(table - np.arange(256)).max() < 90
+    assert masks.mean() > 0.75
 
 
 def test_about_one_image_in_twenty_is_inverted() -> None:

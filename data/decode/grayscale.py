@@ -19,7 +19,7 @@ import numpy.typing as npt
 from ...errors import DecodeError
 from ..image import Gray, GrayFrom, Note, Radiograph
 from .decoded import Decoded
-from .views import Integers, Reals, Samples, View, count_samples, full_range, notes_on, range_view
+from .views import Integers, Reals, Samples, View, count_samples, fill_table, full_range, notes_on, range_view
 
 _MAX_16_BITS = 65535
 _SAMPLED_ROWS = 256
@@ -85,18 +85,20 @@ def _scale(samples: npt.NDArray[np.uint16], white: int, significant_bits: int | 
     The full range is rounded to nearest: 8-bit content times 257 is restored exactly.
     """
     counts = count_samples(samples)
-    view = _fitting_view(counts, white, significant_bits)
-    if view is not None:
-        return view.gray[samples], view.source
-    table = (np.arange(white + 1, dtype=np.uint32) * 255 + white // 2) // white
-    return np.asarray(table.astype(np.uint8)[samples], np.uint8), GrayFrom.FULL_RANGE
+    present = np.flatnonzero(counts)
+    view = _fitting_view(present, counts, white, significant_bits)
+    gray = ((present * 255 + white // 2) // white).astype(np.uint8) if view is None else view.gray
+    shown = np.asarray(cv2.LUT(samples, fill_table(counts, present, gray)), np.uint8)
+    return shown, GrayFrom.FULL_RANGE if view is None else view.source
 
 
-def _fitting_view(counts: Integers, white: int, significant_bits: int | None) -> View | None:
+def _fitting_view(
+    present: Integers, counts: Integers, white: int, significant_bits: int | None
+) -> View | None:
     """Return the view to apply, or None for the full range, which an image of one value also keeps."""
-    values = np.arange(len(counts), dtype=np.float64)
-    samples = Samples(values, counts)
-    view = samples.first_that_fits(_declared_views(values, white, significant_bits, int(samples.present[-1])))
+    values = present.astype(np.float64)
+    samples = Samples(values, counts[present])
+    view = samples.first_that_fits(_declared_views(values, white, significant_bits, int(present[-1])))
     if len(samples.present) == 1 or (view is not None and view.source == GrayFrom.FULL_RANGE):
         return None
     return view or samples.range_in_use()
@@ -113,7 +115,9 @@ def _from_unit_range(samples: npt.NDArray[np.floating]) -> tuple[Gray, str]:
     if not (low >= 0 and high <= 1):  # also true for NaN
         raise DecodeError(f"floating-point samples from {low:g} to {high:g}; scale them to 0..1")
     in_16_bits = np.rint(samples * _MAX_16_BITS).astype(np.uint16)
-    view = _fitting_view(count_samples(in_16_bits), _MAX_16_BITS, None)
+    counts = count_samples(in_16_bits)
+    present = np.flatnonzero(counts)
+    view = _fitting_view(present, counts, _MAX_16_BITS, None)
     if view is not None:
-        return view.gray[in_16_bits], view.source
+        return np.asarray(cv2.LUT(in_16_bits, fill_table(counts, present, view.gray)), np.uint8), view.source
     return np.asarray(np.rint(samples * 255), np.uint8), GrayFrom.FULL_RANGE

@@ -176,6 +176,23 @@ def count_samples(samples: npt.NDArray[Any]) -> Integers:
     return np.asarray(cv2.calcHist([samples], [0], None, [bins], [0, bins]).ravel(), np.int64)
 
 
+def fill_table(counts: Integers, present: Integers, gray: Gray) -> Gray:
+    """Return the gray value of each bit pattern, 0 where none is given, to look pixels up in.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (256,) or (65536,)
+        As from `count_samples`.
+    present : ndarray of int64, shape (n,)
+        The patterns that occur.
+    gray : ndarray of uint8, shape (n,)
+        Their gray values.
+    """
+    table = np.zeros(len(counts), np.uint8)
+    table[present] = gray
+    return table
+
+
 def notes_on(histogram: npt.NDArray[Any]) -> tuple[Note, ...]:
     """Return what is unusual about an image with these counts of its 256 gray values."""
     low, high = ends(histogram)

@@ -1,7 +1,7 @@
 """Map the stored values of a DICOM image to gray values 0..255 (PS3.3, C.11 and C.7.6.3).
 
-A cell has 8 or 16 bits, so the whole chain is computed once per bit pattern and looked up per pixel: modality
-LUT or rescaling, VOI LUT or window, rounding, inversion, and padding set to black.
+A cell has 8 or 16 bits, so the whole chain is computed once per bit pattern that occurs and looked up per
+pixel: modality LUT or rescaling, VOI LUT or window, rounding, inversion, and padding set to black.
 
 The VOI LUTs and windows of the header, the smallest and largest pixel value that it states, and the range of
 the stored bits are tried in this order; the first that fits the pixels is used (`views`, `docs/dicom.md`).
@@ -29,6 +29,7 @@ from ..views import (
     View,
     check_one_gray,
     count_samples,
+    fill_table,
     full_range,
     notes_on,
     range_view,
@@ -52,6 +53,7 @@ class GrayTable:
     Attributes
     ----------
     gray : ndarray of uint8, shape (2 ** bits of a cell,)
+        0 for patterns that no pixel has.
     source : str
         What the values were computed from, for `Radiograph.gray_from`.
     notes : tuple of Note
@@ -73,9 +75,10 @@ def gray_table(file: DicomFile, pixel_format: PixelFormat, stored: StoredValues)
     """
     pixel_format = stored.actual_format(pixel_format)
     cell_bits = 8 * stored.cells.itemsize
-    patterns = np.arange(1 << cell_bits)
+    all_counts = count_samples(stored.cells)
+    patterns = np.flatnonzero(all_counts)
+    counts = all_counts[patterns]
     values = low_bits(patterns, stored.bits, signed=pixel_format.signed)
-    counts = count_samples(stored.cells)
     padding = _padding(file, pixel_format, values, low_bits(patterns, cell_bits, signed=pixel_format.signed))
     if int(counts[~padding].sum()) < (1 - _MAX_PADDING) * int(counts.sum()):
         log.debug("padding is ignored, since nearly all pixels would be padding")
@@ -91,7 +94,7 @@ def gray_table(file: DicomFile, pixel_format: PixelFormat, stored: StoredValues)
     shown = gray[samples.present]
     check_one_gray(shown)
     histogram = np.bincount(shown, samples.counts[samples.present], 256)
-    return GrayTable(gray, view.source, notes_on(histogram))
+    return GrayTable(fill_table(all_counts, patterns, gray), view.source, notes_on(histogram))
 
 
 def _view(
@@ -102,8 +105,8 @@ def _view(
     modality: _Rescale | LookUpTable,
 ) -> View:
     """Return the first view of the header that fits the pixels, or that of the range in use."""
-    tables, damage = _voi_lut_views(file, samples.values)
     bounds = _bounds(pixel_format, modality)
+    tables, damage = _voi_lut_views(file, samples.values, signed=bounds[0] < 0)
     view = samples.first_that_fits(tables) or samples.first_that_fits(
         window_views(file, samples.values, bounds, pixel_format.bits_stored, modality != _Rescale(1, 0))
     )
@@ -175,13 +178,13 @@ def _as_pixel_value(number: float, pixel_format: PixelFormat) -> int:
     return int(low_bits(np.asarray(int(number)), 16, signed=pixel_format.signed))
 
 
-def _voi_lut_views(file: DicomFile, values: Reals) -> tuple[list[View], DecodeError | None]:
+def _voi_lut_views(file: DicomFile, values: Reals, *, signed: bool) -> tuple[list[View], DecodeError | None]:
     """Return the views of the VOI LUTs, and the error of the first damaged one."""
     views: list[View] = []
     damage: DecodeError | None = None
     for index, lut in enumerate(file.luts.get("VOILUTSequence", ())):
         try:
-            table = read_look_up_table(lut, bool(values.min() < 0), file.syntax.big_endian)
+            table = read_look_up_table(lut, signed, file.syntax.big_endian)
         except DecodeError as error:
             log.debug("a damaged VOI LUT is ignored")
             damage = damage or error

@@ -92,7 +92,11 @@ def _exceed_bits(stored: StoredValues) -> bool:
     Overlays and noise in these bits are allowed. But values were cut off where neighbors that differ in these
     bits differ less as whole cells than as stored values, or where only stored values look like noise.
     """
-    whole = stored.cells[:: _step(stored.cells)].astype(np.int64)
+    sampled = stored.cells[:: _step(stored.cells)]
+    unused = sampled >> stored.bits
+    if unused.min() == unused.max():
+        return False
+    whole = sampled.astype(np.int64)
     used = low_bits(whole, stored.bits, signed=stored.signed)
     crossing = np.diff(whole >> stored.bits) != 0
     if not crossing.any():

@@ -14,7 +14,6 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +24,11 @@ from cxr.data.csv_files import write_csv
 from cxr.data.datasets.index import INDEX, read_index
 from cxr.data.datasets.records import Record
 from cxr.data.datasets.splits import Split, Subset
-from cxr.export.gate import Candidate, Gate
-from cxr.export.graph import attach_card, write_onnx
-from cxr.export.half_storage import store_in_half
-from cxr.export.parity import Limits, check_limits, compare
-from cxr.export.quantize import quantize, recipes
-from cxr.export.run_data import PARITY_IMAGES, calibration_images, sample_evenly
-from cxr.infer.runtime.session import Session
+from cxr.export.pair import write_pair
 from cxr.machine.packages import versions
 from cxr.metrics.overlap import ImageScore, class_metrics, describe
 from cxr.metrics.records import ClassMetrics
-from cxr.models.card import ModelCard, PixelSpec, Precision, TrainingData
+from cxr.models.card import ModelCard, PixelSpec, TrainingData
 from cxr.models.encoder_weights import IMAGENET
 from cxr.models.evaluate import evaluate
 from cxr.models.network import GRAY_NORMALIZATION, STRIDE4_UNET, build_network
@@ -49,7 +42,6 @@ FIELDS, RETROCARDIAC = CLASSES = ("lung_fields", "lung_with_retrocardiac")
 
 THRESHOLDS = (0.5, 0.5)
 QUALITY = ("source", "class", "images", "dice", "low", "high")
-MAX_INT8_DROP = 0.002
 OPEN = ("open", "open-attribution")
 RECIPE = Recipe(
     teachers={FIELDS: Schedule(epochs=50), RETROCARDIAC: Schedule(epochs=80)},
@@ -185,29 +177,6 @@ def _quality_row(figures: tuple[str, str, ClassMetrics]) -> tuple[object, ...]:
     return source, name, metrics.positives, *bounds
 
 
-def write_float(student: Student, card: ModelCard, held: Sequence[Row], exact: Path, stored: Path) -> None:
-    """Write the fp32 file, checked against PyTorch, and the same model with its weights stored in fp16."""
-    write_onnx(student.segmenter, card, exact)
-    session = Session.open(exact, provider="cpu")
-    images = sample_evenly([row.record.path for row in held], PARITY_IMAGES)
-    parity = compare(predictor(student.segmenter), session.run, card, images, provider="cpu")
-    check_limits(parity, Limits())
-    attach_card(exact, replace(card, parity=parity))
-    store_in_half(exact, stored)
-
-
-def write_int8(exact: Path, path: Path, training: Sequence[Row], held: Sequence[Row], provider: str) -> None:
-    """Write the first int8 file that loses at most 0.002 of Dice on the held-out images and is faster."""
-    reference = Session.open(exact, provider=provider)
-    images = calibration_images([row.record for row in training], reference.card.pixels)
-    candidates = [
-        Candidate(str(recipe), partial(quantize, exact, images=images, recipe=recipe))
-        for recipe in recipes(provider)
-    ]
-    gate = Gate.open(reference, [row.record for row in held], Precision.INT8, MAX_INT8_DROP)
-    gate.select(candidates, path, calibration_images=len(images))
-
-
 @click.command()
 @click.argument("datasets", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/lungs"), show_default=True)
@@ -260,10 +229,8 @@ def main(
     write_csv(out / "quality.csv", QUALITY, map(_quality_row, figures))
     everything = [item for items in scores.values() for item in items]
     card = make_card(student, training, held, everything, spec)
-    exact = out / "lungs_fp32.onnx"
-    write_float(student, card, held, exact, out / "lungs.onnx")
-    if int8:
-        write_int8(exact, out / "lungs_int8.onnx", training, held, int8)
+    held_records = [row.record for row in held]
+    write_pair(student.segmenter, card, out, training=records, validation=held_records, provider=int8)
 
 
 if __name__ == "__main__":

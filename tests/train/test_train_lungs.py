@@ -132,5 +132,4 @@ def test_script_writes_the_model_and_its_quality(
     assert "Hannover" in card.license
     assert card.parity is not None
     assert card.parity.max_difference < 1e-4
-    size = (tmp_path / "lungs.onnx").stat().st_size
-    assert size < 9e6 < (tmp_path / "lungs_fp32.onnx").stat().st_size
+    assert (tmp_path / "lungs.onnx").stat().st_size < 9e6

@@ -71,6 +71,7 @@ def _assignments(_ctx: click.Context, _param: click.Parameter, values: tuple[str
     help="Column with a second reader's masks of a class, such as lung=mask_lung_2; repeatable.",
 )
 @click.option("--fold", type=int, help="Only images of this fold.")
+@click.option("--splits", type=_PATH, help="Only the validation images of this splits.csv of cxr-train.")
 @click.option(
     "--where",
     multiple=True,

@@ -11,7 +11,7 @@ from ...machine.limits import MAX_THREADS, check_range
 
 OUT = "evaluation"
 
-_CHOICES = ("class_map", "second_readers", "fold", "where", "by")
+_CHOICES = ("class_map", "second_readers", "fold", "splits", "where", "by")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class EvaluateConfig:
         For a class of the data set, the class (or `mask_` column) that holds a second reader's masks of it.
     fold : int or None
         Only images of this fold.
+    splits : Path, str or None
+        A `splits.csv` of `cxr-train`: only its validation images.
     where : mapping of str to str
         Only images with these values in the columns of the data set's table.
     by : str or None
@@ -60,6 +62,7 @@ class EvaluateConfig:
     class_map: Mapping[str, str] = field(default_factory=dict)
     second_readers: Mapping[str, str] = field(default_factory=dict)
     fold: int | None = None
+    splits: Path | str | None = None
     where: Mapping[str, str] = field(default_factory=dict)
     by: str | None = None
     card: Path | str | None = None
@@ -93,4 +96,4 @@ def _plain(value: Any) -> Any:
         return dict(value)
     if isinstance(value, list | tuple):
         return [str(one) for one in value]
-    return value
+    return str(value) if isinstance(value, Path) else value

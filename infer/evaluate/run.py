@@ -176,6 +176,8 @@ def _describe(selection: Selection, config: EvaluateConfig) -> str:
     parts = [selection.dataset.name]
     if config.fold is not None:
         parts.append(f"fold {config.fold}")
+    if config.splits is not None:
+        parts.append(f"validation images of {Path(config.splits).name}")
     parts += [f"{column} = {value}" for column, value in config.where.items()]
     return ", ".join(parts)
 

@@ -13,6 +13,7 @@ from ...data.datasets.clinical import find_clinical, read_clinical
 from ...data.datasets.index import INDEX, mask_classes
 from ...data.datasets.open import open_dataset
 from ...data.datasets.records import Dataset, Record
+from ...data.datasets.splits import Split, Subset
 from ...errors import InputError
 from .config import EvaluateConfig
 from .pairing import ClassPair
@@ -69,6 +70,8 @@ def select_images(root: Path, pairs: Sequence[ClassPair], config: EvaluateConfig
     records = [record for record in dataset.records if record.has_truth(truths)]
     if config.fold is not None:
         records = _of_fold(root, records, config.fold)
+    if config.splits is not None:
+        records = _of_validation(root, records, Path(config.splits))
     columns = [*config.where, *([config.by] if config.by is not None else [])]
     rows = _rows(root, records, columns) if columns else {}
     for column, value in config.where.items():
@@ -90,6 +93,14 @@ def _of_fold(root: Path, records: Sequence[Record], fold: int) -> list[Record]:
         folds = sorted({record.fold for record in records if record.fold is not None})
         known = f"the folds are {', '.join(map(str, folds))}" if folds else "the data set has no folds"
         raise InputError(f"{root}: no image with a known mask is in fold {fold}; {known}")
+    return chosen
+
+
+def _of_validation(root: Path, records: Sequence[Record], path: Path) -> list[Record]:
+    keys = set(Split.read(path).keys(Subset.VALIDATION))
+    chosen = [record for record in records if record.key in keys]
+    if not chosen:
+        raise InputError(f"{path}: none of its {len(keys)} validation images has a known mask in {root}")
     return chosen
 
 

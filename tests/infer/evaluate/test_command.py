@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from click.testing import CliRunner
 
 from cxr.cli import main
 from cxr.errors import ExitCode
+from cxr.infer.evaluate.command import command
+from cxr.infer.evaluate.records import MetricName
 
 
 @pytest.fixture
@@ -67,3 +70,14 @@ def test_an_error_is_one_line(model: Path, labeled: Path, tmp_path: Path) -> Non
     assert result.exit_code == ExitCode.ERROR
     assert len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_the_docs_page_names_the_options_and_metrics_that_there_are() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "evaluate.md").read_text(encoding="utf-8")
+    options = {name for option in command.params for name in option.opts}
+    named = set(re.findall(r"(--[a-z][a-z-]+)", page))
+    assert named <= options
+    metrics = re.search(r"\| `metric` \|.*?\n\n", page, re.S)
+    assert metrics is not None
+    first_cells = "".join(re.findall(r"^\| (.*?) \|", metrics[0], re.M)).replace("`, `_", "`, `lesion_f1_")
+    assert {name.value for name in MetricName} <= set(re.findall(r"`([a-z0-9_.]+)`", first_cells))

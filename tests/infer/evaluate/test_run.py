@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cxr.data.datasets.splits import Split, Subset
 from cxr.data.decode.reader import read_image
 from cxr.data.image import Gray
 from cxr.data.sample.write import make_sample
@@ -270,6 +271,20 @@ def test_a_fold_or_a_value_selects_images(
     result = evaluate(model, labeled, classes=["lesion"], **settings)
     assert {one.key for one in result.results} == names
     assert result.images == len(names)
+
+
+def test_the_validation_images_of_a_training_run_are_selected(
+    model: Path, labeled: Path, tmp_path: Path
+) -> None:
+    held = {"c.png", "h.png"}
+    subsets = {one.name: Subset.VALIDATION if one.name in held else Subset.TRAIN for one in IMAGES}
+    path = tmp_path / "splits.csv"
+    Split(subsets, {one.name: one.patient for one in IMAGES}).write(path)
+    result = evaluate(model, labeled, classes=["lesion"], splits=path)
+    assert {one.key for one in result.results} == held
+    Split({"z.png": Subset.VALIDATION}, {"z.png": "p"}).write(path)
+    with pytest.raises(InputError, match="none of its 1 validation images"):
+        evaluate(model, labeled, classes=["lesion"], splits=path)
 
 
 def test_pixel_spacing_gives_distances_in_millimeters(model: Path, write_set: WriteSet) -> None:

@@ -71,6 +71,8 @@ class Column:
         Older names and those of the demo. One without `CLASS` is the name for the class `lesion`.
     on_request : bool
         Whether only a table that was asked for it has the column.
+    in_lungs : bool
+        Whether only classes that are no lungs have the column, and only of a model with a lung class.
     """
 
     table: Table
@@ -82,6 +84,7 @@ class Column:
     size_of: str = ""
     aliases: tuple[str, ...] = ()
     on_request: bool = False
+    in_lungs: bool = False
 
     def of_class(self, class_name: str) -> str:
         """Return the column's name for a class."""
@@ -122,8 +125,20 @@ def _float(
     digits: str = "%.6f",
     size_of: str = "",
     aliases: tuple[str, ...] = (),
+    in_lungs: bool = False,
 ) -> Column:
-    return Column(table, name, Kind.FLOAT, description, unit, digits, size_of, aliases)
+    return Column(table, name, Kind.FLOAT, description, unit, digits, size_of, aliases, in_lungs=in_lungs)
+
+
+def _share(name: str, description: str) -> Column:
+    """Return the share of a class's pixels inside the lungs that lies in a zone of them."""
+    return _float(
+        Table.FEATURES,
+        f"{CLASS}_{name}_share",
+        f"of its pixels inside the lungs, the share in {description}; empty without any",
+        unit="share of the class",
+        in_lungs=True,
+    )
 
 
 _F, _C, _M = Table.FEATURES, Table.COMPONENTS, Table.MASKS
@@ -259,13 +274,18 @@ COLUMNS: tuple[Column, ...] = (
     ),
     _float(
         _F,
-        "lesion_lung_ratio",
-        "pixels of class `lesion` inside the lungs / pixels of the lungs, if the model has both; empty"
+        f"{CLASS}_lung_ratio",
+        "pixels of the class inside the lungs / pixels of the lungs, of classes that are no lungs; empty"
         " without lungs",
         unit="share of the lungs",
         digits="%.9g",
-        size_of="lesion",
+        size_of=CLASS,
+        in_lungs=True,
     ),
+    _share("upper", "the upper third of its lung"),
+    _share("middle", "the middle third"),
+    _share("lower", "the lower third"),
+    _share("peripheral", "the lateral half of its lung, row by row"),
     _integer(
         _F,
         IN_TRAINING,

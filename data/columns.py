@@ -8,6 +8,12 @@ from functools import cache
 
 from .column_table import CLASS, COLUMNS, DEFAULT_CLASS, IN_TRAINING, Column, Table
 
+SIDES = ("left_lung", "right_lung")
+"""The patient's two lungs: they have some of the columns of a class."""
+
+SIDE_MEASURES = ("ratio", "total_area", "total_area_mm2")
+"""What of a class's columns they have."""
+
 _LABELED_CLASSES = (DEFAULT_CLASS, "lung")
 
 
@@ -43,24 +49,39 @@ def feature_header(
 
     Examples
     --------
-    >>> feature_header(["lung"], ["lung"])[-9:-7]
-    ('lung_ratio', 'lung_count')
+    >>> feature_header(["lung"], ["lung"])[-6:-3]
+    ('left_lung_ratio', 'left_lung_total_area', 'left_lung_total_area_mm2')
     """
     columns = columns_of(Table.FEATURES)
-    per_class = [column for column in columns if CLASS in column.name]
+    per_class = [column for column in columns if CLASS in column.name and not column.in_lungs]
     image = [
         column.name
         for column in columns[: columns.index(per_class[0])]
         if not column.on_request or column.name in requested
     ]
     blocks = [column.of_class(name) for name in classes for column in per_class]
-    ratio = ["lesion_lung_ratio"] if has_lesion_lung_ratio(classes, lung_classes) else []
-    return (*image, *blocks, *ratio, *([IN_TRAINING] if in_training else []))
+    in_lungs = lung_columns(classes, lung_classes)
+    return (*image, *blocks, *in_lungs, *([IN_TRAINING] if in_training else []))
 
 
-def has_lesion_lung_ratio(classes: Sequence[str], lung_classes: Sequence[str]) -> bool:
-    """Return whether the model has both the class `lesion` and a lung class."""
-    return DEFAULT_CLASS in classes and bool(set(lung_classes) - {DEFAULT_CLASS})
+def lung_columns(classes: Sequence[str], lung_classes: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that only a model with a lung class has: other classes inside the lungs, then sides.
+
+    Where a class has the name of a side, its own columns stand for it.
+
+    Examples
+    --------
+    >>> lung_columns(["lesion", "lung"], ["lung"])[:2]
+    ('lesion_lung_ratio', 'lesion_upper_share')
+    """
+    if not lung_classes:
+        return ()
+    inside = [column for column in columns_of(Table.FEATURES) if column.in_lungs]
+    others = [column.of_class(name) for name in classes if name not in lung_classes for column in inside]
+    sides = (
+        [] if set(SIDES) & set(classes) else [f"{side}_{name}" for side in SIDES for name in SIDE_MEASURES]
+    )
+    return (*others, *sides)
 
 
 @cache
@@ -77,8 +98,10 @@ def find_column(table: Table, name: str) -> tuple[Column, str] | None:
     for column in columns:
         if column.name == name:
             return column, ""
-    for column in columns:
-        if CLASS in column.name and (class_name := _class_in(column.name, name)):
+    # `lesion_lung_ratio` is of the class `lesion`, but `left_lung_ratio` of the left lung.
+    for column in sorted(columns, key=lambda column: not column.in_lungs):
+        class_name = _class_in(column.name, name) if CLASS in column.name else ""
+        if class_name and not (column.in_lungs and f"{class_name}_lung" in SIDES):
             return column, class_name
     return None
 
@@ -160,7 +183,8 @@ def size_family(name: str) -> str | None:
     if found is None or not found[0].size_of:
         return None
     column, class_name = found
-    return class_name if column.size_of == CLASS else column.size_of
+    family = class_name if column.size_of == CLASS else column.size_of
+    return "lung" if family in SIDES else family
 
 
 def _class_in(pattern: str, name: str) -> str:

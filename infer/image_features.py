@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from math import nan
-from operator import or_
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from ..data.column_table import DEFAULT_CLASS, IN_TRAINING, Table
-from ..data.columns import feature_header, has_lesion_lung_ratio, header
+from ..data.column_table import IN_TRAINING, Table
+from ..data.columns import feature_header, header
 from ..data.image import Gray
 from ..errors import DecodeError, ModelError
 from ..models.card import ModelCard
 from ..models.preprocess import Placement, Probability, restore_size
-from .features import measure
 from .features.fields import ComponentArray
+
+if TYPE_CHECKING:
+    from .features.components import ComponentRuns
 
 MIN_SIDE = 32
 """Pixels; the smallest images of radiograph sets in use have 64 on a side."""
@@ -129,16 +130,18 @@ def measure_image(
     ModelError
         If the output is not a probability.
     """
+    from .features.measurement import measure_with_runs  # numba is heavy: see `features.measure`
+
     _check_probability(probability)
     masks: dict[str, Gray] = {}
-    components: dict[str, ComponentArray] = {}
+    measured: dict[str, tuple[ComponentArray, ComponentRuns]] = {}
     for index, name in enumerate(card.classes):
         class_threshold = card.thresholds[index] if threshold is None else threshold
         restored = restore_size(probability[index], placement)
         mask = (restored >= np.float32(class_threshold)).view(np.uint8)
         masks[name] = _drop_small(mask, min_area) if min_area > 1 else mask
-        components[name] = measure(masks[name], restored)
-    return _measurement(masks, components, card.lung_classes, spacing_mm)
+        measured[name] = measure_with_runs(masks[name], restored)
+    return _measurement(masks, measured, card.lung_classes, spacing_mm)
 
 
 def measure_masks(
@@ -159,24 +162,29 @@ def measure_masks(
     min_area, spacing_mm
         As in `measure_image`.
     """
+    from .features.measurement import measure_with_runs
+
     kept = {name: _drop_small(mask, min_area) if min_area > 1 else mask for name, mask in masks.items()}
-    components = {name: measure(mask) for name, mask in kept.items()}
+    measured = {name: measure_with_runs(mask, None) for name, mask in kept.items()}
     lungs = [name for name in lung_classes if name in masks]
-    return _measurement(kept, components, lungs, spacing_mm)
+    return _measurement(kept, measured, lungs, spacing_mm)
 
 
 def _measurement(
     masks: Mapping[str, Gray],
-    components: Mapping[str, ComponentArray],
+    measured: Mapping[str, tuple[ComponentArray, ComponentRuns]],
     lung_classes: Sequence[str],
     spacing_mm: tuple[float, float] | None,
 ) -> ImageMeasurement:
+    from .features.lung_columns import measure_in_lungs
+
+    components = {name: records for name, (records, _) in measured.items()}
+    runs = {name: found for name, (_, found) in measured.items()}
     rows = tuple(row for name in masks for row in _component_rows(name, components[name]))
     features: dict[str, float] = {}
     for name, mask in masks.items():
         features |= _class_features(name, components[name], mask.shape, spacing_mm)
-    if has_lesion_lung_ratio(tuple(masks), lung_classes):
-        features["lesion_lung_ratio"] = _lesion_lung_ratio(masks, lung_classes)
+    features |= measure_in_lungs(masks, runs, lung_classes, spacing_mm)
     return ImageMeasurement(features, rows, masks)
 
 
@@ -222,14 +230,6 @@ def _class_features(
         f"{name}_mean_probability": probability_sum / total if count else nan,
         f"{name}_max_probability": float(components["max_probability"].max()) if count else nan,
     }
-
-
-def _lesion_lung_ratio(masks: Mapping[str, Gray], lung_classes: Sequence[str]) -> float:
-    """Return pixels of the lesions inside the lungs / pixels of the lungs; NaN without lungs."""
-    lungs = reduce(or_, (masks[name] for name in lung_classes if name != DEFAULT_CLASS))
-    lung_area = cv2.countNonZero(lungs)
-    inside = cv2.countNonZero(cv2.bitwise_and(masks[DEFAULT_CLASS], lungs))
-    return inside / lung_area if lung_area else nan
 
 
 def _mean_centroid_distance(components: ComponentArray, shape: tuple[int, ...]) -> float:

@@ -23,17 +23,24 @@ def measure_mask(
     mask: npt.ArrayLike, probability: npt.ArrayLike | None, min_area: int, connectivity: int
 ) -> ComponentArray:
     """Implement `cxr.infer.features.measure`."""
+    components, _ = measure_with_runs(mask, probability, connectivity)
+    if min_area > 1:
+        components = components[components["area"] >= min_area]
+        components["label"] = np.arange(1, components.size + 1)
+    return components
+
+
+def measure_with_runs(
+    mask: npt.ArrayLike, probability: npt.ArrayLike | None, connectivity: int = 8
+) -> tuple[ComponentArray, ComponentRuns]:
+    """Measure every component of a mask, as `cxr.infer.features.measure`; return its runs too."""
     pixels = as_mask(mask)
     values = None if probability is None else as_probability_map(probability, pixels.shape)
     if connectivity not in (4, 8):
         raise InputError(f"connectivity is {connectivity!r}; it must be 4 or 8")
     found = find_components(pixels, eight_connected=connectivity == 8)
     height, width = pixels.shape
-    components = measure_components(found, values, height, width)
-    if min_area > 1:
-        components = components[components["area"] >= min_area]
-        components["label"] = np.arange(1, components.size + 1)
-    return components
+    return measure_components(found, values, height, width), found
 
 
 def measure_components(

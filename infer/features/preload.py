@@ -24,9 +24,11 @@ def preloading_kernels() -> Iterator[None]:
 def _call_kernels() -> None:
     """Call each kernel once, with arrays of the types that a run passes."""
     from ...data.decode.reader import decode_image
-    from . import measure
+    from .lungs import Lungs
+    from .measurement import measure_with_runs
 
     mask = np.zeros((_SIZE, _SIZE), np.uint8)
     mask[2:4, 2:4] = 1
     decode_image(cv2.imencode(".png", mask)[1].tobytes())
-    measure(mask, mask.astype(np.float32))
+    _, runs = measure_with_runs(mask, mask.astype(np.float32))
+    Lungs.find(runs, _SIZE).measure(runs)

@@ -30,7 +30,7 @@ class MeasureConfig:
     values : mapping of int to str, or None
         The classes of the values of label images, such as `{1: "lung", 2: "lesion"}`.
     lung_classes : sequence of str
-        The classes that are lungs, for `lesion_lung_ratio`.
+        The classes that are lungs, for the columns of the lungs.
     out : Path or str
         The output folder, created if it is missing.
     min_area : int

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import nan
 from pathlib import Path
 
-from ...data.column_table import DEFAULT_CLASS
-from ...data.columns import feature_header
+from ...data.columns import feature_header, lung_columns
 from ...data.csv_files import csv_line
 from ...errors import InputError
 from ...machine.files import replacing
@@ -26,7 +25,6 @@ from .records import MeasuredImage
 
 TABLES = (FEATURES, COMPONENTS, FAILURES)
 
-_RATIO = "lesion_lung_ratio"
 _IMAGE_COLUMNS = feature_header([""], []).index("_ratio")  # before those of the classes
 
 
@@ -64,7 +62,7 @@ def write_tables(
     """
     lungs = [name for name in lung_classes if name in classes]
     columns = columns_of_features(classes, lungs)
-    rows = (_feature_line(image, columns, set(lungs) - {DEFAULT_CLASS}) for image in measured)
+    rows = (_feature_line(image, columns, lungs) for image in measured)
     _write(out / FEATURES, columns, rows)
     _write(out / COMPONENTS, COMPONENT_COLUMNS, (image.component_lines for image in measured))
     _write(out / FAILURES, FAILURE_COLUMNS, map(failure_line, failures))
@@ -74,11 +72,11 @@ def write_tables(
             write_parquet(out / name)
 
 
-def _feature_line(image: MeasuredImage, columns: Sequence[str], lungs: set[str]) -> str:
+def _feature_line(image: MeasuredImage, columns: Sequence[str], lungs: Sequence[str]) -> str:
     """Write an image's line; its lungs are known only if it has a mask of every lung class."""
     features = {name: image.features.get(name, nan) for name in columns[_IMAGE_COLUMNS:]}
-    if _RATIO in features and not lungs <= set(image.classes):
-        features[_RATIO] = nan
+    if not set(lungs) <= set(image.classes):
+        features |= {name: nan for name in lung_columns(image.classes, lungs) if name in features}
     return feature_line(image.key, image.patient_id, image.size, image.spacing_mm, image.gray_from, features)
 
 

@@ -14,6 +14,7 @@ from cxr.data.columns import (
     feature_header,
     find_column,
     header,
+    lung_columns,
     renamed_columns,
     size_family,
     unit_of,
@@ -114,10 +115,31 @@ def test_every_feature_column_is_found_with_its_class(class_name: str) -> None:
         assert (in_name, column.of_class(in_name)) == (class_name, name)
 
 
-def test_ratio_of_lesions_and_lungs_needs_both_classes() -> None:
-    assert "lesion_lung_ratio" in feature_header(["left", "lesion"], ["left"])
-    assert "lesion_lung_ratio" not in feature_header(["lung"], ["lung"])
-    assert "lesion_lung_ratio" not in feature_header(["lesion", "heart"], [])
+def test_columns_inside_the_lungs_need_a_lung_class_and_another_one() -> None:
+    ratios = [f"{name}_lung_ratio" for name in ("lesion", "nodule")]
+    assert [n for n in feature_header(["a", "lesion", "nodule"], ["a"]) if n.endswith("_lung_ratio")] == [
+        *ratios,
+        "left_lung_ratio",
+        "right_lung_ratio",
+    ]
+    assert "lung_lung_ratio" not in feature_header(["lung"], ["lung"])
+    assert not {*ratios, "left_lung_ratio"} & set(feature_header(["lesion", "nodule"], []))
+
+
+def test_classes_named_as_sides_keep_their_own_columns() -> None:
+    columns = feature_header(["left_lung", "right_lung"], ["left_lung", "right_lung"])
+    assert columns.count("left_lung_ratio") == 1
+    assert "left_lung_count" in columns
+
+
+@pytest.mark.parametrize("name", lung_columns(["lesion", "lung"], ["lung"]))
+def test_columns_of_the_lungs_are_found_and_numeric(name: str) -> None:
+    found = find_column(Table.FEATURES, name)
+    assert found is not None
+    column, class_name = found
+    assert column.of_class(class_name) == name
+    assert class_name == (name[: name.index("_lung") + 5] if "t_lung" in name else "lesion")
+    assert column.kind in (Kind.FLOAT, Kind.INTEGER)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +204,8 @@ def test_columns_of_one_mask_are_one_family() -> None:
     families = {family: {n for n in names if size_family(n) == family} for family in ("lesion", "lung")}
     sizes = ("ratio", "count", "mean_area", "total_area", "max_area", "total_area_mm2")
     assert families["lesion"] == {f"lesion_{size}" for size in sizes} | {"lesion_lung_ratio"}
-    assert families["lung"] == {f"lung_{size}" for size in sizes}
+    sides = {f"{side}_lung_{size}" for side in ("left", "right") for size in sizes[::3] + sizes[5:]}
+    assert families["lung"] == {f"lung_{size}" for size in sizes} | sides
 
 
 def test_every_column_has_a_description_of_one_line() -> None:

@@ -53,6 +53,16 @@ def test_features_are_those_of_the_thresholded_mask(card_of: MakeCard) -> None:
             "lung_mean_probability": 0.9,
             "lung_max_probability": 0.9,
             "lesion_lung_ratio": 24 / (64 * 32),  # the other lesion lies outside the lung
+            "lesion_upper_share": 1,
+            "lesion_middle_share": 0,
+            "lesion_lower_share": 0,
+            "lesion_peripheral_share": 1,
+            "left_lung_ratio": 0,
+            "left_lung_total_area": 0,
+            "left_lung_total_area_mm2": 0,
+            "right_lung_ratio": 0.5,
+            "right_lung_total_area": 64 * 32,
+            "right_lung_total_area_mm2": 64 * 32 * 0.1,
         }
     )
     columns = feature_columns(card_of())
@@ -63,10 +73,11 @@ def test_image_without_lesions_has_zeros_and_empty_means(card_of: MakeCard) -> N
     features = measure_image(make_maps(), SAME_SIZE, card_of(), spacing_mm=(1.0, 1.0)).features
     zero = {name for name, value in features.items() if value == 0}
     empty = {name for name, value in features.items() if isnan(value)}
+    sizes = ("ratio", "total_area", "total_area_mm2")
     assert zero == {
-        f"{name}_{column}"
-        for name in ("lesion", "lung")
-        for column in ("ratio", "count", "total_area", "total_area_mm2")
+        *(f"{name}_{size}" for name in ("lesion", "lung", "left_lung", "right_lung") for size in sizes),
+        "lesion_count",
+        "lung_count",
     }
     assert empty == set(features) - zero
 
@@ -78,17 +89,16 @@ def test_area_in_mm2_is_empty_if_the_spacing_is_unknown(card_of: MakeCard) -> No
 
 
 @pytest.mark.parametrize(
-    ("classes", "with_ratio"),
+    ("classes", "in_lungs"),
     [
-        (("lesion",), False),
-        (("lung",), False),
-        (("lesion", "lung"), True),
-        (("lung", "lesion", "heart"), True),
-        (("heart", "lung"), False),
+        (("lesion",), None),
+        (("lung",), ()),
+        (("lesion", "lung"), ("lesion",)),
+        (("lung", "lesion", "heart"), ("lesion", "heart")),
     ],
 )
 def test_every_class_has_the_same_columns_in_the_order_of_the_card(
-    card_of: MakeCard, classes: tuple[str, ...], *, with_ratio: bool
+    card_of: MakeCard, classes: tuple[str, ...], in_lungs: tuple[str, ...] | None
 ) -> None:
     columns = feature_columns(card_of(classes))
     assert columns[:6] == ("image", "patient_id", "width", "height", "spacing_mm", "gray_from")
@@ -97,7 +107,12 @@ def test_every_class_has_the_same_columns_in_the_order_of_the_card(
         *("total_area_mm2", "mean_probability", "max_probability"),
     )
     blocks = tuple(f"{name}_{measure}" for name in classes for measure in measures)
-    assert columns[columns.index(blocks[0]) :] == blocks + ("lesion_lung_ratio",) * with_ratio
+    shares = ("lung_ratio", "upper_share", "middle_share", "lower_share", "peripheral_share")
+    inside = tuple(f"{name}_{measure}" for name in in_lungs or () for measure in shares)
+    sides = tuple(
+        f"{side}_lung_{measure}" for side in ("left", "right") for measure in (measures[0], *measures[4:7:2])
+    )
+    assert columns[columns.index(blocks[0]) :] == blocks + inside + sides * (in_lungs is not None)
 
 
 def test_lungs_are_the_union_of_the_lung_classes(card_of: MakeCard) -> None:
@@ -110,6 +125,7 @@ def test_lungs_are_the_union_of_the_lung_classes(card_of: MakeCard) -> None:
 def test_lesion_lung_ratio_is_empty_without_lungs(card_of: MakeCard) -> None:
     features = measure_image(make_maps((0, 0, 0, 5, 5, 0.9)), SAME_SIZE, card_of()).features
     assert isnan(features["lesion_lung_ratio"])
+    assert isnan(features["lesion_upper_share"])
 
 
 def test_classes_that_lead_to_the_same_column_are_rejected(card_of: MakeCard) -> None:

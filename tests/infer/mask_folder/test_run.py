@@ -80,7 +80,7 @@ def test_lesions_without_any_lungs_have_no_ratio_to_them(
     measure_folder(tmp_path / "masks_lesion", out=tmp_path / "out")
     (row,) = features()
     assert row["lesion_total_area"] == "16"
-    assert "lesion_lung_ratio" not in row
+    assert not [name for name in row if "lung" in name or name.endswith("_share")]
 
 
 def test_lungs_are_unknown_where_one_of_the_lung_classes_has_no_mask(
@@ -92,6 +92,30 @@ def test_lungs_are_unknown_where_one_of_the_lung_classes_has_no_mask(
     draw_mask(tmp_path / "masks" / "right_lung" / "b.png", (0, 20, 16, 16))
     measure_folder(tmp_path / "masks", out=tmp_path / "out", lung_classes=("left_lung", "right_lung"))
     assert [row["lesion_lung_ratio"] for row in features()] == ["", "0.03125"]
+
+
+def test_a_lung_class_named_as_a_side_beside_another_one_has_its_own_columns_only(
+    tmp_path: Path, draw_mask: DrawMask, features: Callable[[], list[dict[str, str]]]
+) -> None:
+    draw_mask(tmp_path / "masks" / "left_lung" / "a.png", (0, 20, 16, 16))
+    draw_mask(tmp_path / "masks" / "rest" / "b.png", (0, 0, 16, 16))
+    measure_folder(tmp_path / "masks", out=tmp_path / "out", lung_classes=("left_lung", "rest"))
+    rows = features()
+    assert [row["left_lung_total_area"] for row in rows] == ["256", ""]
+    assert not any(None in row for row in rows)
+    assert not [name for name in rows[0] if name.startswith("right_lung")]
+
+
+def test_lesions_are_measured_in_the_thirds_and_halves_of_the_lungs(
+    tmp_path: Path, draw_mask: DrawMask, features: Callable[[], list[dict[str, str]]]
+) -> None:
+    draw_mask(tmp_path / "masks" / "lung" / "a.png", (1, 2, 30, 10), (1, 22, 30, 12))
+    draw_mask(tmp_path / "masks" / "lesion" / "a.png", (25, 2, 2, 4), (2, 22, 2, 2))
+    measure_folder(tmp_path / "masks", out=tmp_path / "out")
+    (row,) = features()
+    assert (row["right_lung_total_area"], row["left_lung_total_area"]) == ("300", "360")
+    zones = ("upper", "middle", "lower", "peripheral")
+    assert [round(float(row[f"lesion_{zone}_share"]) * 12) for zone in zones] == [4, 0, 8, 8]
 
 
 def test_broken_file_never_loses_the_others(

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..data.datasets.open import open_dataset
 from ..data.datasets.records import Record
 from ..data.datasets.splits import Split, Subset
 from ..data.decode.reader import read_image
@@ -56,7 +55,7 @@ def read_split_records(run: Run) -> SplitRecords:
     """
     config = run.config
     try:
-        dataset = open_dataset(config.dataset, classes=config.classes, findings=config.findings)
+        dataset = config.open_dataset()
         split = Split.read(run.path / SPLITS)
         return SplitRecords(split.select(dataset, Subset.TRAIN), split.select(dataset, Subset.VALIDATION))
     except InputError as error:

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from ..cli import NumberRange, PathType, comma_list, cxr_command
+from ..data.datasets.annotations.records import AnnotationFormat
 from ..machine.limits import MAX_BATCH, MAX_REPEATS, MAX_SEED, MAX_SIDE, MAX_THREADS
 from .freeze import Freeze
 from .options import Augmentation, Loss
@@ -37,6 +38,17 @@ def _class_names(ctx: click.Context, param: click.Parameter, value: str | None) 
 )
 @click.option(
     "--finding", "findings", multiple=True, help="NIH: a finding whose boxes are lesions; repeatable."
+)
+@click.option(
+    "--masks",
+    type=click.Choice([form.value for form in AnnotationFormat]),
+    help="Take the masks from annotation files of this format; see docs/datasets.md.",
+)
+@click.option(
+    "--annotations",
+    type=PathType(),
+    multiple=True,
+    help="Annotation file or folder for --masks; repeatable.  [default: those in DATASET]",
 )
 @click.option(
     "--init",
@@ -120,7 +132,7 @@ def _class_names(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.option("--resume", type=PathType(), help="Resume this run, with its own settings.")
 @click.pass_context
 def command(context: click.Context, /, resume: Path | None, **settings: Any) -> None:
-    """Fit a segmentation network on DATASET (NIH layout or index.csv layout)."""
+    """Fit a segmentation network on DATASET, a folder in the NIH layout or with an index.csv."""
     if resume is not None:
         _reject_other_settings(context)
     from . import run
@@ -143,7 +155,8 @@ def _config(settings: dict[str, Any]) -> TrainConfig:
 
     choices = {"freeze": Freeze, "augmentation": Augmentation, "loss": Loss}
     chosen = {name: kind(settings[name]) for name, kind in choices.items()}
-    return TrainConfig(**{**settings, **chosen, "findings": settings["findings"] or None})
+    masks = settings["masks"] and AnnotationFormat(settings["masks"])
+    return TrainConfig(**{**settings, **chosen, "masks": masks, "findings": settings["findings"] or None})
 
 
 def _print_result(result: TrainResult | FoldsResult) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 
 import msgspec
 
+from ..data.datasets.annotations.records import AnnotationFormat
+from ..data.datasets.open import open_dataset
+from ..data.datasets.records import Dataset
 from ..errors import InputError, ModelError
 from ..machine.files import write_json
 from ..machine.limits import MAX_BATCH, MAX_REPEATS, MAX_SEED, MAX_SIDE, MAX_THREADS, check_range
@@ -30,6 +33,10 @@ class TrainConfig:
         Folder in the NIH layout or the index.csv layout.
     classes, findings : tuple of str or None
         What to segment; None: everything that the data set has.
+    masks : AnnotationFormat or None
+        The format of annotation files whose masks are used in place of those of the layout.
+    annotations : tuple of Path
+        Those files, where the data set's folder does not hold them; see `open_dataset`.
     architecture, encoder : str or None
         None: those of `init`, else `models.network.DEFAULT_NETWORK`.
     encoder_weights : str
@@ -69,6 +76,8 @@ class TrainConfig:
     dataset: Path = Path("NIH-Chest-X-ray-dataset")
     classes: tuple[str, ...] | None = None
     findings: tuple[str, ...] | None = None
+    masks: AnnotationFormat | None = None
+    annotations: tuple[Path, ...] = ()
     architecture: str | None = None
     encoder: str | None = None
     encoder_weights: str = "imagenet"
@@ -109,7 +118,7 @@ class TrainConfig:
         check_range("devices", self.devices, 1, MAX_THREADS)
         check_range("workers", self.workers, 0, MAX_THREADS)
         check_range("seed", self.seed, 0, MAX_SEED)
-        if self.init is not None and self.encoder_weights != "imagenet":
+        if self.init is not None and self.encoder_weights not in ("imagenet", "none"):
             raise InputError(
                 f"init takes all weights from {self.init}; leave out encoder_weights {self.encoder_weights!r}"
             )
@@ -126,6 +135,16 @@ class TrainConfig:
             raise InputError(f"lr must be positive, got {self.lr}")
         if self.name is not None and (not self.name or Path(self.name).name != self.name):
             raise InputError(f"name must be valid as the name of a folder, got {self.name!r}")
+
+    def open_dataset(self) -> Dataset:
+        """Open the data set; see `cxr.open_dataset`."""
+        return open_dataset(
+            self.dataset,
+            classes=self.classes,
+            findings=self.findings,
+            masks=self.masks,
+            annotations=self.annotations,
+        )
 
     def write(self, folder: Path, *, dataset_name: str) -> None:
         """Write the settings to a run folder."""

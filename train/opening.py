@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from ..data.datasets.open import open_dataset
 from ..data.datasets.patient_key import spelled_differently
 from ..data.datasets.records import Dataset, Record
 from ..data.datasets.splits import Split, Subset
@@ -58,7 +57,7 @@ def open_run(config: TrainConfig, *, reads_weights: bool = True) -> OpenedRun:
     ModelError
         If the initial weights cannot be used.
     """
-    dataset = open_dataset(config.dataset, classes=config.classes, findings=config.findings)
+    dataset = config.open_dataset()
     for note in dataset.notes:
         log.info("%s", note)
     _report_patients_and_folds(config, dataset)
@@ -88,6 +87,7 @@ def _complete(config: TrainConfig, dataset: Dataset, network: NetworkSpec) -> Tr
         config,
         dataset=dataset.root.resolve(),
         classes=dataset.classes,
+        annotations=tuple(path.resolve() for path in config.annotations),
         architecture=network.architecture,
         encoder=network.encoder,
         decoder_channels=network.decoder_channels,

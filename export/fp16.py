@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..machine.files import scratch_folder
+from .simplify import merge_normalization
+
 
 def convert_to_fp16(source: Path, target: Path) -> None:
     """Write an fp16 model; its input is still uint8 and its output float32.
@@ -19,4 +22,8 @@ def convert_to_fp16(source: Path, target: Path) -> None:
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    onnx.save(convert_float_to_float16(onnx.load(source), keep_io_types=True), target)
+    with scratch_folder() as scratch:
+        # A variance may be too large or too small for fp16; its product with a weight seldom is.
+        merge_normalization(source, scratch / "merged.onnx")
+        merged = onnx.load(scratch / "merged.onnx")
+    onnx.save(convert_float_to_float16(merged, keep_io_types=True), target)

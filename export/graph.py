@@ -20,6 +20,8 @@ EXAMPLE_BATCH = 2  # with an example of one, the exporter would fix the batch si
 def write_onnx(segmenter: Segmenter, card: ModelCard, path: Path) -> None:
     """Export a segmenter and its card to one ONNX file with a dynamic batch size.
 
+    Every weight has the name and the values that it has in the segmenter: see `simplify`.
+
     Parameters
     ----------
     segmenter : Segmenter
@@ -28,25 +30,26 @@ def write_onnx(segmenter: Segmenter, card: ModelCard, path: Path) -> None:
     path : Path
         The file to write; no other file is written.
     """
-    import onnx
     import torch
 
     from .constant_scales import use_constant_scales
+    from .simplify import simplify
 
     example = torch.zeros((EXAMPLE_BATCH, 1, card.pixels.height, card.pixels.width), dtype=torch.uint8)
-    torch.onnx.export(
+    program = torch.onnx.export(
         segmenter,
         (example,),
-        path,
         input_names=["image"],
         output_names=["probability"],
         dynamic_shapes={"image": {0: torch.export.Dim("batch")}},
         opset_version=OPSET,
         dynamo=True,
-        external_data=False,
+        optimize=False,
         verbose=False,
     )
-    model = onnx.load(path)
+    assert program is not None
+    simplify(program.model, segmenter.state_dict())
+    model = program.model_proto
     use_constant_scales(model)
     save_with_card(model, card, path)
 

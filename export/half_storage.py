@@ -1,7 +1,8 @@
 """A float model whose weights are stored in half precision: half the bytes, the same arithmetic.
 
-Each large weight becomes an fp16 tensor and a `Cast` to float. A runtime folds the cast when it loads the
-model, so nothing is slower; a weight changes by at most one part in 2048.
+The weights of each large layer become an fp16 tensor and a `Cast` to float. A runtime folds the cast when it
+loads the model, so nothing is slower; a weight changes by at most one part in 2048. Biases and the statistics
+of normalization stay in fp32: they are few, and a variance may be too small for fp16.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from .graph import save_with_card
 if TYPE_CHECKING:
     import onnx
 
-_SMALL = 256  # values; scales, biases and shapes below this stay as they are
+_SMALL = 256  # values; smaller weights stay as they are
 _LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -42,7 +43,7 @@ def store_in_half(source: Path, target: Path) -> None:
 def _is_large(tensor: onnx.TensorProto) -> bool:
     import onnx
 
-    if tensor.data_type != onnx.TensorProto.FLOAT:
+    if tensor.data_type != onnx.TensorProto.FLOAT or len(tensor.dims) < 2:
         return False
     values = onnx.numpy_helper.to_array(tensor)
     return values.size >= _SMALL and float(np.abs(values).max()) <= _LARGEST

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from cxr.export.command import command
 from cxr.models.card import Precision
 from cxr.models.onnx_file import read_card
+from cxr.models.verify import verify_model
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,7 @@ def test_output_is_the_accepted_int8_file(run_folder: Path, tmp_path: Path) -> N
     result = CliRunner().invoke(command, arguments)
     assert result.exit_code == 0, result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+    verify_model(output)
     card = read_card(output)
     assert card.precision is Precision.INT8
     assert card.quantization is not None

@@ -23,7 +23,7 @@ _MOST_EMPTY = 0.5
 _BOOKKEEPING = re.compile(
     r"(^|_)(image|images|id|ids|uid|patientid|name|path|file|filename|folder|url|doi|hash|sha256|licen[cs]e|"
     r"note|notes|comment|comments|date|fold|split|source|convention|mode|modality)(_|$)"
-    r"|^mask_|^location$|_ok$|^has_|^plausible(_why)?$|^gray_from$|^in_training$|^study$|^accession$"
+    r"|^mask_|^location$|_ok$|^has_|^plausible(_why)?$|^uncertainty(_flip)?$|^gray_from$|^in_training$|^study$|^accession$"
 )
 _DERIVED = re.compile(r"(^|_)(finding|findings|label|labels|diagnosis)(_|$)")
 _GEOMETRY = re.compile(r"(^|_)(width|height|spacing|spacing_mm|spacing_x|spacing_y)$|^device$")

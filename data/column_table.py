@@ -16,6 +16,9 @@ CLASS = "{class}"
 IN_TRAINING = "in_training"
 """The column that only models with a fingerprint of their training images have."""
 
+UNCERTAINTY, UNCERTAINTY_FLIP = "uncertainty", "uncertainty_flip"
+"""The columns of how uncertain a model is of its mask."""
+
 DEFAULT_CLASS = "lesion"
 """The class of the older column names that name none, such as `mean_area`."""
 
@@ -175,6 +178,20 @@ COLUMNS: tuple[Column, ...] = (
         "whether it can be an upright frontal chest radiograph: `yes`, `doubtful`, `no` or `not assessed`",
     ),
     _text(_F, "plausible_why", "why it is `doubtful` or `no`"),
+    _float(
+        _F,
+        UNCERTAINTY,
+        "how uncertain the model is of its mask of the lungs, or of all classes if it has no lung class: from"
+        " 0, certain, to 1",
+    ),
+    Column(
+        _F,
+        UNCERTAINTY_FLIP,
+        Kind.FLOAT,
+        "with `--uncertainty flip`: 1 - Dice of that mask and the mask of the mirrored image",
+        number_format="%.6f",
+        on_request=True,
+    ),
     _text(_F, "view", "with `--dicom-columns view`: ViewPosition", on_request=True),
     _text(_F, "sex", "with `--dicom-columns sex`: PatientSex", on_request=True),
     Column(

@@ -97,6 +97,11 @@ _FILE = PathType()
     help="What to do with images that are no upright frontal chest radiographs: measure them, or fail them.",
 )
 @click.option(
+    "--uncertainty",
+    type=click.Choice(["flip"]),
+    help="Predict the mirrored images too, and compare: column uncertainty_flip.",
+)
+@click.option(
     "--max-pixels",
     type=click.IntRange(1, MOST_PIXELS),
     default=MAX_PIXELS,

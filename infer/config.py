@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..machine.limits import MAX_BATCH, MAX_THREADS, check_range
 from ..machine.limits import MAX_PIXELS as MOST_PIXELS
 from .outputs.masks import MaskFormat
+from .records import check_uncertainty
 
 if TYPE_CHECKING:
     from .model import Model
@@ -69,6 +70,8 @@ class InferConfig:
     implausible : str
         What becomes of an image that can hardly be an upright frontal chest radiograph: "warn" measures it
         and says so in its row, "skip" records it in `failures.csv` instead.
+    uncertainty : str or None
+        "flip" predicts the mirrored images too, for the column `uncertainty_flip`: twice the model's time.
     """
 
     model: Model | Path | str | None = None
@@ -94,6 +97,7 @@ class InferConfig:
     dicom_columns: Sequence[str] = ()
     max_pixels: int = MAX_PIXELS
     implausible: str = "warn"
+    uncertainty: str | None = None
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -114,6 +118,7 @@ class InferConfig:
         check_dicom_columns(self.dicom_columns, salted=salted)
         if self.implausible not in ("warn", "skip"):
             raise InputError(f"implausible can be warn or skip; got {self.implausible!r}")
+        check_uncertainty(self.uncertainty)
         if self.masks is not None and self.masks not in set(MaskFormat):
             raise InputError(f"masks can be {', '.join(MaskFormat)}; got {self.masks!r}")
 

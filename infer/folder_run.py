@@ -130,7 +130,7 @@ class FolderRun:
     def _headers(self) -> dict[str, Sequence[str]]:
         """Return the columns of each table of the run, by its file name."""
         return {
-            FEATURES: feature_columns(self.pipeline.session.card, self.pipeline.decoding.dicom_columns),
+            FEATURES: feature_columns(self.pipeline.session.card, self.rows.settings.requested_columns),
             COMPONENTS: COMPONENT_COLUMNS,
             FAILURES: FAILURE_COLUMNS,
             **self.rows.masks.tables,

@@ -21,8 +21,8 @@ from ..models.card import ModelCard
 from ..models.shipped import find_model
 from .features.preload import preloading_kernels
 from .image_features import measure_image, with_in_training
-from .pipeline import Pipeline, PredictedImage, prepare_image
-from .records import Failure, ImageFile, Stage
+from .pipeline import Pipeline, PredictedImage, assess, predict_images, prepare_image
+from .records import FLIP, Failure, ImageFile, Stage, check_uncertainty
 from .result import Found, Result
 from .runtime.session import Session
 from .stages import Stages
@@ -43,6 +43,8 @@ class Model:
         How image files are read.
     patients : PatientNames
         How the name of a file tells its patient.
+    mirror : bool
+        Whether the mirrored image is predicted too, for `uncertainty_flip`.
 
     Examples
     --------
@@ -56,6 +58,7 @@ class Model:
     min_area: int = 0
     decoding: DecodeOptions = field(default_factory=DecodeOptions)
     patients: PatientNames = field(default_factory=PatientNames)
+    mirror: bool = False
 
     def __post_init__(self) -> None:
         """Check the settings.
@@ -129,8 +132,9 @@ class Model:
             prepared = prepare_image(file, radiograph, self.card, keep_pixels=True)
         except DecodeError as error:
             raise DecodeError(f"{name or path or default_name}: {error}") from error
-        output = self.session.run(prepared.model_input[None, None])[0]
-        return self._result(PredictedImage(prepared, output), in_file=path is not None)
+        batch = prepared.model_input[None, None]
+        (predicted,) = predict_images(self.session, [prepared], batch, mirror=self.mirror)
+        return self._result(predicted, in_file=path is not None)
 
     def stream(
         self, images: Iterable[Path | str], *, batch_size: int | None = None
@@ -157,7 +161,9 @@ class Model:
         size = self.session.batch_size if batch_size is None else batch_size
         if size < 1:
             raise InputError(f"batch_size must be at least 1, got {size}")
-        pipeline = Pipeline(self.session, self._finish, size, self.decoding, keep_pixels=True)
+        pipeline = Pipeline(
+            self.session, self._finish, size, self.decoding, keep_pixels=True, mirror=self.mirror
+        )
         files = (ImageFile(Path(image).name, Path(image)) for image in images)
         with closing(pipeline.run(files)) as outcomes:
             for outcome in outcomes:
@@ -172,9 +178,7 @@ class Model:
     def _result(self, predicted: PredictedImage, *, in_file: bool) -> Result:
         image = predicted.image
         assert image.pixels is not None
-        plausible = self._assessor.assess(
-            image.model_input, image.placement, predicted.probability, image.oddities
-        )
+        assessment = assess(self._assessor, predicted)
         measurement = measure_image(
             predicted.probability,
             image.placement,
@@ -188,7 +192,7 @@ class Model:
             image.pixels,
             image.spacing_mm,
             image.gray_from,
-            plausible,
+            assessment,
             self.patients.patient(key if path is None else path.as_posix(), path, image.patient_id),
             predicted.probability,
             image.placement,
@@ -217,6 +221,7 @@ def load(
     salt: str | None = None,
     patient_from: str | None = None,
     max_pixels: int = MAX_PIXELS,
+    uncertainty: str | None = None,
 ) -> Model:
     """Load a model.
 
@@ -238,6 +243,8 @@ def load(
         the path as given. By default only names in the folders of an NIH set do.
     max_pixels : int
         A larger image is rejected by its header, before memory is allocated.
+    uncertainty : str, optional
+        "flip" predicts the mirrored image too, for `uncertainty_flip`: twice the model's time.
 
     Returns
     -------
@@ -250,8 +257,9 @@ def load(
     ProviderError
         If the provider cannot run here.
     InputError
-        If the salt or `patient_from` cannot be used.
+        If the salt, `patient_from` or `uncertainty` cannot be used.
     """
+    check_uncertainty(uncertainty)
     decoding = DecodeOptions(max_pixels, salt=salt_key(salt))
     patients = PatientNames(patient_from, decoding.salt)
     with preloading_kernels():
@@ -263,4 +271,4 @@ def load(
             allow_fallback=allow_fallback,
             allow_external_data=allow_external_data,
         )
-    return Model(session, threshold, min_area, decoding, patients)
+    return Model(session, threshold, min_area, decoding, patients, mirror=uncertainty == FLIP)

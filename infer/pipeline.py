@@ -8,7 +8,7 @@ few batches ahead of the next, so memory does not grow with the folder.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -20,7 +20,7 @@ from ..data.decode.isolation import Isolation
 from ..data.decode.options import DecodeOptions
 from ..data.image import Gray, Radiograph
 from ..machine.interrupts import interruptible_steps
-from ..models.assessment import oddities_of
+from ..models.assessment import Assessment, Assessor, oddities_of
 from ..models.card import ModelCard
 from ..models.plausibility import Plausible
 from ..models.preprocess import Placement, Probability, prepare
@@ -72,10 +72,22 @@ class PreparedImage:
 
 @dataclass(frozen=True)
 class PredictedImage:
-    """An image and its probability maps at the model's input size, float32 (classes, height, width)."""
+    """An image, and what the model computed from it.
+
+    Attributes
+    ----------
+    image : PreparedImage
+    probability : ndarray of float32, shape (classes, model height, model width)
+    frontal : float or None
+        The model's output `frontal`; None if it has none.
+    mirrored : ndarray of float32, shape (classes, model height, model width), or None
+        The probability maps of the mirrored image, mirrored back; None without a second pass.
+    """
 
     image: PreparedImage
     probability: Probability
+    frontal: float | None = None
+    mirrored: Probability | None = None
 
 
 class Finish(Protocol[T_co]):
@@ -100,6 +112,8 @@ class Pipeline(Generic[T]):
         How image files are read.
     keep_pixels : bool
         Whether `finish` needs the images themselves.
+    mirror : bool
+        Whether a second pass predicts the mirrored images.
     stages : Stages
         Sums the seconds of each stage.
     """
@@ -109,6 +123,7 @@ class Pipeline(Generic[T]):
     batch_size: int
     decoding: DecodeOptions = field(default_factory=DecodeOptions)
     keep_pixels: bool = False
+    mirror: bool = False
     stages: Stages = field(default_factory=Stages)
 
     def run(self, entries: Iterable[ImageFile | Failure]) -> Generator[T | Failure, None, None]:
@@ -168,11 +183,8 @@ class Pipeline(Generic[T]):
         for index, image in enumerate(images):
             tensor[index, 0] = image.model_input
         with self.stages.measuring(Stage.MODEL):
-            output = iter(self.session.run(tensor))
-        return [
-            PredictedImage(entry, next(output)) if isinstance(entry, PreparedImage) else entry
-            for entry in batch
-        ]
+            predicted = iter(predict_images(self.session, images, tensor, mirror=self.mirror))
+        return [next(predicted) if isinstance(entry, PreparedImage) else entry for entry in batch]
 
     def _finish(self, predicted: PredictedImage | Failure) -> T | Failure:
         if isinstance(predicted, Failure):
@@ -181,6 +193,46 @@ class Pipeline(Generic[T]):
             return self.finish(predicted, self.stages)
         except ImageFailedError as failed:
             return failed.failure
+
+
+def predict_images(
+    session: Session, images: Sequence[PreparedImage], batch: Gray, *, mirror: bool
+) -> list[PredictedImage]:
+    """Run a model on images that were put in a batch, which may be longer.
+
+    Parameters
+    ----------
+    session : Session
+    images : sequence of PreparedImage
+    batch : ndarray of uint8, shape (N, 1, model height, model width)
+        Begins with the model inputs of `images`.
+    mirror : bool
+        Whether to run it on the mirrored images too.
+    """
+    output = session.predict(batch)
+    mirrored = session.run(np.ascontiguousarray(batch[..., ::-1]))[..., ::-1] if mirror else None
+    return [
+        PredictedImage(
+            image,
+            output.probability[index],
+            None if output.frontal is None else float(output.frontal[index]),
+            None if mirrored is None else mirrored[index],
+        )
+        for index, image in enumerate(images)
+    ]
+
+
+def assess(assessor: Assessor, predicted: PredictedImage) -> Assessment:
+    """Assess an image with what the model computed from it."""
+    image = predicted.image
+    return assessor.assess(
+        image.model_input,
+        image.placement,
+        predicted.probability,
+        image.oddities,
+        frontal=predicted.frontal,
+        mirrored=predicted.mirrored,
+    )
 
 
 def prepare_image(file: ImageFile, image: Radiograph, card: ModelCard, keep_pixels: bool) -> PreparedImage:

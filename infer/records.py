@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from ..data.column_table import UNCERTAINTY_FLIP
 from ..data.datasets.patient_names import PatientNames
 from ..data.decode.options import DecodeOptions
+from ..errors import InputError
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Settings:
         How the name of a file tells its patient.
     skip_implausible : bool
         Whether an image that is not plausible is a failure instead of a row.
+    mirror : bool
+        Whether the mirrored images are predicted too, for `uncertainty_flip`.
     """
 
     out: Path
@@ -40,6 +44,28 @@ class Settings:
     decoding: DecodeOptions = field(default_factory=DecodeOptions)
     patients: PatientNames = field(default_factory=PatientNames)
     skip_implausible: bool = False
+    mirror: bool = False
+
+    @property
+    def requested_columns(self) -> tuple[str, ...]:
+        """The columns of `features.csv` that only a run has which was asked for them."""
+        return (*([UNCERTAINTY_FLIP] if self.mirror else []), *self.decoding.dicom_columns)
+
+
+FLIP = "flip"
+"""The setting `uncertainty` that predicts the mirrored images too."""
+
+
+def check_uncertainty(uncertainty: str | None) -> None:
+    """Check the setting `uncertainty`.
+
+    Raises
+    ------
+    InputError
+        If it is neither None nor "flip".
+    """
+    if uncertainty not in (None, FLIP):
+        raise InputError(f"uncertainty can be {FLIP}; got {uncertainty!r}")
 
 
 class Stage(StrEnum):

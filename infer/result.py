@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..data.column_table import Kind, Table
+from ..data.column_table import UNCERTAINTY_FLIP, Kind, Table
 from ..data.columns import find_column
 from ..data.csv_files import csv_line, read_csv_line
 from ..data.image import Gray
 from ..errors import DecodeError, OutputError
 from ..machine.files import make_folder, write_text
+from ..models.assessment import Assessment
 from ..models.card import ModelCard
-from ..models.plausibility import Plausible
 from ..models.preprocess import Placement, Probability, restore_size
 from .features.fields import COMPONENT_DTYPE, ComponentArray
 from .image_features import ImageMeasurement, feature_columns
@@ -38,7 +38,7 @@ class Found:
     pixels: Gray
     spacing_mm: tuple[float, float] | None
     gray_from: str
-    plausible: tuple[Plausible, str]
+    assessment: Assessment
     patient_id: str
     output: Probability
     placement: Placement
@@ -102,7 +102,7 @@ class Result:
     @cached_property
     def features(self) -> Mapping[str, Cell]:
         """The row of `features.csv`: its columns and values, rounded as they are there; NaN where empty."""
-        columns = feature_columns(self.card)
+        columns = self._columns
         cells = read_csv_line(self._feature_line)
         return MappingProxyType({name: _value(name, cell) for name, cell in zip(columns, cells, strict=True)})
 
@@ -137,7 +137,7 @@ class Result:
         masks = {folder / f"{name}.png": mask for name, mask in found.measurement.masks.items()}
         overlay = folder / "overlay.png"
         tables = {
-            folder / FEATURES: (feature_columns(self.card), self._feature_line),
+            folder / FEATURES: (self._columns, self._feature_line),
             folder / COMPONENTS: (COMPONENT_COLUMNS, component_lines(self.name, found.measurement)),
         }
         for path in (*masks, overlay, *tables):
@@ -158,6 +158,11 @@ class Result:
             raise DecodeError(f"{self.name}: {cause}")
         return self._found
 
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        mirrored = self._measured.assessment.mirror_uncertainty is not None
+        return feature_columns(self.card, [UNCERTAINTY_FLIP] if mirrored else [])
+
     @cached_property
     def _feature_line(self) -> str:
         found = self._measured
@@ -170,7 +175,7 @@ class Result:
             found.spacing_mm,
             found.gray_from,
             features,
-            plausible=found.plausible,
+            assessment=found.assessment,
         )
 
     def __repr__(self) -> str:

@@ -26,7 +26,7 @@ from .outputs.ownership import without_outputs
 from .outputs.png_files import png_name
 from .outputs.summary import RunSummary
 from .pipeline import Pipeline
-from .records import Failure, ImageFile, Settings
+from .records import FLIP, Failure, ImageFile, Settings
 from .runtime.providers import AUTO, PROVIDERS
 
 log = logging.getLogger(__name__)
@@ -104,10 +104,13 @@ def infer_folder(
         decoding,
         patients,
         skip_implausible=config.implausible == "skip",
+        mirror=model.mirror,
     )
     rows = RowWriter(session.card, run_settings, sink)
     batch_size = min(config.batch_size, len(entries)) if config.batch_size else session.batch_size
-    pipeline = Pipeline(session, rows, batch_size, decoding, keep_pixels=config.overlays)
+    pipeline = Pipeline(
+        session, rows, batch_size, decoding, keep_pixels=config.overlays, mirror=run_settings.mirror
+    )
     return FolderRun(root, pipeline, rows, config, listing).execute(progress or no_progress)
 
 
@@ -137,9 +140,15 @@ def _model(config: InferConfig, images: int) -> Model:
             allow_external_data=config.allow_external_data,
             threshold=config.threshold,
             min_area=config.min_area,
+            uncertainty=config.uncertainty,
         )
     threshold = config.model.threshold if config.threshold is None else config.threshold
-    return replace(config.model, threshold=threshold, min_area=config.min_area or config.model.min_area)
+    return replace(
+        config.model,
+        threshold=threshold,
+        min_area=config.min_area or config.model.min_area,
+        mirror=config.uncertainty == FLIP or config.model.mirror,
+    )
 
 
 def _resumed_provider(provider: str, out: Path, *, overwrite: bool) -> str:

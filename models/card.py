@@ -17,6 +17,7 @@ from .ancestor import Ancestor
 from .card_schema import upgrade
 from .checksum import Checksum
 from .fingerprint import Fingerprint
+from .image_checks import FrontalReference, UncertaintyReference
 
 SCHEMA = 2
 METADATA_KEY = "cxr.card"
@@ -130,7 +131,7 @@ class ModelCard:
     images of the data set that it was trained on; cards written before they existed have neither.
     `anatomy` states what a class shows if its name does not: `{"left_lung": "lung"}`. By `lungs`, images are
     recognized that are no frontal chest radiographs. `ancestor` is the model whose weights this one was
-    trained on from.
+    trained on from. `frontal` and `uncertainty` say from which score on an image or its mask is suspect.
     `threshold_choice` says for a class where its threshold was chosen, if not in training.
     `checksum` is of the file that the card is stored in: it is written with it and is no part of what makes
     cards equal.
@@ -158,6 +159,8 @@ class ModelCard:
     anatomy: Mapping[str, str] = field(default_factory=dict)
     lungs: LungReference | None = None
     ancestor: Ancestor | None = None
+    frontal: FrontalReference | None = None
+    uncertainty: UncertaintyReference | None = None
     threshold_choice: Mapping[str, str] = field(default_factory=dict)
     checksum: Checksum | None = field(default=None, compare=False)
 

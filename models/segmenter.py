@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from ..data.image import Gray
 from .card import Normalization
 from .evaluate import Predict
+from .frontal import FrontalHead
 from .preprocess import Probability
 
 
@@ -20,10 +23,15 @@ class Segmenter(nn.Module):
     network : torch.nn.Module
         Float `[N,1,H,W]`, normalized, to logits `[N,C,H,W]`.
     normalization : Normalization
+    frontal : FrontalHead, optional
+        What the output `frontal` is computed with, for a network of an encoder, a decoder and a head.
     """
 
-    def __init__(self, network: nn.Module, normalization: Normalization) -> None:
+    def __init__(
+        self, network: nn.Module, normalization: Normalization, frontal: FrontalHead | None = None
+    ) -> None:
         super().__init__()
+        self.frontal = frontal
         self.network = network.to(memory_format=torch.channels_last)
         # One multiplication and one addition, which a runtime can fold into the first layer.
         self.scale = 1 / (255 * normalization.std)
@@ -31,12 +39,32 @@ class Segmenter(nn.Module):
 
     def logits(self, image: Tensor) -> Tensor:
         """Compute the logits, float32 `[N,C,H,W]`."""
-        logits: Tensor = self.network(image.to(torch.float32) * self.scale + self.shift)
+        logits: Tensor = self.network(self._normalize(image))
         return logits
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Compute the probability of each class at each pixel, float32 `[N,C,H,W]`."""
-        return self.logits(image).sigmoid()
+    def features(self, image: Tensor) -> Tensor:
+        """Compute the encoder's last map, float32 `[N,channels,H/32,W/32]`."""
+        encoder: Any = self.network.encoder
+        deepest: Tensor = encoder(self._normalize(image))[-1]
+        return deepest
+
+    def forward(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Compute the probability of each class at each pixel, float32 `[N,C,H,W]`.
+
+        With a frontal head also its score of each image, float32 `[N]`.
+        """
+        if self.frontal is None:
+            return self.logits(image).sigmoid()
+        features: list[Tensor] = []
+        encoder: Any = self.network.encoder
+        # The network returns its logits only: its encoder's maps are taken on the way.
+        hook = encoder.register_forward_hook(lambda _module, _inputs, maps: features.append(maps[-1]))
+        logits = self.logits(image)
+        hook.remove()
+        return logits.sigmoid(), self.frontal(features[0])
+
+    def _normalize(self, image: Tensor) -> Tensor:
+        return image.to(torch.float32) * self.scale + self.shift
 
 
 def predictor(segmenter: Segmenter, device: torch.device | None = None) -> Predict:
@@ -54,7 +82,7 @@ def predictor(segmenter: Segmenter, device: torch.device | None = None) -> Predi
 
     def predict(batch: Gray) -> Probability:
         with torch.inference_mode():
-            maps = segmenter(torch.from_numpy(batch).to(target))
+            maps = segmenter.logits(torch.from_numpy(batch).to(target)).sigmoid()
         return np.asarray(maps.float().cpu().numpy(), np.float32)
 
     return predict

@@ -8,11 +8,11 @@ from functools import cached_property
 
 from ...data.image import Gray
 from ...errors import InputError
-from ...models.assessment import Assessor
+from ...models.assessment import Assessment, Assessor
 from ...models.card import ModelCard
 from ...models.plausibility import Plausible
 from ..image_features import ImageMeasurement, measure_image, with_in_training
-from ..pipeline import PredictedImage, PreparedImage
+from ..pipeline import PredictedImage, PreparedImage, assess
 from ..records import ImageRows, Settings, Stage
 from ..stages import Stages
 from .masks import MaskSink, NoMasks
@@ -43,19 +43,17 @@ class RowWriter:
     def __call__(self, predicted: PredictedImage, stages: Stages) -> ImageRows:
         """Measure an image, write its files, and return its rows."""
         image = predicted.image
-        plausible = stages.run(image.file, Stage.ASSESS, self._assess, predicted)
+        assessment = stages.run(image.file, Stage.ASSESS, self._assess, predicted)
         measured = stages.run(image.file, Stage.MEASURE, self._measure, predicted)
         stages.run(image.file, Stage.WRITE, self._write_files, image, measured.masks)
-        return self._rows(image, measured, plausible)
+        return self._rows(image, measured, assessment)
 
-    def _assess(self, predicted: PredictedImage) -> tuple[Plausible, str]:
-        image = predicted.image
-        assessed = self.assessor.assess(
-            image.model_input, image.placement, predicted.probability, image.oddities
-        )
-        if self.settings.skip_implausible and assessed[0] in (Plausible.DOUBTFUL, Plausible.NO):
-            raise InputError(f"not plausible as a frontal chest radiograph ({assessed[0]}): {assessed[1]}")
-        return assessed
+    def _assess(self, predicted: PredictedImage) -> Assessment:
+        assessment = assess(self.assessor, predicted)
+        plausible = assessment.plausible
+        if self.settings.skip_implausible and plausible in (Plausible.DOUBTFUL, Plausible.NO):
+            raise InputError(f"not plausible as a frontal chest radiograph ({plausible}): {assessment.why}")
+        return assessment
 
     def _measure(self, predicted: PredictedImage) -> ImageMeasurement:
         image, settings = predicted.image, self.settings
@@ -74,9 +72,7 @@ class RowWriter:
         if image.pixels is not None:
             write_overlay(overlay_path(out, image.file.key), image.pixels, masks)
 
-    def _rows(
-        self, image: PreparedImage, measured: ImageMeasurement, plausible: tuple[Plausible, str]
-    ) -> ImageRows:
+    def _rows(self, image: PreparedImage, measured: ImageMeasurement, assessment: Assessment) -> ImageRows:
         key, placement = image.file.key, image.placement
         patient = self.settings.patients.patient(key, image.file.path, image.patient_id)
         size = (placement.width, placement.height)
@@ -91,7 +87,7 @@ class RowWriter:
                 image.gray_from,
                 features,
                 requested,
-                plausible=plausible,
+                assessment=assessment,
             ),
             COMPONENTS: component_lines(key, measured),
             **self.masks.rows(key, measured.masks),

@@ -46,6 +46,7 @@ class Identity:
     patient_from: str | None
     dicom_columns: list[str] | None
     skip_implausible: bool
+    mirror: bool
 
     @classmethod
     def of(
@@ -68,6 +69,7 @@ class Identity:
             patient_from=settings.patients.source,
             dicom_columns=list(decoding.dicom_columns) or None,
             skip_implausible=settings.skip_implausible,
+            mirror=settings.mirror,
         )
 
 

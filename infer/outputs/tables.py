@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ...data.column_table import Table
+from ...data.column_table import UNCERTAINTY, UNCERTAINTY_FLIP, Table
 from ...data.columns import columns_of, find_column, header
 from ...data.csv_files import csv_line, read_csv_rows
 from ...machine.paths import printable
+from ...models.assessment import Assessment
 from ..image_features import ImageMeasurement
 from ..records import Failure
 
@@ -32,7 +33,7 @@ def feature_line(
     features: Mapping[str, float],
     requested: Sequence[str] = (),
     *,
-    plausible: tuple[str, str] = ("", ""),
+    assessment: Assessment | None = None,
 ) -> str:
     """Write an image's line of `features.csv`.
 
@@ -48,12 +49,13 @@ def feature_line(
         The numeric columns of the classes.
     requested : sequence of str
         The cells of the columns that only this run was asked for.
-    plausible : tuple of str
-        The cells of `plausible` and `plausible_why`; empty for an image that no model has seen.
+    assessment : Assessment, optional
+        None for an image that no model has seen.
     """
     numbers = (_number(name, value) for name, value in features.items())
     spacing = spacing_text(spacing_mm)
-    return csv_line((key, patient_id, *size, spacing, gray_from, *plausible, *requested, *numbers))
+    assessed = ("", "", "") if assessment is None else _assessed(assessment)
+    return csv_line((key, patient_id, *size, spacing, gray_from, *assessed, *requested, *numbers))
 
 
 def component_lines(key: str, measured: ImageMeasurement) -> str:
@@ -81,6 +83,16 @@ def spacing_text(spacing_mm: tuple[float, float] | None) -> str:
 def read_rows(path: Path) -> Iterator[dict[str, str]]:
     """Read the rows of a table, without the guard of formulas; an incomplete last row is left out."""
     return (row for row in read_csv_rows(path) if None not in row.values())
+
+
+def _assessed(assessment: Assessment) -> tuple[str, ...]:
+    flip = assessment.mirror_uncertainty
+    return (
+        assessment.plausible,
+        assessment.why,
+        _number(UNCERTAINTY, assessment.uncertainty),
+        *([] if flip is None else [_number(UNCERTAINTY_FLIP, flip)]),
+    )
 
 
 def _number(name: str, value: float) -> str:

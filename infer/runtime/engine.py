@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +12,12 @@ import numpy.typing as npt
 from ...data.image import Gray
 
 INPUT, OUTPUT = "image", "probability"
+
+FRONTAL = "frontal"
+"""An output that some models have: how much each image looks like an upright frontal chest radiograph."""
+
+Arrays = Mapping[str, npt.NDArray[np.float32]]
+"""The outputs of a batch, by name."""
 
 
 @dataclass(frozen=True)
@@ -37,5 +44,14 @@ class Engine(Protocol):
     def streams(self) -> int:
         """The number of threads that may call `run` concurrently."""
 
-    def run(self, batch: Gray) -> npt.NDArray[np.float32]:
-        """Compute `probability` from `image`, in a new array that later calls do not modify."""
+    def run(self, batch: Gray) -> Arrays:
+        """Compute `probability`, and `frontal` if the model has it, in new arrays.
+
+        No later call modifies them.
+        """
+
+
+def used_outputs(declared: Sequence[Tensor]) -> tuple[str, ...]:
+    """Return which of a model's outputs are computed; any others are for other programs."""
+    names = {tensor.name for tensor in declared}
+    return tuple(name for name in (OUTPUT, FRONTAL) if name in names)

@@ -7,18 +7,18 @@ offers no device on processors of other makers than Intel, where the runtime wor
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import local
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...data.image import Gray
 from ...errors import EngineError
 from ...machine.extras import require
 from ...machine.telemetry import openvino_without_telemetry
 from ...models.onnx_file import OnnxFile
-from .engine import INPUT, OUTPUT, Tensor
+from .engine import FRONTAL, INPUT, OUTPUT, Arrays, Tensor, used_outputs
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,20 @@ class OpenVinoEngine:
     @property
     def outputs(self) -> tuple[Tensor, ...]:
         """The model's outputs."""
-        return tuple(_tensor(port, OUTPUT) for port in self.compiled.outputs)
+        return tuple(_tensor(port, OUTPUT, FRONTAL) for port in self.compiled.outputs)
 
-    def run(self, batch: Gray) -> npt.NDArray[np.float32]:
+    @cached_property
+    def _used(self) -> tuple[str, ...]:
+        return used_outputs(self.outputs)
+
+    def run(self, batch: Gray) -> Arrays:
         """Run the model on a batch."""
         if not hasattr(self._thread, "request"):
             self._thread.request = self.compiled.create_infer_request()
         self._thread.request.infer({INPUT: batch}, share_inputs=True)
-        # The next call overwrites the request's output tensor.
-        return np.array(self._thread.request.get_tensor(OUTPUT).data, np.float32)
+        # The next call overwrites the request's output tensors.
+        request = self._thread.request
+        return {name: np.array(request.get_tensor(name).data, np.float32) for name in self._used}
 
 
 def open_openvino(file: OnnxFile, *, threads: int) -> OpenVinoEngine:
@@ -83,10 +88,10 @@ def open_openvino(file: OnnxFile, *, threads: int) -> OpenVinoEngine:
     return OpenVinoEngine(compiled, threads)
 
 
-def _tensor(port: Any, expected: str) -> Tensor:
+def _tensor(port: Any, *expected: str) -> Tensor:
     """Describe a port; after fusion with the next layer it has the names of both, so look for `expected`."""
     axes = tuple(None if axis.is_dynamic else int(axis.get_length()) for axis in port.partial_shape)
-    name = expected if expected in port.get_names() else port.any_name
+    name = next((one for one in expected if one in port.get_names()), port.any_name)
     return Tensor(name, np.dtype(port.element_type.to_dtype()).name, axes)
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...data.image import Gray
 from ...errors import EngineError
 from ...machine.extras import require
 from ...machine.telemetry import disable_onnxruntime_events
 from ...models.onnx_file import OnnxFile
-from .engine import INPUT, OUTPUT, Tensor
+from .engine import INPUT, Arrays, Tensor, used_outputs
 
 ProviderOptions = tuple[str, Mapping[str, str]]
 
@@ -42,10 +42,14 @@ class OrtEngine:
         """The model's outputs."""
         return _tensors(self.runtime.get_outputs())
 
-    def run(self, batch: Gray) -> npt.NDArray[np.float32]:
+    @cached_property
+    def _used(self) -> tuple[str, ...]:
+        return used_outputs(self.outputs)
+
+    def run(self, batch: Gray) -> Arrays:
         """Run the model on a batch."""
-        (output,) = self.runtime.run([OUTPUT], {INPUT: batch})
-        return np.asarray(output, np.float32)
+        outputs = self.runtime.run(list(self._used), {INPUT: batch})
+        return {name: np.asarray(one, np.float32) for name, one in zip(self._used, outputs, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -56,29 +60,32 @@ class BoundEngine(OrtEngine):
     """
 
     device: str
-    _bindings: dict[tuple[int, ...], Any] = field(default_factory=dict)
+    _bindings: dict[tuple[int, ...], tuple[Any, Any, dict[str, Any]]] = field(default_factory=dict)
 
-    def run(self, batch: Gray) -> npt.NDArray[np.float32]:
-        """Copy the batch to the device, run the model, and copy the output back."""
+    def run(self, batch: Gray) -> Arrays:
+        """Copy the batch to the device, run the model, and copy the outputs back."""
         if batch.shape not in self._bindings:
             self._bindings.clear()  # only one shape is in use at a time
             self._bindings[batch.shape] = self._bind(batch.shape)
-        binding, image, probability = self._bindings[batch.shape]
+        binding, image, outputs = self._bindings[batch.shape]
         image.update_inplace(np.ascontiguousarray(batch))
         self.runtime.run_with_iobinding(binding)
-        return np.array(probability.numpy(), np.float32)
+        return {name: np.array(one.numpy(), np.float32) for name, one in outputs.items()}
 
-    def _bind(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
+    def _bind(self, shape: tuple[int, ...]) -> tuple[Any, Any, dict[str, Any]]:
         ort = require("onnxruntime", extra="gpu")
-        channels = self.outputs[0].shape[1]
-        image = ort.OrtValue.ortvalue_from_shape_and_type(shape, np.uint8, self.device)
-        probability = ort.OrtValue.ortvalue_from_shape_and_type(
-            (shape[0], channels, *shape[2:]), np.float32, self.device
-        )
         binding = self.runtime.io_binding()
+        image = ort.OrtValue.ortvalue_from_shape_and_type(shape, np.uint8, self.device)
         binding.bind_ortvalue_input(INPUT, image)
-        binding.bind_ortvalue_output(OUTPUT, probability)
-        return binding, image, probability
+        outputs = {}
+        for tensor in self.outputs:
+            if tensor.name in self._used:
+                # Maps are as large as the image; `frontal` has no axis but the batch's.
+                axes = (shape[0], *tensor.shape[1:2], *shape[2:])[: len(tensor.shape)]
+                output = ort.OrtValue.ortvalue_from_shape_and_type(axes, np.float32, self.device)
+                binding.bind_ortvalue_output(tensor.name, output)
+                outputs[tensor.name] = output
+        return binding, image, outputs
 
 
 def open_ort(

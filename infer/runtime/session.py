@@ -16,13 +16,29 @@ from ...machine.hardware import int8_saturates
 from ...machine.limits import MAX_THREADS, check_range
 from ...models.card import ModelCard, Precision
 from ...models.onnx_file import OnnxFile, find_card, read_onnx
-from .engine import INPUT, OUTPUT, Engine, Tensor
+from .engine import FRONTAL, INPUT, OUTPUT, Engine, Tensor
 from .engine_openvino import open_openvino
 from .engine_ort import open_ort
 from .providers import AUTO, CPU, Provider, check_available, choose_provider, ort_providers, provider_error
 from .selection import ChosenBy, load_best_setting
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a model computes from a batch.
+
+    Attributes
+    ----------
+    probability : ndarray of float32, shape (N, classes, H, W)
+    frontal : ndarray of float32, shape (N,), or None
+        How much each image looks like an upright frontal chest radiograph, 0 to 1; None if the model does not
+        tell.
+    """
+
+    probability: npt.NDArray[np.float32]
+    frontal: npt.NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)
@@ -141,14 +157,21 @@ class Session:
         ModelError
             If the runtime fails, for example out of memory.
         """
+        return self.predict(batch).probability
+
+    def predict(self, batch: Gray) -> Output:
+        """Compute everything that the model tells of a batch; see `run`."""
         try:
-            output = self._engine.run(batch)
+            outputs = self._engine.run(batch)
         except Exception as error:
             raise ModelError(f"{self.path}: failed on a batch of {len(batch)} ({error})") from error
-        expected = (len(batch), len(self.card.classes), *batch.shape[2:])
-        if output.shape != expected:
-            raise ModelError(f"{self.path}: its output has the shape {output.shape}, not {expected}")
-        return output
+        expected = {OUTPUT: (len(batch), len(self.card.classes), *batch.shape[2:]), FRONTAL: (len(batch),)}
+        for name, output in outputs.items():
+            if output.shape != expected[name]:
+                raise ModelError(
+                    f"{self.path}: its {name} has the shape {output.shape}, not {expected[name]}"
+                )
+        return Output(outputs[OUTPUT], outputs.get(FRONTAL))
 
 
 def _open_engine(
@@ -179,6 +202,8 @@ def _check_interface(path: Path, engine: Engine, card: ModelCard) -> None:
     height, width = card.pixels.height, card.pixels.width
     _check_tensor(path, inputs[INPUT], "uint8", (1, height, width))
     _check_tensor(path, outputs[OUTPUT], "float32", (len(card.classes), height, width))
+    if FRONTAL in outputs:
+        _check_tensor(path, outputs[FRONTAL], "float32", ())
 
 
 def _warn_if_int8_saturates(path: Path, provider: Provider, card: ModelCard) -> None:
@@ -195,13 +220,13 @@ def _warn_if_int8_saturates(path: Path, provider: Provider, card: ModelCard) -> 
         )
 
 
-def _check_tensor(path: Path, tensor: Tensor, dtype: str, shape: tuple[int, int, int]) -> None:
+def _check_tensor(path: Path, tensor: Tensor, dtype: str, shape: tuple[int, ...]) -> None:
     """Compare dtype and shape; a dynamic axis is checked when the model runs."""
     if tensor.dtype != dtype:
         raise ModelError(f"{path}: its {tensor.name} is {tensor.dtype}, not {dtype}")
     axes = tensor.shape
     fixed = [(found, needed) for found, needed in zip(axes[1:], shape, strict=False) if found is not None]
-    if len(axes) != 4 or any(found != needed for found, needed in fixed):
+    if len(axes) != len(shape) + 1 or any(found != needed for found, needed in fixed):
         declared = ["N" if axis is None else axis for axis in axes]
         raise ModelError(f"{path}: its {tensor.name} is {declared}, but its card needs {['N', *shape]}")
     if axes[0] is not None:

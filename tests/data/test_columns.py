@@ -153,9 +153,10 @@ def test_columns_of_dicom_headers_are_in_the_table_only_on_request() -> None:
     plain = feature_header(["lung"], ["lung"])
     requested = feature_header(["lung"], ["lung"], requested=["age", "view"])
     assert set(requested) - set(plain) == {"age", "view"}
-    after = requested.index("plausible_why")
+    after = requested.index("uncertainty")
     assert requested[after + 1 : after + 3] == ("view", "age")
-    assert [column.name for column in columns_of(Table.FEATURES) if column.on_request] == list(DICOM_COLUMNS)
+    on_request = [column.name for column in columns_of(Table.FEATURES) if column.on_request]
+    assert on_request == ["uncertainty_flip", *DICOM_COLUMNS]
 
 
 def test_training_overlap_is_in_the_table_only_of_models_with_a_fingerprint() -> None:

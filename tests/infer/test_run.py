@@ -30,9 +30,9 @@ def test_features_describe_the_bright_rectangles(
     draw(folder / "sub" / "dark.png")
     summary = infer_folder(folder, model=model, out=out, patient_from="nih")
     first, second = read_table(out / "features.csv")
-    assert list(first)[:12] == [
+    assert list(first)[:13] == [
         *("image", "patient_id", "width", "height", "spacing_mm", "gray_from"),
-        *("plausible", "plausible_why"),
+        *("plausible", "plausible_why", "uncertainty"),
         *("lesion_ratio", "lesion_count", "lesion_mean_area", "lesion_mean_centroid_dist"),
     ]
     assert (first["image"], first["patient_id"]) == ("00000007_001.png", "7")

@@ -42,7 +42,7 @@ def assert_equal_but_for_probabilities(first: list[dict[str, str]], second: list
     for one, other in zip(first, second, strict=True):
         assert list(one) == list(other)
         for column, cell in one.items():
-            needs_model = column.endswith("_probability") or column.startswith("plausible")
+            needs_model = column.endswith("_probability") or column.startswith(("plausible", "unc"))
             assert other[column] == ("" if needs_model else cell), column
 
 

@@ -14,7 +14,9 @@ from cxr.data.columns import feature_header
 from cxr.data.csv_files import csv_line
 from cxr.infer.image_features import measure_image
 from cxr.infer.outputs.tables import component_lines, feature_line, read_rows, spacing_text
+from cxr.models.assessment import Assessment
 from cxr.models.card import ModelCard
+from cxr.models.plausibility import Plausible
 from cxr.models.preprocess import Placement
 
 
@@ -33,9 +35,12 @@ def test_each_kind_of_number_has_one_format() -> None:
         "lung_max_area": float("nan"),
         "lung_mean_centroid_dist": -0.0,
     }
-    plausible = ("doubtful", "why, then?")
-    line = feature_line("a, b.png", "13", (80, 96), None, "stored", features, plausible=plausible)
-    assert line == '"a, b.png",13,80,96,,stored,doubtful,"why, then?",0.333333333,2,2.500000,,0.000000\n'
+    assessment = Assessment(Plausible.DOUBTFUL, "why, then?", 0.25, 0.5)
+    line = feature_line("a, b.png", "13", (80, 96), None, "stored", features, assessment=assessment)
+    assert line == (
+        '"a, b.png",13,80,96,,stored,doubtful,"why, then?",0.250000,0.500000,'
+        "0.333333333,2,2.500000,,0.000000\n"
+    )
 
 
 def test_component_lines_have_every_column_and_quote_names(card_of: Callable[..., ModelCard]) -> None:

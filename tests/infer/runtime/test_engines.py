@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper, numpy_helper
 
 from cxr.errors import CxrError, EngineError, ProviderError
-from cxr.infer.runtime.engine import Engine, Tensor
+from cxr.infer.runtime.engine import FRONTAL, OUTPUT, Engine, Tensor
 from cxr.infer.runtime.engine_openvino import open_openvino
 from cxr.infer.runtime.engine_ort import BoundEngine, open_ort
 from cxr.infer.runtime.providers import PROVIDERS, check_available, ort_providers
@@ -91,7 +91,7 @@ def test_probability_equals_the_reference_for_any_batch_size(
     engine: Engine, engine_name: str, count: int
 ) -> None:
     batch = random_batch(count)
-    output = engine.run(batch)
+    output = engine.run(batch)[OUTPUT]
     assert output.dtype == np.float32
     assert output.shape == (count, 2, SIZE, SIZE)
     np.testing.assert_allclose(output, reference(batch), rtol=0, atol=TOLERANCE[engine_name])
@@ -100,16 +100,18 @@ def test_probability_equals_the_reference_for_any_batch_size(
 def test_batch_size_may_change_between_calls(engine: Engine, engine_name: str) -> None:
     for count in (2, 2, 5, 1, 2):
         batch = random_batch(count, seed=count)
-        np.testing.assert_allclose(engine.run(batch), reference(batch), rtol=0, atol=TOLERANCE[engine_name])
+        output = engine.run(batch)[OUTPUT]
+        np.testing.assert_allclose(output, reference(batch), rtol=0, atol=TOLERANCE[engine_name])
 
 
 def test_batch_need_not_be_contiguous(engine: Engine) -> None:
     batch = random_batch(6)
-    np.testing.assert_array_equal(engine.run(batch[::2]), engine.run(batch[::2].copy()))
+    one, other = (engine.run(part)[OUTPUT] for part in (batch[::2], batch[::2].copy()))
+    np.testing.assert_array_equal(one, other)
 
 
 def test_later_calls_do_not_modify_an_output(engine: Engine) -> None:
-    first = engine.run(random_batch(2, seed=1))
+    first = engine.run(random_batch(2, seed=1))[OUTPUT]
     copy = first.copy()
     engine.run(random_batch(2, seed=2))
     np.testing.assert_array_equal(first, copy)
@@ -121,7 +123,32 @@ def test_concurrent_streams_give_the_same_results(engine: Engine) -> None:
     with ThreadPoolExecutor(engine.streams) as pool:
         concurrent = list(pool.map(engine.run, batches))
     for batch, output in zip(batches, concurrent, strict=True):
-        np.testing.assert_array_equal(output, engine.run(batch))
+        np.testing.assert_array_equal(output[OUTPUT], engine.run(batch)[OUTPUT])
+
+
+def add_frontal(model: onnx.ModelProto) -> None:
+    """Give the model an output `frontal`: the mean of the gray values in 0..1."""
+    axes = numpy_helper.from_array(np.array([1, 2, 3], np.int64), "axes")
+    model.graph.initializer.append(axes)
+    node = helper.make_node("ReduceMean", ["unit", "axes"], [FRONTAL], keepdims=0)
+    model.graph.node.append(node)
+    model.graph.output.append(helper.make_tensor_value_info(FRONTAL, TensorProto.FLOAT, ["N"]))
+    model.opset_import[0].version = 18
+
+
+@pytest.mark.parametrize("count", [3, 1])
+def test_engine_computes_the_second_output_in_the_same_pass(
+    open_engine: OpenEngine, make_model: Callable[..., Path], count: int
+) -> None:
+    engine = open_engine(make_model(change=add_frontal))
+    assert engine.outputs[1] == Tensor(FRONTAL, "float32", (None,))
+    batch = random_batch(count)
+    output = engine.run(batch)
+    assert set(output) == {OUTPUT, FRONTAL}
+    np.testing.assert_allclose(output[FRONTAL], batch.mean(axis=(1, 2, 3)) / 255, rtol=1e-4)
+    kept = output[FRONTAL].copy()
+    engine.run(255 - batch)
+    np.testing.assert_array_equal(output[FRONTAL], kept)
 
 
 def test_model_that_cannot_be_loaded_is_an_engine_error(

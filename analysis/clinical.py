@@ -41,7 +41,7 @@ def read_clinical_table(path: Path, key: bytes | None = None) -> pd.DataFrame:
         If it cannot be read, or lacks a patient or lists an image or a patient twice.
     """
     from ..data.datasets.clinical import read_clinical
-    from ..data.datasets.nih_files import ENTRIES
+    from ..data.datasets.nih_layout import ENTRIES
     from ..data.tables import read_header
 
     if not path.is_file():

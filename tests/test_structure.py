@@ -97,6 +97,12 @@ def test_import_of_cxr_loads_no_heavy_module() -> None:
     }
 
 
+def test_run_that_writes_csv_tables_loads_no_pyarrow() -> None:
+    loaded = _loaded_by("import cxr.infer.folder_run, cxr.infer.outputs.tables, cxr.infer.outputs.report")
+    assert "cxr.infer.folder_run" in loaded
+    assert not loaded & {"pyarrow", "pandas", "jinja2"}
+
+
 @pytest.mark.parametrize(
     "script",
     [

@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from .index import INDEX, read_index
-from .nih_files import ENTRIES, find_entries, read_entries
+from .nih_layout import ENTRIES, find_entries
+from .nih_tables import read_entries
 
 
 def find_clinical(folder: Path) -> Path | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ...errors import InputError
-from .nih_files import (
+from .nih_layout import (
     BOX_FRAME,
     BOXES,
     ENTRIES,
@@ -24,9 +24,8 @@ from .nih_files import (
     SYNTHETIC,
     find_entries,
     find_images,
-    read_boxes,
-    read_entries,
 )
+from .nih_tables import read_boxes, read_entries
 from .records import Dataset, Record
 from .shapes import Box, Truth
 

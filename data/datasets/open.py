@@ -46,7 +46,7 @@ def open_dataset(
     """
     from .index import INDEX, open_index
     from .nih import open_nih
-    from .nih_files import BOXES, HOW_TO_GET
+    from .nih_layout import BOXES, HOW_TO_GET
 
     folder = Path(root)
     if masks is not None:

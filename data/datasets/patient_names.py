@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...errors import InputError
 from ..pseudonym import pseudonym
-from .nih_files import is_in_nih_set
+from .nih_layout import is_in_nih_set
 from .nih_name import nih_patient
 
 NIH = "nih"

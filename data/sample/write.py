@@ -15,7 +15,7 @@ import numpy as np
 from ...errors import InputError, OutputError
 from ...machine.files import write_json, write_text
 from ..csv_files import csv_line
-from ..datasets.nih_files import BOX_FRAME, BOXES, MASKS, NO_FINDING, SYNTHETIC
+from ..datasets.nih_layout import BOX_FRAME, BOXES, MASKS, NO_FINDING, SYNTHETIC
 from ..image import Gray
 from .anatomy import draw_build
 from .cohort import EFFECTS, SampleImage, draw_cohort

@@ -14,8 +14,8 @@ from typing import TypeVar
 import msgspec
 
 from ...data.column_table import Table
-from ...data.datasets.nih_files import BOXES, SYNTHETIC
-from ...data.datasets.nih_files import MASKS as TRUE_MASKS
+from ...data.datasets.nih_layout import BOXES, SYNTHETIC
+from ...data.datasets.nih_layout import MASKS as TRUE_MASKS
 from ..outputs.manifest import MANIFEST, REPORT
 from ..outputs.masks import MASKS, MaskFormat
 from ..outputs.overlays import OVERLAYS

@@ -11,7 +11,7 @@ from ....errors import InputError
 from ..class_names import class_name_of
 from ..index import INDEX, list_index
 from ..nih import list_nih
-from ..nih_files import ENTRIES, find_entries
+from ..nih_layout import ENTRIES, find_entries
 from ..records import Dataset, Record
 from ..shapes import RunForm
 from .chestx_det import DEFAULT, find_chestx_det, read_chestx_det

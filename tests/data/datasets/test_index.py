@@ -287,3 +287,17 @@ def test_labels_complete_takes_0_and_1(pack: Path) -> None:
     write_index(pack, COMPLETE, "images/a.png,masks/a_lung.png,,,1,2")
     with pytest.raises(InputError, match="row 2: the column labels_complete takes 0 or 1, not 2"):
         open_dataset(pack, classes=["lesion"])
+
+
+@pytest.mark.real
+def test_complete_labels_of_real_images_know_absent_findings_but_never_lungs_or_other_structures(
+    cxr_dev: Path,
+) -> None:
+    folder = cxr_dev.parent / "cxr_more"
+    if not folder.is_dir():
+        pytest.skip(f"the research data is not there: {folder}")
+    dataset = open_dataset(folder, classes=["lung", "opacity", "calcification", "ggo"])
+    known = [record.known(dataset.classes) for record in dataset.records]
+    assert known.count((False, True, True, False)) == 95
+    assert known.count((True, False, False, False)) == 20
+    assert len(known) == 115

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pytest
 
 from cxr.data.datasets.masks import load_masks
-from cxr.data.datasets.nih_files import FINDINGS, find_images, read_boxes, read_entries
+from cxr.data.datasets.nih_layout import FINDINGS, find_images
+from cxr.data.datasets.nih_tables import read_boxes, read_entries
 from cxr.data.datasets.open import open_dataset
 from cxr.data.datasets.records import Dataset
 from cxr.data.datasets.shapes import Box

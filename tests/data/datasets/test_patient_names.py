@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.data.datasets.nih_files import BOXES, ENTRIES
+from cxr.data.datasets.nih_layout import BOXES, ENTRIES
 from cxr.data.datasets.patient_names import PatientNames
 from cxr.data.pseudonym import pseudonym
 from cxr.errors import InputError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr.data.datasets.nih_files import read_boxes, read_entries
+from cxr.data.datasets.nih_tables import read_boxes, read_entries
 from cxr.data.datasets.open import open_dataset
 from cxr.data.decode.reader import read_image
 from cxr.errors import DecodeError

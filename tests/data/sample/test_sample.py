@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from cxr.cli import main
 from cxr.data.datasets.masks import load_masks
-from cxr.data.datasets.nih_files import FINDINGS, read_boxes, read_entries
+from cxr.data.datasets.nih_layout import FINDINGS
+from cxr.data.datasets.nih_tables import read_boxes, read_entries
 from cxr.data.datasets.open import open_dataset
 from cxr.data.decode.reader import read_image
 from cxr.data.sample import write as sample

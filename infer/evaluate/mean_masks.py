@@ -12,6 +12,7 @@ from ...data.datasets.masks import load_masks
 from ...data.datasets.records import Record
 from ...data.decode.reader import read_image
 from ...data.image import Gray
+from ...machine.interrupts import deferred_interrupts
 from ...models.card import PixelSpec
 from ...models.preprocess import prepare_mask
 from ...models.trivial_masks import MeanMask
@@ -75,7 +76,7 @@ def _small_masks(
     records: Sequence[Record], classes: Sequence[str], spec: PixelSpec, threads: int
 ) -> Iterator[tuple[Record, dict[str, Gray]]]:
     chosen = np.linspace(0, len(records) - 1, min(len(records), _MAX_IMAGES)).round().astype(int)
-    with thread_pool(threads) as pool:
+    with deferred_interrupts(), thread_pool(threads) as pool:
         load = partial(_load, classes=classes, spec=spec)
         yield from ordered_map(pool, load, (records[index] for index in chosen), 2 * threads)
 

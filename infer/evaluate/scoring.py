@@ -11,6 +11,7 @@ import numpy as np
 from ...data.datasets.masks import load_masks
 from ...data.datasets.records import Record
 from ...data.image import Gray
+from ...machine.interrupts import deferred_interrupts
 from ...machine.progress import Progress
 from ...metrics.lesions import match_lesions
 from ...metrics.overlap import score
@@ -76,7 +77,7 @@ def score_images(
     batches = [records[start : start + size] for start in range(0, len(records), size)]
     results: list[ImageResult] = []
     done = 0
-    with single_threaded_opencv(), thread_pool(session.threads) as pool:
+    with deferred_interrupts(), single_threaded_opencv(), thread_pool(session.threads) as pool:
         work = partial(_score_batch, session=session, plan=plan)
         for batch, scored in zip(batches, ordered_map(pool, work, batches, 2 * session.threads), strict=True):
             results += scored

@@ -41,7 +41,7 @@ class IndexTruths:
     def of(cls, path: Path, rows: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> IndexTruths:
         """Look through the table for the classes whose absence `labels_complete` states."""
         labeled = [row for number, row in enumerate(rows, start=2) if _is_complete(path, number, row)]
-        read = [name for name in classes if _LUNG not in name.split("_")]
+        read = [name for name in classes if not any(word.startswith(_LUNG) for word in name.split("_"))]
         masked = {name: sum(_has_mask(row, name) for row in labeled) for name in read}
         absent = {name: len(labeled) - count for name, count in masked.items() if count}
         return cls(path, tuple(classes), absent)
@@ -136,7 +136,7 @@ def _is_dicom_file(path: Path) -> bool:
 def _polygons(where: str, cell: str) -> Truth:
     try:
         polygons = json.loads(cell)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not JSON ({error}); write [[[x, y], [x, y], [x, y]]]") from error
     if not isinstance(polygons, list):
         raise InputError(f"{where}: not a list of polygons; write [[[x, y], [x, y], [x, y]]]")

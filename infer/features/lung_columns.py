@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from math import nan
-
-import cv2
-import numpy as np
+from operator import or_
 
 from ...data.columns import lung_columns
 from ...data.image import Gray
@@ -73,5 +71,5 @@ def _runs_of_union(
 ) -> ComponentRuns:
     if len(names) == 1:
         return runs[names[0]]
-    union = reduce(cv2.bitwise_or, (masks[name] for name in names))
-    return find_components(np.asarray(union, np.uint8), eight_connected=True)
+    union = reduce(or_, (masks[name] for name in names))
+    return find_components(union, eight_connected=True)

@@ -122,8 +122,7 @@ def add_run(
 @helper
 def piece(start: int, end: int, of_component: int, side: int, split: int) -> tuple[int, int]:
     """Return what of a run is on a side; its end is before its start if nothing is."""
-    first: int = np.int64(start)
-    last: int = np.int64(end)
+    first, last = int(start), int(end)  # of 64 bits: columns are of 32
     if of_component == BOTH and side == 0:
         last = min(last, split - 1)
     elif of_component == BOTH:

@@ -86,9 +86,18 @@ class Lungs:
         """Count the pixels of a mask of the same size inside the lungs."""
         zones = np.zeros(1, ZONES_DTYPE)
         found = self._found
-        runs = (found.bands, found.runs, found.labels)
-        sides = (self._side_of, self._split, self._edges, self._heights)
-        count_in_zones(*runs, *sides, mask.bands, mask.runs, zones)
+        count_in_zones(
+            found.bands,
+            found.runs,
+            found.labels,
+            self._side_of,
+            self._split,
+            self._edges,
+            self._heights,
+            mask.bands,
+            mask.runs,
+            zones,
+        )
         upper, middle, lower = zones[0]["thirds"].tolist()
         return InLungs(upper, middle, lower, int(zones[0]["peripheral"]))
 

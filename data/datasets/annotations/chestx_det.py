@@ -117,7 +117,7 @@ def _by_finding(where: str, entry: _Image) -> dict[str, tuple[Polygon, ...]]:
     try:
         for label, points in zip(entry.syms, _lists_of_points(entry), strict=True):
             found[_finding(label)].append(polygon_of(points, _FRAME))
-    except (InputError, msgspec.MsgspecError) as error:
+    except (InputError, msgspec.MsgspecError, RecursionError) as error:
         raise InputError(f"{where} ({entry.file_name}): {error}") from error
     return {name: tuple(found[name]) for name in FINDINGS}
 

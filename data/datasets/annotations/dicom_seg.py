@@ -52,8 +52,8 @@ def read_segmentations(places: Sequence[Path], records: Sequence[Record]) -> Ann
     by_name: defaultdict[str, list[_File]] = defaultdict(list)
     for file in files:
         by_name[file.path.stem].append(file)
-        for uid in file.header.images:
-            by_image[uid].append(file)
+        for image in file.header.images:
+            by_image[image].append(file)
     images: dict[str, dict[str, tuple[Segments, ...]]] = {}
     used: set[Path] = set()
     for record in records:

@@ -42,5 +42,5 @@ def read_json(path: Path, kind: type[T], what: str) -> T:
         raise InputError(f"{path}: this compressed file is damaged ({error})") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not {what} ({error})") from error

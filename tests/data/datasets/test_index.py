@@ -217,6 +217,7 @@ def test_polygons_are_masks_and_an_empty_list_is_an_empty_mask(pack: Path) -> No
     ("cell", "why"),
     [
         ("0 0 4 0 4 4", "not JSON"),
+        ("[" * 100_000, "not JSON"),
         ('"{}"', "not a list of polygons"),
         ('"[[0,0],[4,0],[4,4]]"', "a polygon has at least 3 points, not"),
         ('"[[[0,0],[4,0]]]"', r"at least 3 points.*write \[\[\[x, y\]"),

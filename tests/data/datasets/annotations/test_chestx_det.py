@@ -93,6 +93,7 @@ def test_images_without_a_known_name_are_counted_and_named(tmp_path: Path) -> No
         ([entry("36200.png", ["Mass"], "[]")], r"entry 0 \(36200.png\): .*one polygon for each"),
         ([entry("36200.png", ["Mass"], "[[")], r"entry 0 \(36200.png\): "),
         ([entry("36200.png", ["Mass"], "[[[1, 2]]]")], "at least 3 points"),
+        ([entry("36200.png", ["Mass"], "[" * 100_000)], r"entry 0 \(36200.png\): "),
         ([entry("36200.png", ["Hernia"])], "'Hernia' is none of ChestX-Det's findings: atelectasis"),
     ],
 )

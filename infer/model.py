@@ -24,6 +24,7 @@ from .image_features import measure_image, with_in_training
 from .pipeline import Pipeline, PredictedImage, assess, predict_images, prepare_image
 from .records import FLIP, Failure, ImageFile, Stage, check_uncertainty
 from .result import Found, Result
+from .runtime.model_file import choose_file
 from .runtime.session import Session
 from .stages import Stages
 
@@ -228,7 +229,7 @@ def load(
     Parameters
     ----------
     path : Path or str, optional
-        An ONNX file; by default `./model.onnx`, else the shipped model.
+        An ONNX file, or the name of a shipped model; by default `./model.onnx`, else `lungs`.
     provider, card, threads, allow_fallback, allow_external_data
         As in `Session.open`.
     threshold : float, optional
@@ -264,7 +265,7 @@ def load(
     patients = PatientNames(patient_from, decoding.salt)
     with preloading_kernels():
         session = Session.open(
-            find_model(None if path is None else Path(path)),
+            choose_file(find_model(None if path is None else Path(path)), provider),
             provider=provider,
             card=card,
             threads=threads,

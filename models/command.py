@@ -11,6 +11,7 @@ from ..cli import PathType, cxr_command
 
 if TYPE_CHECKING:
     from .card import ModelCard
+    from .shipped import ShippedModel
 
 
 @cxr_command("models")
@@ -22,11 +23,24 @@ def command(file: Path | None) -> None:
         return
     from .shipped import shipped_models
 
-    for path in shipped_models():
-        card = read_model_card(path)
-        click.echo(f"{path.name}  {', '.join(card.classes)}  {card.license}  {path}")
+    for model in shipped_models():
+        click.echo("\n".join(shipped_lines(model)))
     if not shipped_models():
         click.echo("no model is shipped with cxr; make one: cxr-train, then cxr-export model.onnx")
+
+
+def shipped_lines(model: ShippedModel) -> list[str]:
+    """Describe a shipped model: its files, and the Dice of each class on images it was not trained on."""
+    from ..metrics.overlap import describe
+
+    card = read_model_card(model.float_file)
+    files = [path for path in (model.int8_file, model.float_file) if path is not None]
+    sizes = ", ".join(f"{path.name} ({path.stat().st_size / 1e6:.1f} MB)" for path in files)
+    return [
+        f"{model.name}  {', '.join(card.classes)}  {sizes}",
+        *(f"  {name}: {describe(metrics)}" for name, metrics in card.metrics.items()),
+        f"  {card.license}",
+    ]
 
 
 def read_model_card(path: Path) -> ModelCard:

@@ -1,42 +1,92 @@
-"""The model that a command uses when none is named: `./model.onnx`, else one installed with `cxr`."""
+"""The models installed with `cxr`, and the model that a command uses when none is named."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from ..errors import ModelError
 from ..machine.files import check_is_file
 
+DEFAULT = "lungs"
+"""The shipped model that is used when none is named."""
+
 _FOLDER = Path(__file__).with_name("weights")
 _LOCAL = Path("model.onnx")
+_INT8 = "_int8"
 
 
-def shipped_models() -> tuple[Path, ...]:
-    """Return the model files installed with `cxr`, sorted by name."""
-    return tuple(sorted(_FOLDER.glob("*.onnx")))
+@dataclass(frozen=True)
+class ShippedModel:
+    """A model installed with `cxr`, as two files.
+
+    Attributes
+    ----------
+    name : str
+    float_file : Path
+        Float arithmetic; the file that `cxr-train --init` starts from.
+    int8_file : Path or None
+        Int8 arithmetic: faster on processors that are made for it.
+    """
+
+    name: str
+    float_file: Path
+    int8_file: Path | None = None
 
 
-def find_model(path: Path | None) -> Path:
-    """Return the model file to use: `path` if given, else `./model.onnx`, else the shipped model.
+def shipped_models() -> tuple[ShippedModel, ...]:
+    """Return the models installed with `cxr`, sorted by name."""
+    files = {path.stem: path for path in sorted(_FOLDER.glob("*.onnx"))}
+    return tuple(
+        ShippedModel(name, path, files.get(f"{name}{_INT8}"))
+        for name, path in files.items()
+        if not name.endswith(_INT8)
+    )
+
+
+def find_model(path: Path | None) -> Path | ShippedModel:
+    """Return the model to use: a file or the name of a shipped model, else `./model.onnx`, else `lungs`.
 
     Raises
     ------
     ModelError
-        If `path` does not exist, or there is no model to fall back on.
+        If `path` is neither a file nor the name of a shipped model, or there is no model to fall back on.
     """
+    shipped = {model.name: model for model in shipped_models()}
     if path is not None:
-        try:
-            check_is_file(path)
-        except OSError as error:
-            raise ModelError(f"{path}: no such model file ({error.strerror})") from error
-        if path.is_dir():
-            raise ModelError(f"{path}: is a folder; name the .onnx file in it")
-        return path
+        return _named(path, shipped)
     if _LOCAL.is_file():
         return _LOCAL
-    if shipped := shipped_models():
-        return shipped[0]
+    if DEFAULT in shipped:
+        return shipped[DEFAULT]
     raise ModelError(
         "no model found: there is no ./model.onnx and no model is shipped with cxr; "
         "give one with --model, or make one: cxr-train, then cxr-export model.onnx"
     )
+
+
+def find_float_file(path: Path) -> Path:
+    """Return a model file as given, or the float file of the shipped model of that name.
+
+    Raises
+    ------
+    ModelError
+        If `path` is neither a file nor the name of a shipped model.
+    """
+    found = find_model(path)
+    return found.float_file if isinstance(found, ShippedModel) else found
+
+
+def _named(path: Path, shipped: dict[str, ShippedModel]) -> Path | ShippedModel:
+    try:
+        check_is_file(path)
+    except OSError as error:
+        if str(path) in shipped:
+            return shipped[str(path)]
+        close = get_close_matches(str(path), shipped, n=1)
+        advice = f"; did you mean the shipped model {close[0]}?" if close else ""
+        raise ModelError(f"{path}: no such model file ({error.strerror}){advice}") from error
+    if path.is_dir():
+        raise ModelError(f"{path}: is a folder; name the .onnx file in it")
+    return path

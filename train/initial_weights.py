@@ -13,10 +13,10 @@ from torch import Tensor
 from ..errors import InputError, ModelError
 from ..machine.files import read_file
 from ..models.ancestor import Ancestor
-from ..models.card import ModelCard, Normalization, Precision
+from ..models.card import ModelCard, Normalization
 from ..models.fingerprint import Fingerprint
 from ..models.network import GRAY_NORMALIZATION, NetworkSpec
-from ..models.onnx_file import read_card, read_onnx
+from ..models.onnx_file import read_onnx
 from ..models.onnx_weights import read_float_weights
 from ..models.shipped import shipped_models
 from ..models.torch_file import load_torch_file
@@ -71,7 +71,7 @@ def read_initial_weights(source: str) -> InitialWeights:
     if path.is_dir():
         path = find_run(path) / WEIGHTS
     if not path.is_file():
-        names = sorted({read_card(model).name for model in shipped_models()})
+        names = [model.name for model in shipped_models()]
         shipped = f"the name of a shipped model ({', '.join(names)}), " if names else ""
         raise ModelError(f"--init {source}: there is no such file; give {shipped}{_SOURCES}")
     readers = {".onnx": _read_onnx, ".pth": _read_state_dict, ".ckpt": _read_checkpoint}
@@ -81,12 +81,8 @@ def read_initial_weights(source: str) -> InitialWeights:
 
 
 def _find_shipped(name: str) -> Path | None:
-    """Return the float file of a shipped model, by the name of the model or of the file."""
-    for path in shipped_models():
-        card = read_card(path)
-        if name in (path.stem, card.name) and card.precision is Precision.FP32:
-            return path
-    return None
+    """Return the float file of a shipped model."""
+    return next((model.float_file for model in shipped_models() if model.name == name), None)
 
 
 def _read_onnx(path: Path, source: str) -> InitialWeights:

@@ -13,6 +13,7 @@ from typing import Any
 from ...machine.progress import Progress, no_progress
 from ...models.shipped import find_model
 from ...models.trivial_masks import lung_records
+from ..runtime.model_file import choose_file
 from ..runtime.session import Session
 from .config import EvaluateConfig
 from .examples import draw_examples
@@ -103,7 +104,7 @@ def evaluate_model(
 
 def _open(path: Path, config: EvaluateConfig) -> Session:
     return Session.open(
-        find_model(path),
+        choose_file(find_model(path), config.provider),
         provider=config.provider,
         card=config.card,
         threads=config.threads,

@@ -6,7 +6,7 @@ import pytest
 
 from cxr.errors import ModelError
 from cxr.models import shipped
-from cxr.models.shipped import find_model, shipped_models
+from cxr.models.shipped import ShippedModel, find_float_file, find_model, shipped_models
 
 
 @pytest.fixture(autouse=True)
@@ -25,16 +25,30 @@ def test_named_model_takes_precedence(folders: Path) -> None:
 
 
 def test_model_in_the_working_directory_takes_precedence_over_the_shipped_one(folders: Path) -> None:
-    (folders / "weights" / "lung.onnx").touch()
-    assert find_model(None) == folders / "weights" / "lung.onnx"
+    (folders / "weights" / "lungs.onnx").touch()
+    assert find_model(None) == ShippedModel("lungs", folders / "weights" / "lungs.onnx")
     (folders / "here" / "model.onnx").touch()
     assert find_model(None) == Path("model.onnx")
 
 
-def test_shipped_models_are_sorted_by_name(folders: Path) -> None:
-    for name in ("b.onnx", "a.onnx", "notes.txt"):
+def test_shipped_models_are_sorted_by_name_with_their_two_files(folders: Path) -> None:
+    for name in ("b.onnx", "a_int8.onnx", "a.onnx", "notes.txt"):
         (folders / "weights" / name).touch()
-    assert [path.name for path in shipped_models()] == ["a.onnx", "b.onnx"]
+    weights = folders / "weights"
+    assert shipped_models() == (
+        ShippedModel("a", weights / "a.onnx", weights / "a_int8.onnx"),
+        ShippedModel("b", weights / "b.onnx"),
+    )
+
+
+def test_shipped_model_is_found_by_its_name_unless_a_file_has_it(folders: Path) -> None:
+    (folders / "weights" / "lungs.onnx").touch()
+    assert find_model(Path("lungs")) == shipped_models()[0]
+    assert find_float_file(Path("lungs")) == folders / "weights" / "lungs.onnx"
+    with pytest.raises(ModelError, match="did you mean the shipped model lungs"):
+        find_model(Path("lung"))
+    (folders / "here" / "lungs").touch()
+    assert find_model(Path("lungs")) == Path("lungs")
 
 
 def test_error_without_any_model_says_how_to_make_one(folders: Path) -> None:

@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+JOBS ?= 2
 
 .PHONY: demo test test-all lint format wheel bench soak soak-kill clean
 
@@ -9,11 +10,11 @@ demo: $(READY)
 	$(BIN)/python examples/demo.py demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 # With the tests marked slow: servers, clusters, browsers, long runs.
 test-all: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 # mypy and import-linter read the root as the package `cxr` through a link, whatever the clone is called.
 lint: $(READY)

@@ -22,7 +22,9 @@ from ..metrics.overlap import ImageScore, class_metrics
 from ..metrics.records import BaselineMetrics, ClassMetrics
 from ..models.card import LungReference, ModelCard, Precision, Quantization
 from ..models.evaluate import evaluate, mean_dice
+from ..models.image_checks import UncertaintyReference
 from ..models.lung_reference import fit_lung_reference
+from ..models.uncertainty_reference import fit_uncertainty
 from .graph import attach_card
 
 MAX_DICE_DROP = 0.01
@@ -69,6 +71,7 @@ class CandidateResult:
     metrics: Mapping[str, ClassMetrics]
     baselines: Mapping[str, tuple[BaselineMetrics, ...]]
     lungs: LungReference | None = None
+    uncertainty: UncertaintyReference | None = None
 
 
 class GateError(ModelError):
@@ -187,6 +190,7 @@ class Gate:
             metrics=metrics,
             baselines=compare_with_baselines(scores, baselines),
             lungs=lungs or reference.card.lungs,
+            uncertainty=fit_uncertainty(session.run, self.records, reference.card),
         )
 
     def _build_card(self, result: CandidateResult, calibration_images: int) -> ModelCard:
@@ -205,6 +209,7 @@ class Gate:
             # Runs of earlier versions have no scores of baselines; their card has none either.
             baselines=result.baselines or self.reference.card.baselines,
             lungs=result.lungs,
+            uncertainty=result.uncertainty,
         )
 
 

@@ -40,7 +40,7 @@ def write_onnx(segmenter: Segmenter, card: ModelCard, path: Path) -> None:
         segmenter,
         (example,),
         input_names=["image"],
-        output_names=["probability"],
+        output_names=list(segmenter.outputs),
         dynamic_shapes={"image": {0: torch.export.Dim("batch")}},
         opset_version=OPSET,
         dynamo=True,

@@ -37,6 +37,11 @@ class Segmenter(nn.Module):
         self.scale = 1 / (255 * normalization.std)
         self.shift = -normalization.mean / normalization.std
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what `forward` returns, as they are in an exported file."""
+        return ("probability",) if self.frontal is None else ("probability", "frontal")
+
     def logits(self, image: Tensor) -> Tensor:
         """Compute the logits, float32 `[N,C,H,W]`."""
         logits: Tensor = self.network(self._normalize(image))

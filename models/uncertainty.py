@@ -2,8 +2,8 @@
 
 `uncertainty` is the number of pixels that are expected to be wrong, each counting as the smaller of p and
 1 - p, relative to the geometric mean of the mask's and the image's area. (Relative to the mask alone, small
-lungs would seem uncertain, since it is their edges that are.) Of several classes the most uncertain one counts.
-It needs one pass and no fitted parameter, and is the same on every execution provider.
+lungs would seem uncertain, since it is their edges that are.) Of several classes the most uncertain one
+counts. It needs one pass and no fitted parameter, and is the same on every execution provider.
 """
 
 from __future__ import annotations

@@ -204,6 +204,8 @@ def _check_interface(path: Path, engine: Engine, card: ModelCard) -> None:
     _check_tensor(path, outputs[OUTPUT], "float32", (len(card.classes), height, width))
     if FRONTAL in outputs:
         _check_tensor(path, outputs[FRONTAL], "float32", ())
+    elif card.frontal is not None:
+        raise ModelError(f"{path}: its card judges an output {FRONTAL!r}, but it has no output {FRONTAL!r}")
 
 
 def _warn_if_int8_saturates(path: Path, provider: Provider, card: ModelCard) -> None:

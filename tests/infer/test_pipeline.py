@@ -71,13 +71,13 @@ def test_every_batch_has_the_same_shape(
     model: Path, tmp_path: Path, files: list[ImageFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shapes = []
-    run = Session.run
+    predict = Session.predict
 
     def record_shape(self: Session, batch: Any) -> Any:
         shapes.append(batch.shape)
-        return run(self, batch)
+        return predict(self, batch)
 
-    monkeypatch.setattr(Session, "run", record_shape)
+    monkeypatch.setattr(Session, "predict", record_shape)
     files[3].path.write_bytes(b"broken")
     assert len(list(open_pipeline(model, tmp_path, batch_size=6).run(files[:20]))) == 20
     # 19 intact images: the next one takes the place of the broken one, and the last batch is padded.

@@ -13,6 +13,7 @@ from cxr.errors import ModelError
 from cxr.export.graph import write_onnx
 from cxr.export.quantize import quantize, recipes
 from cxr.models.card import ModelCard, Normalization, PixelSpec
+from cxr.models.frontal import FrontalHead
 from cxr.models.network import STRIDE4_UNET, build_network
 from cxr.models.segmenter import Segmenter, predictor
 from cxr.models.stride4_unet import DECODER_CHANNELS, Stride4Decoder, Stride4Unet
@@ -44,6 +45,19 @@ def test_decoder_stops_at_a_quarter_of_the_input() -> None:
 def test_decoder_has_one_convolution_per_level_each_with_normalization_and_relu() -> None:
     kinds = [type(module) for block in build(ENCODERS[0]).decoder.blocks for module in block]
     assert kinds == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU] * len(DECODER_CHANNELS)
+
+
+def test_frontal_head_adds_a_score_from_the_encoder_and_changes_no_map() -> None:
+    segmenter = Segmenter(build("resnet18"), Normalization(0.449, 0.226)).eval()
+    image = torch.randint(0, 256, (3, 1, 64, 96), dtype=torch.uint8)
+    with torch.no_grad():
+        alone = segmenter(image)
+        segmenter.frontal = FrontalHead(512)
+        maps, scores = segmenter(image)
+        expected = segmenter.frontal.linear(segmenter.features(image).mean(dim=(2, 3))).sigmoid()[:, 0]
+    assert segmenter.outputs == ("probability", "frontal")
+    torch.testing.assert_close(maps, alone, rtol=0, atol=0)
+    torch.testing.assert_close(scores, expected)
 
 
 def test_decoder_channels_set_the_widths() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -27,26 +26,8 @@ from cxr.models.image_checks import FrontalReference
 from cxr.models.preprocess import prepare
 from cxr.models.segmenter import Segmenter
 from cxr.models.torch_file import load_weights
-from cxr.train.frontal import fit_frontal
-from cxr.train.other_images import read_images
-
-INSTALLED = {"photographs": ("skimage", "data"), "other modalities": ("pydicom", "data/test_files")}
-"""Images that installed packages bring along: by kind, the package and its folder."""
-
-
-def other_images(folders: Sequence[Path] = ()) -> dict[str, list[Gray]]:
-    """Read images that are no chest radiographs: those of installed packages, then those in the folders."""
-    found = {kind: read_images([folder]) for kind, folder in _installed().items()}
-    return found | {folder.name: read_images([folder]) for folder in folders}
-
-
-def _installed() -> dict[str, Path]:
-    places = {kind: (find_spec(package), part) for kind, (package, part) in INSTALLED.items()}
-    return {
-        kind: Path(spec.submodule_search_locations[0]) / part
-        for kind, (spec, part) in places.items()
-        if spec is not None and spec.submodule_search_locations
-    }
+from cxr.train.frontal import FEWEST_PATIENTS, fit_frontal
+from cxr.train.other_images import installed_images, read_images
 
 
 def describe(reference: FrontalReference) -> str:
@@ -100,7 +81,11 @@ def main(
     segmenter, spec = build(len(CLASSES)), PixelSpec(size, size)
     load_weights(segmenter.network, weights, name="unet-s4")
     records = [row.record for root in datasets for row in read_rows(root) if row.is_open]
-    segmenter.frontal, reference = fit_frontal(segmenter, records, other_images(not_frontal), spec)
+    others = installed_images() | {folder.name: read_images([folder]) for folder in not_frontal}
+    fitted = fit_frontal(segmenter, records, others, spec)
+    if fitted is None:
+        raise click.ClickException(f"fewer than {FEWEST_PATIENTS} patients have an open image")
+    segmenter.frontal, reference = fitted
     torch.save(segmenter.frontal.state_dict(), out)
     out.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(reference)))
     click.echo(describe(reference))

@@ -33,7 +33,10 @@ from cxr.models.encoder_weights import IMAGENET
 from cxr.models.evaluate import evaluate
 from cxr.models.network import GRAY_NORMALIZATION, STRIDE4_UNET, build_network
 from cxr.models.segmenter import Segmenter, predictor
+from cxr.models.uncertainty_reference import fit_lung_checks
+from cxr.train.frontal import fit_frontal
 from cxr.train.in_memory import Schedule, load_examples
+from cxr.train.other_images import installed_images
 from cxr.train.semi_supervised import Recipe, Student, adapt_to_size, train_student
 
 ENCODER = "timm-tf_efficientnet_lite0"
@@ -154,6 +157,7 @@ def make_card(
         normalization=GRAY_NORMALIZATION,
         thresholds=THRESHOLDS,
         license=LICENSE + ATTRIBUTION,
+        anatomy=dict.fromkeys(CLASSES, "lung"),
         training=TrainingData(
             name=f"open chest radiographs ({masks})",
             images=len(training),
@@ -229,8 +233,12 @@ def main(
     write_csv(out / "quality.csv", QUALITY, map(_quality_row, figures))
     everything = [item for items in scores.values() for item in items]
     card = make_card(student, training, held, everything, spec)
-    held_records = [row.record for row in held]
-    write_pair(student.segmenter, card, out, training=records, validation=held_records, provider=int8)
+    held_records, segmenter = [row.record for row in held], student.segmenter
+    if fitted := fit_frontal(segmenter, records, installed_images(), spec):
+        segmenter.frontal, frontal = fitted
+        card = replace(card, frontal=frontal)
+    card = fit_lung_checks(predictor(segmenter), held_records, card)
+    write_pair(segmenter, card, out, training=records, validation=held_records, provider=int8)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from ..metrics.overlap import score
 from .card import ModelCard
 from .evaluate import Predict
 from .image_checks import UncertaintyReference
+from .lung_reference import fit_lung_reference
 from .preprocess import image_region, prepare, restore_size
 from .uncertainty import uncertainty
 
@@ -23,6 +25,17 @@ FEWEST_POOR = 3
 _FALSE_ALARMS = 0.05
 
 Floats = npt.NDArray[np.float64]
+
+
+def fit_lung_checks(
+    predict: Predict, records: Sequence[Record], card: ModelCard, *, batch_size: int = 8
+) -> ModelCard:
+    """Return the card of a lungs model with what judges an image by its lungs; see the functions it calls."""
+    return replace(
+        card,
+        lungs=fit_lung_reference(predict, records, card, batch_size=batch_size),
+        uncertainty=fit_uncertainty(predict, records, card, batch_size=batch_size),
+    )
 
 
 def fit_uncertainty(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,11 +16,11 @@ from ..models.baselines import baseline_warnings
 from ..models.card import ModelCard, TrainingData
 from ..models.evaluate import evaluate, predictions
 from ..models.fingerprint import Fingerprint
-from ..models.lung_reference import fit_lung_reference
 from ..models.network import GRAY_NORMALIZATION
 from ..models.segmenter import predictor
 from ..models.torch_file import load_weights
 from ..models.trivial_masks import lung_records
+from ..models.uncertainty_reference import fit_lung_checks
 from .baseline_scores import write_baseline_scores
 from .baselines import mean_masks, score_baselines
 from .history import read_history
@@ -60,8 +59,7 @@ def evaluate_run(run: PreparedRun, folder: Path, device: torch.device) -> ModelC
     predicted = list(predictions(predict, examples, run.spec, batch_size=batch_size))
     plot_overlays(folder / "val_overlays.png", predicted, scores, classes, thresholds)
     card = _build_card(run, by_class, baselines, thresholds)
-    lungs = fit_lung_reference(predict, run.validation, card, batch_size=batch_size)
-    card = replace(card, lungs=lungs)
+    card = fit_lung_checks(predict, run.validation, card, batch_size=batch_size)
     write_text(folder / CARD, card.to_json() + "\n")
     for line in baseline_warnings(card):
         log.warning("%s", line)

@@ -21,7 +21,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from ..data.datasets.records import Record
 from ..data.decode.reader import read_image
 from ..data.image import Gray
-from ..errors import InputError
 from ..models.card import PixelSpec
 from ..models.frontal import FrontalHead, pool
 from ..models.image_checks import FrontalReference
@@ -84,7 +83,7 @@ def fit_frontal(
     *,
     drawn: int = 300,
     seed: int = 0,
-) -> tuple[FrontalHead, FrontalReference]:
+) -> tuple[FrontalHead, FrontalReference] | None:
     """Fit a head and choose its cutoff.
 
     Parameters
@@ -107,15 +106,17 @@ def fit_frontal(
         Fitted on all images, in evaluation mode.
     FrontalReference
         With its figures, out of fold by patient; see `choose_cutoff`.
+    None
+        In place of both, for fewer than `FEWEST_PATIENTS`.
 
     Raises
     ------
     InputError
-        If there are fewer than 30 patients, or an image cannot be read.
+        If an image cannot be read.
     """
     patients = len({record.patient_id for record in frontals})
     if patients < FEWEST_PATIENTS:
-        raise InputError(f"frontal: {patients} patients are too few to fit it; {FEWEST_PATIENTS} are needed")
+        return None
     rng = np.random.default_rng(seed)
     examples = _Examples(segmenter.eval(), spec)
     for record in frontals:

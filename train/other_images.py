@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..data.decode.reader import read_image
 from ..data.image import Gray
 from ..errors import InputError
+
+_INSTALLED = {"photographs": ("skimage", "data"), "other modalities": ("pydicom", "data/test_files")}
+"""By kind, the package and its folder."""
 
 log = logging.getLogger(__name__)
 
@@ -44,3 +48,13 @@ def read_images(paths: Iterable[Path]) -> list[Gray]:
         raise InputError(f"{', '.join(map(str, given))}: no image can be read there")
     log.info("%d images read, %d files passed over", len(images), len(files) - len(images))
     return images
+
+
+def installed_images() -> dict[str, list[Gray]]:
+    """Read the images that scikit-image and pydicom bring along, by kind, where they are installed."""
+    places = {kind: (find_spec(package), part) for kind, (package, part) in _INSTALLED.items()}
+    return {
+        kind: read_images([Path(spec.submodule_search_locations[0]) / part])
+        for kind, (spec, part) in places.items()
+        if spec is not None and spec.submodule_search_locations
+    }

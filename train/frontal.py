@@ -236,8 +236,8 @@ def _fit_head(pooled: Pooled, chosen: npt.NDArray[np.bool_]) -> FrontalHead:
         total.backward()  # type: ignore[no-untyped-call]
         return total
 
-    optimizer.step(loss)  # type: ignore[arg-type]
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
     with torch.no_grad():  # the standardization becomes part of the layer
         head.linear.weight /= scale
-        head.linear.bias -= head.linear.weight[0] @ center
+        head.linear.bias.sub_(head.linear.weight[0] @ center)
     return head.eval()

@@ -125,7 +125,8 @@ def change_frontal(pixels: Gray, rng: np.random.Generator) -> Gray:
     """Change a radiograph as devices and people do: an upright frontal one stays one."""
     height, width = pixels.shape
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(-8, 8), rng.uniform(0.85, 1.15))
-    matrix[:, 2] += rng.uniform(-0.05, 0.05, 2) * (width, height)
+    offset = rng.uniform(-0.05, 0.05, 2) * (width, height)
+    matrix = np.column_stack([matrix[:, :2], matrix[:, 2] + offset])
     moved = cv2.warpAffine(
         np.ascontiguousarray(pixels), matrix, (width, height), borderValue=(int(rng.integers(60)),)
     )
@@ -166,12 +167,8 @@ def draw_section(rng: np.random.Generator) -> Gray:
             size = rng.uniform(0.005, 0.03)
             ellipse(rng.normal(side, 0.12), rng.normal(0, 0.25), size, size, rng.uniform(80, 200))
         for _ in range(rng.integers(0, 6)):  # opacities
-            ellipse(
-                rng.normal(side, 0.12),
-                rng.normal(0.2, 0.25),
-                *rng.uniform(0.04, 0.2, 2),
-                rng.uniform(60, 150),
-            )
+            wide, high, gray = rng.uniform((0.04, 0.04, 60), (0.2, 0.2, 150))
+            ellipse(rng.normal(side, 0.12), rng.normal(0.2, 0.25), wide, high, gray)
     if coronal:
         ellipse(0, -0.2, 0.1, 0.5, tissue * 1.1)
         ellipse(0.15, 0.2, 0.3, 0.25, tissue * 1.1)
@@ -181,7 +178,7 @@ def draw_section(rng: np.random.Generator) -> Gray:
         ellipse(0, 0.6, 0.13, 0.17, 230)
         for angle in np.linspace(0, 2 * np.pi, 10, endpoint=False):  # ribs
             ellipse(0.8 * np.cos(angle), 0.78 * np.sin(angle), 0.05, 0.04, 235)
-    soft = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.5, 2))
+    soft = np.asarray(cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.5, 2)), np.float32)
     return _with_noise(soft, rng)
 
 
@@ -206,7 +203,7 @@ def draw_texture(rng: np.random.Generator) -> Gray:
     ramp = np.add.outer(np.linspace(0, rng.uniform(-1, 1), side), np.linspace(0, rng.uniform(-1, 1), side))
     share = rng.random()
     mixed = share * noise + (1 - share) * (ramp - ramp.min()) / 2
-    return _with_noise(255 * mixed.astype(np.float32), rng)
+    return _with_noise(np.asarray(255 * mixed, np.float32), rng)
 
 
 DRAWN: Mapping[str, Callable[[np.random.Generator], Gray]] = {

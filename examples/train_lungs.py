@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from cxr.data.csv_files import write_csv
 from cxr.data.datasets.index import INDEX, read_index
 from cxr.data.datasets.records import Record
 from cxr.data.datasets.splits import Split, Subset
+from cxr.data.decode.reader import read_image
 from cxr.export.pair import write_pair
 from cxr.machine.packages import versions
 from cxr.metrics.overlap import ImageScore, class_metrics, describe
@@ -31,6 +32,7 @@ from cxr.metrics.records import ClassMetrics
 from cxr.models.card import ModelCard, PixelSpec, TrainingData
 from cxr.models.encoder_weights import IMAGENET
 from cxr.models.evaluate import evaluate
+from cxr.models.fingerprint import Fingerprint, hash_pixels
 from cxr.models.network import GRAY_NORMALIZATION, STRIDE4_UNET, build_network
 from cxr.models.segmenter import Segmenter, predictor
 from cxr.models.uncertainty_reference import fit_lung_checks
@@ -137,10 +139,11 @@ def make_card(
     student: Student,
     training: Sequence[Row],
     held: Sequence[Row],
-    scores: Sequence[ImageScore],
+    scores: Mapping[str, Sequence[ImageScore]],
     spec: PixelSpec,
+    command: str,
 ) -> ModelCard:
-    """Describe the model: data, license, and its figures on the held-out images of all sources."""
+    """Describe the model: data, license, and its figures on the held-out images, by source."""
     subsets = {row.record.key: Subset.TRAIN for row in training}
     subsets |= {row.record.key: Subset.VALIDATION for row in held}
     split = Split(subsets, {row.record.key: row.record.patient_id for row in (*training, *held)})
@@ -166,19 +169,28 @@ def make_card(
             validation_patients=len({row.record.patient_id for row in held}),
             split_hash=split.hash,
             license=ATTRIBUTION,
+            command=command,
         ),
-        metrics={
-            name: class_metrics([item for item in scores if item.class_name == name]) for name in CLASSES
-        },
+        metrics=_metrics([item for items in scores.values() for item in items]),
+        metrics_by_source={source: _metrics(items) for source, items in sorted(scores.items())},
+        fingerprint=Fingerprint.of({hash_pixels(read_image(row.record.path).pixels) for row in training}),
         versions=versions(("cxr", "torch", "segmentation-models-pytorch")),
     )
 
 
-def _quality_row(figures: tuple[str, str, ClassMetrics]) -> tuple[object, ...]:
-    source, name, metrics = figures
-    dice = metrics.dice
-    bounds = (dice.value, dice.low, dice.high) if dice else (None, None, None)
-    return source, name, metrics.positives, *bounds
+def _metrics(scores: Sequence[ImageScore]) -> dict[str, ClassMetrics]:
+    """Summarize each class that has scores."""
+    by_class = {name: [item for item in scores if item.class_name == name] for name in CLASSES}
+    return {name: class_metrics(own) for name, own in by_class.items() if own}
+
+
+def quality_rows(card: ModelCard) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of quality.csv: Dice by source and class."""
+    for source, classes in card.metrics_by_source.items():
+        for name, metrics in classes.items():
+            dice = metrics.dice
+            bounds = (dice.value, dice.low, dice.high) if dice else (None, None, None)
+            yield source, name, metrics.positives, *bounds
 
 
 @click.command()
@@ -222,17 +234,13 @@ def main(
         )
         student = replace(student, segmenter=adapted)
     scores = score(student.segmenter, held, spec)
-    figures = [
-        (source, name, class_metrics(own))
-        for source, items in sorted(scores.items())
-        for name in CLASSES
-        if (own := [item for item in items if item.class_name == name])
-    ]
-    for source, name, metrics in figures:
-        click.echo(f"{source}, {name}: {describe(metrics)}")
-    write_csv(out / "quality.csv", QUALITY, map(_quality_row, figures))
-    everything = [item for items in scores.values() for item in items]
-    card = make_card(student, training, held, everything, spec)
+    places = " ".join(root.name for root in datasets)
+    command = f"python examples/train_lungs.py {places} --size {size} --final-size {final_size}"
+    card = make_card(student, training, held, scores, spec, command)
+    for source, classes in card.metrics_by_source.items():
+        for name, metrics in classes.items():
+            click.echo(f"{source}, {name}: {describe(metrics)}")
+    write_csv(out / "quality.csv", QUALITY, quality_rows(card))
     held_records, segmenter = [row.record for row in held], student.segmenter
     if fitted := fit_frontal(segmenter, records, installed_images(), spec):
         segmenter.frontal, frontal = fitted

@@ -61,7 +61,7 @@ class Normalization:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The data set that the model was trained and validated on."""
+    """The data set that the model was trained and validated on; `command` made the model of it."""
 
     name: str
     images: int
@@ -70,6 +70,7 @@ class TrainingData:
     validation_patients: int
     split_hash: str
     license: str
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ class ModelCard:
     `thresholds` are in the order of `classes`; empty `decoder_channels` are the architecture's defaults.
     `baselines` compares the model with trivial predictions of each class, and `fingerprint` recognizes the
     images of the data set that it was trained on; cards written before they existed have neither.
+    `metrics_by_source` are those of each source of the held-out images.
     `anatomy` states what a class shows if its name does not: `{"left_lung": "lung"}`. By `lungs`, images are
     recognized that are no frontal chest radiographs. `ancestor` is the model whose weights this one was
     trained on from. `frontal` and `uncertainty` say from which score on an image or its mask is suspect.
@@ -150,6 +152,7 @@ class ModelCard:
     precision: Precision = Precision.FP32
     training: TrainingData | None = None
     metrics: Mapping[str, ClassMetrics] = field(default_factory=dict)
+    metrics_by_source: Mapping[str, Mapping[str, ClassMetrics]] = field(default_factory=dict)
     baselines: Mapping[str, tuple[BaselineMetrics, ...]] = field(default_factory=dict)
     fingerprint: Fingerprint | None = None
     parity: Parity | None = None
@@ -186,6 +189,11 @@ class ModelCard:
             raise ModelError(f"model card: normalization std must be positive, got {self.normalization.std}")
         if unknown := (self.metrics.keys() | self.baselines.keys()) - set(self.classes):
             raise ModelError(f"model card: it has metrics of unknown classes: {sorted(unknown)}")
+        for source, metrics in self.metrics_by_source.items():
+            if unknown := metrics.keys() - set(self.classes):
+                raise ModelError(
+                    f"model card: it has metrics of unknown classes of {source}: {sorted(unknown)}"
+                )
         if self.lungs is not None and not _fits(self.lungs):
             raise ModelError("model card: the sizes of its lung reference do not fit each other")
         if unknown := set(self.anatomy) - set(self.classes):

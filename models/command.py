@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 @cxr_command("models")
 @click.argument("file", type=PathType(), required=False)
 def command(file: Path | None) -> None:
-    """List the shipped models, or show the card of FILE (.onnx, or a card's .json)."""
+    """List the shipped models, or show the card of FILE (.onnx, a card's .json, a shipped model's name)."""
+    from .shipped import find_float_file, shipped_models
+
     if file is not None:
-        click.echo("\n".join(card_lines(read_model_card(file))))
+        click.echo("\n".join(card_lines(read_model_card(find_float_file(file)))))
         return
-    from .shipped import shipped_models
 
     for model in shipped_models():
         click.echo("\n".join(shipped_lines(model)))
@@ -30,16 +31,26 @@ def command(file: Path | None) -> None:
 
 
 def shipped_lines(model: ShippedModel) -> list[str]:
-    """Describe a shipped model: its files, and the Dice of each class on images it was not trained on."""
-    from ..metrics.overlap import describe
-
+    """Describe a shipped model: its files, and its Dice by source on images it was not trained on."""
     card = read_model_card(model.float_file)
     files = [path for path in (model.int8_file, model.float_file) if path is not None]
     sizes = ", ".join(f"{path.name} ({path.stat().st_size / 1e6:.1f} MB)" for path in files)
     return [
         f"{model.name}  {', '.join(card.classes)}  {sizes}",
-        *(f"  {name}: {describe(metrics)}" for name, metrics in card.metrics.items()),
+        *(f"  {line}" for line in _source_lines(card)),
         f"  {card.license}",
+    ]
+
+
+def _source_lines(card: ModelCard) -> list[str]:
+    """Format the metrics of each source, or those of all images where none are stated."""
+    from ..metrics.overlap import describe
+
+    by_source = card.metrics_by_source or {"all": card.metrics}
+    return [
+        f"{source}, {name}: {describe(metrics)}"
+        for source, classes in by_source.items()
+        for name, metrics in classes.items()
     ]
 
 
@@ -77,6 +88,7 @@ def card_lines(card: ModelCard) -> list[str]:
         ("use", card.intended_use),
         *_training_rows(card),
         *((name, describe(metrics)) for name, metrics in card.metrics.items()),
+        *(("", line) for line in _source_lines(card) if card.metrics_by_source),
         *_baseline_rows(card),
         *_export_rows(card),
         ("checksum", "" if card.checksum is None else f"graph sha256 {card.checksum.graph} (see cxr verify)"),
@@ -93,7 +105,7 @@ def _training_rows(card: ModelCard) -> list[tuple[str, str]]:
         return []
     trained = f"{data.name}: {data.images} images of {data.patients} patients ({data.license})"
     validated = f"{data.validation_images} images of {data.validation_patients} other patients"
-    rows = [("trained on", trained), ("validated on", validated)]
+    rows = [("trained on", trained), ("trained by", data.command), ("validated on", validated)]
     if ancestor := card.ancestor:
         rows.append(("initialized from", f"{ancestor.name} ({ancestor.license}), sha256 {ancestor.sha256}"))
     if fingerprint := card.fingerprint:

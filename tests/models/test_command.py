@@ -9,8 +9,10 @@ import pytest
 from click.testing import CliRunner
 from onnx import TensorProto, helper, save
 
-from cxr.errors import ExitCode
+from cxr.errors import ExitCode, ModelError
+from cxr.export.graph import attach_card
 from cxr.metrics.records import ClassMetrics, Interval
+from cxr.models import shipped
 from cxr.models.card import METADATA_KEY, ModelCard, Parity, Quantization, TrainingData
 from cxr.models.checksum import Checksum
 from cxr.models.command import card_lines, command
@@ -31,7 +33,10 @@ def model(tmp_path: Path, toy_card: ModelCard) -> Path:
     return tmp_path / "toy.onnx"
 
 
-def test_without_a_file_the_shipped_models_are_listed() -> None:
+def test_command_without_any_shipped_model_says_how_to_make_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipped, "_FOLDER", tmp_path)
     result = CliRunner().invoke(command, [])
     assert result.exit_code == ExitCode.DONE
     assert "no model is shipped" in result.output
@@ -45,6 +50,27 @@ def test_card_in_a_json_file_is_shown(tmp_path: Path, toy_card: ModelCard) -> No
     assert result.output.splitlines() == card_lines(toy_card)
     assert "lung at 0.5, lesion at 0.4" in result.output
     assert "96 x 64 pixels, pad" in result.output
+
+
+def test_shipped_model_is_listed_with_its_files_and_its_dice_by_source(
+    model: Path, toy_card: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = {"lung": ClassMetrics(12, 0, Interval(0.953, 0.95, 0.96), Interval(0.91, 0.9, 0.92))}
+    training = TrainingData("s", 1, 1, 12, 12, "x", "CC0", command="python train.py")
+    card = replace(toy_card, metrics_by_source={"Montgomery": metrics}, training=training)
+    attach_card(model, card)
+    model.rename(model.with_name("lungs.onnx"))
+    monkeypatch.setattr(shipped, "_FOLDER", model.parent)
+    listed = CliRunner().invoke(command, []).output
+    assert listed.startswith("lungs  lung, lesion  lungs.onnx (0.0 MB)\n  Montgomery, lung: Dice 0.953")
+    shown = CliRunner().invoke(command, ["lungs"]).output
+    assert "Montgomery, lung: Dice 0.953" in shown
+    assert "trained by" in shown
+
+
+def test_metrics_of_a_source_are_of_the_models_classes(toy_card: ModelCard) -> None:
+    with pytest.raises(ModelError, match="unknown classes"):
+        replace(toy_card, metrics_by_source={"Montgomery": {"heart": ClassMetrics(1, 0)}})
 
 
 def test_card_of_a_model_is_shown_without_importing_torch(model: Path, toy_card: ModelCard) -> None:

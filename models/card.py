@@ -187,13 +187,13 @@ class ModelCard:
             raise ModelError(f"model card: invalid input size or pad value: {self.pixels}")
         if self.normalization.std <= 0:
             raise ModelError(f"model card: normalization std must be positive, got {self.normalization.std}")
-        if unknown := (self.metrics.keys() | self.baselines.keys()) - set(self.classes):
+        self._check_names()
+
+    def _check_names(self) -> None:
+        """Check what is stated by the names of classes, and the lung reference."""
+        scored = set(self.metrics).union(self.baselines, *self.metrics_by_source.values())
+        if unknown := scored - set(self.classes):
             raise ModelError(f"model card: it has metrics of unknown classes: {sorted(unknown)}")
-        for source, metrics in self.metrics_by_source.items():
-            if unknown := metrics.keys() - set(self.classes):
-                raise ModelError(
-                    f"model card: it has metrics of unknown classes of {source}: {sorted(unknown)}"
-                )
         if self.lungs is not None and not _fits(self.lungs):
             raise ModelError("model card: the sizes of its lung reference do not fit each other")
         if unknown := set(self.anatomy) - set(self.classes):

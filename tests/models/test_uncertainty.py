@@ -37,6 +37,14 @@ def test_uncertainty_is_that_of_the_most_uncertain_class(maps: np.ndarray) -> No
 
 
 @given(maps_of_two_classes)
+def test_uncertainty_is_wrong_pixels_by_the_geometric_mean_of_the_areas(maps: np.ndarray) -> None:
+    probability = maps[0].astype(np.float64)
+    wrong = np.minimum(probability, 1 - probability).sum()
+    mean = np.sqrt(((probability >= 0.5).sum() + wrong) * probability.size)
+    assert uncertainty(maps[:1], HALF) == pytest.approx(wrong / mean if wrong else 0, abs=2e-3)
+
+
+@given(maps_of_two_classes)
 def test_certain_maps_have_no_uncertainty(maps: np.ndarray) -> None:
     assert uncertainty((maps >= 0.5).astype(np.float32), TWO) == 0
 

@@ -27,9 +27,9 @@ Augment = Callable[[Gray, Gray, np.random.Generator], tuple[Gray, Gray]]
 
 
 class Draw(NamedTuple):
-    """An image drawn for training, and the seed of its random changes."""
+    """The number of an image drawn for training, and the seed of its random changes."""
 
-    index: int
+    number: int
     seed: tuple[int, ...]
 
 

@@ -103,7 +103,8 @@ def balanced_weights(present: Sequence[Sequence[bool]], known: Sequence[Sequence
     shown, of = np.asarray(present, bool), np.asarray(known, bool)
     fraction = shown.sum(0) / np.maximum(of.sum(0), 1)
     repeats = np.sqrt(np.maximum(_COMMON / np.where(fraction > 0, fraction, _COMMON), 1))
-    return np.maximum(np.where(shown, repeats, 1).max(1), 1.0)
+    weights: Floats = np.where(shown, repeats, 1.0).max(1)
+    return weights
 
 
 def _systematic(items: Numbers, weights: Floats, rng: np.random.Generator) -> Numbers:

@@ -123,7 +123,7 @@ class SegmentationTask(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer and its schedule, which has one step per batch."""
-        optimizer = torch.optim.AdamW(self.segmenter.parameters(), lr=self.lr)
+        optimizer = torch.optim.AdamW(self.segmenter.parameters(), lr=self.lr, fused=True)
         steps = int(self.trainer.estimated_stepping_batches)
         if steps == 1:
             # The only step of a one-cycle schedule would be its last, at almost no learning rate.

@@ -11,6 +11,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 
+from ..machine.allocator import keep_freed_memory
 from ..machine.quiet import quiet_libraries
 from .checkpoint import CheckpointFile
 
@@ -46,6 +47,7 @@ def make_trainer(
     **limits
         Lightning's own, such as `limit_train_batches`.
     """
+    keep_freed_memory()
     return lightning.Trainer(
         max_epochs=epochs,
         devices=devices,

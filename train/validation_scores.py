@@ -45,6 +45,4 @@ def read_scores(path: Path) -> list[ImageScore]:
             for row in read_csv_rows(path)
         ]
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"{path}: not a table of scores ({error}); train again"
-        ) from error
+        raise ModelError(f"{path}: not a table of scores ({error}); train again") from error

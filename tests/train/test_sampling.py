@@ -13,7 +13,7 @@ def test_epoch_shows_every_image_once(count: int, seed: int, epoch: int) -> None
     sampler = TrainingSampler(count, seed)
     sampler.set_epoch(epoch)
     draws = list(sampler)
-    assert sorted(draw.index for draw in draws) == list(range(count))
+    assert sorted(draw.number for draw in draws) == list(range(count))
     assert len(sampler) == count
 
 
@@ -32,7 +32,7 @@ def test_epoch_is_the_same_whenever_it_is_drawn_and_differs_from_others() -> Non
     one.set_epoch(4)
     other.set_epoch(4)
     assert list(one) == list(other)
-    assert [draw.index for draw in one] != [draw.index for draw in first]
+    assert [draw.number for draw in one] != [draw.number for draw in first]
     assert list(TrainingSampler(20, 2)) != first
 
 
@@ -42,7 +42,7 @@ def test_image_is_drawn_as_often_as_its_weight_asks_rounded_down_or_up(
 ) -> None:
     sampler = TrainingSampler(len(weights), 0, np.array(weights))
     sampler.set_epoch(epoch)
-    drawn = np.bincount([draw.index for draw in sampler], minlength=len(weights))
+    drawn = np.bincount([draw.number for draw in sampler], minlength=len(weights))
     expected = np.array(weights) / np.sum(weights) * len(weights)
     assert drawn.sum() == len(weights)
     assert (np.abs(drawn - expected) < 1 + 1e-9).all()
@@ -53,7 +53,7 @@ def test_every_image_is_drawn_by_its_weight_on_average() -> None:
     sampler, counts = TrainingSampler(4, 0, weights), np.zeros(4)
     for epoch in range(600):
         sampler.set_epoch(epoch)
-        counts += np.bincount([draw.index for draw in sampler], minlength=4)
+        counts += np.bincount([draw.number for draw in sampler], minlength=4)
     np.testing.assert_allclose(counts / 600, weights * 4 / 6, atol=0.08)
 
 

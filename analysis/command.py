@@ -126,7 +126,7 @@ def _result_lines(summary: AnalysisSummary) -> list[object]:
     from rich.table import Table
     from rich.text import Text
 
-    from .report import RESEARCH, interval, shuffle_sentence
+    from .results.report import RESEARCH, interval, shuffle_sentence
     from .text import some_of
 
     title = f"{summary.target} on held-out patients: {summary.rows} images of {summary.patients} patients"

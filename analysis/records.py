@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from .run_record import RunRecord
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -80,6 +78,36 @@ class ImplausibleImage:
     image: str
     verdict: str
     reason: str
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What the run that measured the images recorded; a table without a run.json has an empty record.
+
+    Attributes
+    ----------
+    folder : Path or None
+        The folder that the images are relative to.
+    classes : tuple of str
+        The classes of the model, or of the masks that `cxr measure` measured.
+    lung_classes : tuple of str
+        Those of them that are lungs.
+    salt_check : str or None
+        The pseudonym of an empty name, by which a salt can be compared with the one of the run.
+    missing : tuple of str
+        Images that have a row and whose files are gone.
+    training_overlap : int or None
+        Number of images that the model was trained on; None if unknown.
+    notes : tuple of str
+    """
+
+    folder: Path | None = None
+    classes: tuple[str, ...] = ()
+    lung_classes: tuple[str, ...] = ()
+    salt_check: str | None = None
+    missing: tuple[str, ...] = ()
+    training_overlap: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

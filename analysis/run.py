@@ -12,7 +12,8 @@ import numpy as np
 from ..data.columns import canonical_name
 from ..errors import InputError
 from ..machine.progress import Progress, no_progress
-from .crossval import (
+from .audit.leakage import find_identical_measurements
+from .fit.crossval import (
     RegressionData,
     SearchResult,
     Split,
@@ -21,16 +22,15 @@ from .crossval import (
     plan_searches,
     run_searches,
 )
-from .leakage import find_identical_measurements
-from .outputs import output_names, write_results
+from .fit.families import LABELS, build_pipeline, build_regressor, feature_frame
 from .records import AnalysisSummary, Family, FeatureMode, Score, Selection, ShuffleCheck, Table
-from .regressors import LABELS, build_pipeline, build_regressor, feature_frame
-from .results import Results, collect_held_out, top_features
-from .scores import check_shuffled_targets, score_predictions
-from .selection import select_features
-from .staging import staged_outputs
-from .table import load_table
-from .target import default_target, rows_with_target
+from .results.held_out import Results, collect_held_out, top_features
+from .results.outputs import output_names, write_results
+from .results.scores import check_shuffled_targets, score_predictions
+from .results.staging import staged_outputs
+from .table.load import load_table
+from .table.selection import select_features
+from .table.target import default_target, rows_with_target
 
 
 def analyze_features(

@@ -32,7 +32,7 @@ def test_measured_masks_can_be_analyzed_with_the_clinical_table(
     cxr_dev: Path, tmp_path: Path, *, with_images: bool
 ) -> None:
     pytest.importorskip("pandas", reason="needs the extra analysis")
-    from cxr.analysis.table import load_table
+    from cxr.analysis.table.load import load_table
 
     images = cxr_dev / "images" if with_images else None
     summary = measure_folder(cxr_dev / "masks_lung", images=images, out=tmp_path)

@@ -1,0 +1,1 @@
+"""Model families, tuning, nested cross-validation by patient, explanation of held-out rows."""

@@ -1,0 +1,171 @@
+"""The regressors: how each is built, which hyperparameters are tuned, and the baselines to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...machine.extras import require
+from ..records import Family
+from ..table.selection import MOST_LEVELS, is_number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Params = Mapping[str, float]
+
+LABELS = {
+    Family.XGB: "XGBoost",
+    Family.LGB: "LightGBM",
+    Family.RF: "random forest",
+    "mean": "mean (baseline)",
+    "ridge": "linear (baseline)",
+}
+BASELINES = ("mean", "ridge")
+UNKNOWN = "unknown"
+_EXACT_ROWS = 2000
+_TREES_TUNING = 50
+_TREES_FINAL = 200
+
+
+@dataclass(frozen=True)
+class Range:
+    """The search range of a hyperparameter, both ends included, and the value that is tried first."""
+
+    low: float
+    high: float
+    first: float
+    log: bool = False
+
+
+# Small ranges: tables of a few hundred images are fitted best by small models with a low learning rate.
+SPACES: Mapping[Family, Mapping[str, Range]] = {
+    Family.XGB: {
+        "n_estimators": Range(30, 200, 100),
+        "max_depth": Range(1, 6, 3),
+        "learning_rate": Range(0.02, 0.3, 0.05, log=True),
+        "subsample": Range(0.6, 1.0, 0.8),
+        "colsample_bytree": Range(0.6, 1.0, 1.0),
+        "min_child_weight": Range(1, 20, 5, log=True),
+        "reg_lambda": Range(0.01, 30.0, 1.0, log=True),
+    },
+    Family.LGB: {
+        "n_estimators": Range(30, 200, 100),
+        "num_leaves": Range(2, 31, 7, log=True),
+        "learning_rate": Range(0.02, 0.3, 0.05, log=True),
+        "subsample": Range(0.6, 1.0, 0.8),
+        "colsample_bytree": Range(0.6, 1.0, 1.0),
+        "min_child_samples": Range(3, 40, 10, log=True),
+        "reg_lambda": Range(0.01, 30.0, 1.0, log=True),
+    },
+    Family.RF: {
+        "max_depth": Range(2, 12, 8),
+        "min_samples_leaf": Range(1, 20, 5, log=True),
+        "max_features": Range(0.3, 1.0, 0.7),
+    },
+}
+
+
+def suggest_params(family: Family, trial: Any) -> dict[str, float]:
+    """Let an Optuna trial choose the parameters; those whose range is written in integers are integers."""
+    chosen: dict[str, float] = {}
+    for name, space in SPACES[family].items():
+        whole = isinstance(space.low, int)
+        choose = trial.suggest_int if whole else trial.suggest_float
+        chosen[name] = choose(name, space.low, space.high, log=space.log)
+    return chosen
+
+
+def first_params(family: Family) -> dict[str, float]:
+    """Return the parameters that are tried first."""
+    return {name: space.first for name, space in SPACES[family].items()}
+
+
+def final_params(family: Family, params: Params) -> dict[str, float]:
+    """Complete tuned parameters; a forest's number of trees is not tuned, since more are never worse."""
+    return {"n_estimators": _TREES_FINAL, **params} if family is Family.RF else dict(params)
+
+
+def build_regressor(family: Family, params: Params, *, seed: int, rows: int) -> Any:
+    """Build one regressor that uses one thread: on small tables more threads are slower.
+
+    Parameters
+    ----------
+    family : Family
+    params : mapping of str to float
+    seed : int
+    rows : int
+        Number of training rows; on few of them XGBoost's exact splits are faster than its histograms.
+    """
+    if family is Family.XGB:
+        method = "exact" if rows <= _EXACT_ROWS else "hist"
+        return require("xgboost", extra="analysis").XGBRegressor(
+            **params, random_state=seed, n_jobs=1, tree_method=method, verbosity=0
+        )
+    if family is Family.LGB:
+        return require("lightgbm", extra="analysis").LGBMRegressor(
+            **params,
+            random_state=seed,
+            n_jobs=1,
+            subsample_freq=1,
+            deterministic=True,
+            force_col_wise=True,
+            verbosity=-1,
+        )
+    forest = require("sklearn.ensemble", extra="analysis").RandomForestRegressor
+    return forest(**{"n_estimators": _TREES_TUNING, **params}, random_state=seed, n_jobs=1)
+
+
+def feature_frame(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Select the columns that a model uses: numbers as float64; texts with a level "unknown" for gaps."""
+    numbers = {name: frame[name].astype("float64") for name in columns if is_number(frame[name])}
+    texts = {
+        name: frame[name].astype("object").where(frame[name].notna(), UNKNOWN).astype(str).astype("object")
+        for name in columns
+        if name not in numbers
+    }
+    return frame[list(columns)].assign(**numbers, **texts)
+
+
+def build_encoder(features: pd.DataFrame) -> Any:
+    """Build the encoding of the columns: medians for missing numbers, one column per level for texts.
+
+    It is fitted inside each training fold.
+    """
+    compose = require("sklearn.compose", extra="analysis")
+    impute = require("sklearn.impute", extra="analysis")
+    encode = require("sklearn.preprocessing", extra="analysis")
+    numbers = [name for name in features.columns if is_number(features[name])]
+    texts = [name for name in features.columns if name not in numbers]
+    levels = encode.OneHotEncoder(
+        sparse_output=False, handle_unknown="infrequent_if_exist", max_categories=MOST_LEVELS
+    )
+    steps = [
+        ("numbers", impute.SimpleImputer(strategy="median", keep_empty_features=True), numbers),
+        ("texts", levels, texts),
+    ]
+    return compose.ColumnTransformer([step for step in steps if step[2]], sparse_threshold=0)
+
+
+def build_pipeline(features: pd.DataFrame, model: Any) -> Any:
+    """Wrap a model with the encoding of its columns and of its target.
+
+    The target is scaled to mean 0 and standard deviation 1: XGBoost makes no split whose gain is below 1e-6
+    in the target's own unit, a gain that a ratio near 0.001 never reaches.
+    """
+    compose = require("sklearn.compose", extra="analysis")
+    encode = require("sklearn.preprocessing", extra="analysis")
+    pipeline = require("sklearn.pipeline", extra="analysis")
+    steps = pipeline.Pipeline([("encode", build_encoder(features)), ("model", model)])
+    return compose.TransformedTargetRegressor(steps, transformer=encode.StandardScaler(), check_inverse=False)
+
+
+def build_baseline(name: str, features: pd.DataFrame) -> Any:
+    """Build one of `BASELINES`."""
+    if name == "mean":
+        return build_pipeline(features, require("sklearn.dummy", extra="analysis").DummyRegressor())
+    ridge = require("sklearn.linear_model", extra="analysis").Ridge(alpha=1.0)
+    scale = require("sklearn.preprocessing", extra="analysis").StandardScaler()
+    pipeline = require("sklearn.pipeline", extra="analysis")
+    return build_pipeline(features, pipeline.Pipeline([("scale", scale), ("ridge", ridge)]))

@@ -1,0 +1,1 @@
+"""The table that is analyzed: read, merged, its columns' roles, its target."""

@@ -196,3 +196,21 @@ def test_nothing_is_printed_and_the_log_level_is_restored(
     quantize(exported.path, tmp_path / "x.onnx", images[:1], Recipe(Calibration.PERCENTILE))
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger().level == level
+
+
+def test_convolutions_of_enlarged_maps_are_computed_in_int8_at_the_small_size(
+    exported: ExportSummary, images: list[Gray], int8: Path, tmp_path: Path
+) -> None:
+    (recipe, *_) = recipes("cpu")
+    assert recipe.merge_enlargements
+    assert not recipes("tensorrt")[0].merge_enlargements
+    quantize(exported.path, tmp_path / "x.onnx", images, recipe)
+    before, after = count(onnx.load(exported.path).graph), count(optimized(tmp_path / "x.onnx", tmp_path))
+    assert after["Resize"] == after["QLinearConcat"] == 0
+    assert after["DepthToSpace"] == 5
+    assert after["QLinearConv"] == before["Conv"] - 1 + 4  # four have a skip connection
+    batch = np.stack(images)[:, None]
+    exact, plain, merged = (
+        Session.open(path).run(batch) >= 0.5 for path in (exported.path, int8, tmp_path / "x.onnx")
+    )
+    assert (merged == exact).mean() > (plain == exact).mean() - 0.03

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import logging
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from torch.utils.data import DataLoader, Dataset
 from work import images
 
 from cxr.train.config import TrainConfig
-from cxr.train.loading import training_batches
+from cxr.train.loading import training_batches, validation_batches
 from cxr.train.preparation import PreparedRun, prepare_run
 from cxr.train.task import SegmentationTask
 from cxr.train.trainer import make_trainer, quiet_lightning
@@ -115,7 +116,7 @@ def ours(run: PreparedRun, ema: float | None) -> Callable[[int], float]:
         watch = Watch()
         with quiet_lightning():
             trainer = make_trainer(1, [watch], limit_train_batches=steps + 1, limit_val_batches=0)
-            trainer.fit(task, training_batches(run))
+            trainer.fit(task, training_batches(run), validation_batches(run))
         return steps * BATCH / watch.seconds
 
     return train
@@ -178,6 +179,7 @@ def main() -> None:
     for _ in range(arguments.rounds):
         for method in compared:
             rates.setdefault(method.name, []).append(method.train(arguments.steps))
+            print(f"{method.name}: {rates[method.name][-1]:.2f} images/s", file=sys.stderr)
     print("| method | images/s | per round | x the demo |\n| --- | ---: | --- | ---: |")
     for method in compared:
         own, base = rates[method.name], rates[method.reference]

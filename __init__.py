@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from .infer.run import infer_folder
     from .infer.runtime.session import Session
     from .models.card import ModelCard
-    from .models.verify import verify_model
+    from .models.file.verify import verify_model
     from .train.config import TrainConfig
     from .train.run import train_model
     from .train.run_folder import TrainResult
@@ -83,7 +83,7 @@ _HOME = {
     "open_dataset": ".data.datasets.open",
     "read_image": ".data.decode.reader",
     "train_model": ".train.run",
-    "verify_model": ".models.verify",
+    "verify_model": ".models.file.verify",
 }
 
 __all__ = [

@@ -30,7 +30,7 @@ COMMANDS = {
     "analyze": ".analysis.command",
     "sample": ".data.sample.command",
     "models": ".models.command",
-    "verify": ".models.verify_command",
+    "verify": ".models.file.command",
     "bench": ".infer.bench.command",
     "doctor": ".infer.doctor.command",
 }

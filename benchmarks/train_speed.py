@@ -32,10 +32,10 @@ from torch.utils.data import DataLoader, Dataset
 from work import images
 
 from cxr.train.config import TrainConfig
-from cxr.train.loading import training_batches, validation_batches
+from cxr.train.loop.loading import training_batches, validation_batches
+from cxr.train.loop.task import SegmentationTask
+from cxr.train.loop.trainer import make_trainer, quiet_lightning
 from cxr.train.preparation import PreparedRun, prepare_run
-from cxr.train.task import SegmentationTask
-from cxr.train.trainer import make_trainer, quiet_lightning
 
 BATCH, SIZE = 8, 256
 RESNET, LITE = "resnet34", "timm-tf_efficientnet_lite0"

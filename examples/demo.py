@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cxr.models.onnx_file import read_card
+from cxr.models.file.onnx_file import read_card
 
 SAMPLE = "NIH-Chest-X-ray-dataset"
 STEPS = (

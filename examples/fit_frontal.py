@@ -23,11 +23,11 @@ from train_lungs import CLASSES, build, read_rows
 from cxr.data.image import Gray
 from cxr.models.card import PixelSpec
 from cxr.models.image_checks import FrontalReference
+from cxr.models.network.segmenter import Segmenter
+from cxr.models.network.torch_file import load_weights
 from cxr.models.preprocess import prepare
-from cxr.models.segmenter import Segmenter
-from cxr.models.torch_file import load_weights
-from cxr.train.frontal import FEWEST_PATIENTS, fit_frontal
-from cxr.train.other_images import installed_images, read_images
+from cxr.train.frontal.fit import FEWEST_PATIENTS, fit_frontal
+from cxr.train.frontal.other_images import installed_images, read_images
 
 
 def describe(reference: FrontalReference) -> str:

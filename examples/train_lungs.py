@@ -30,16 +30,16 @@ from cxr.machine.packages import versions
 from cxr.metrics.overlap import ImageScore, class_metrics, describe
 from cxr.metrics.records import ClassMetrics
 from cxr.models.card import ModelCard, PixelSpec, TrainingData
-from cxr.models.encoder_weights import IMAGENET
+from cxr.models.checks.uncertainty_reference import fit_lung_checks
 from cxr.models.evaluate import evaluate
 from cxr.models.fingerprint import Fingerprint, hash_pixels
-from cxr.models.network import GRAY_NORMALIZATION, STRIDE4_UNET, build_network
-from cxr.models.segmenter import Segmenter, predictor
-from cxr.models.uncertainty_reference import fit_lung_checks
-from cxr.train.frontal import fit_frontal
-from cxr.train.in_memory import Schedule, load_examples
-from cxr.train.other_images import installed_images
-from cxr.train.semi_supervised import Recipe, Student, adapt_to_size, train_student
+from cxr.models.network.build import GRAY_NORMALIZATION, STRIDE4_UNET, build_network
+from cxr.models.network.encoder_weights import IMAGENET
+from cxr.models.network.segmenter import Segmenter, predictor
+from cxr.train.frontal.fit import fit_frontal
+from cxr.train.frontal.other_images import installed_images
+from cxr.train.semi_supervision.in_memory import Schedule, load_examples
+from cxr.train.semi_supervision.student import Recipe, Student, adapt_to_size, train_student
 
 ENCODER = "timm-tf_efficientnet_lite0"
 FIELDS, RETROCARDIAC = CLASSES = ("lung_fields", "lung_with_retrocardiac")

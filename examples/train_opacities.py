@@ -35,11 +35,11 @@ from cxr.metrics.baselines import BaselineScore, compare_with_baselines
 from cxr.metrics.overlap import ImageScore, class_metrics, describe, score
 from cxr.models.card import ModelCard, PixelSpec, TrainingData
 from cxr.models.evaluate import predictions
-from cxr.models.network import GRAY_NORMALIZATION, STRIDE4_UNET, build_network
-from cxr.models.segmenter import Segmenter, predictor
-from cxr.models.torch_file import load_weights
+from cxr.models.network.build import GRAY_NORMALIZATION, STRIDE4_UNET, build_network
+from cxr.models.network.segmenter import Segmenter, predictor
+from cxr.models.network.torch_file import load_weights
 from cxr.models.trivial_masks import Baseline, MeanMask
-from cxr.train.in_memory import Examples, Schedule, fit, load_examples
+from cxr.train.semi_supervision.in_memory import Examples, Schedule, fit, load_examples
 
 ENCODER = "timm-tf_efficientnet_lite0"
 CLASS = "opacity"

@@ -21,10 +21,10 @@ from ..metrics.baselines import BaselineScore, compare_with_baselines
 from ..metrics.overlap import ImageScore, class_metrics
 from ..metrics.records import BaselineMetrics, ClassMetrics
 from ..models.card import LungReference, ModelCard, Precision, Quantization
+from ..models.checks.lung_reference import fit_lung_reference
+from ..models.checks.uncertainty_reference import fit_uncertainty
 from ..models.evaluate import evaluate, mean_dice
 from ..models.image_checks import UncertaintyReference
-from ..models.lung_reference import fit_lung_reference
-from ..models.uncertainty_reference import fit_uncertainty
 from .graph import attach_card
 
 MAX_DICE_DROP = 0.01

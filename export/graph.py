@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..models.card import ModelCard
-from ..models.stored_card import store_card
+from ..models.file.stored_card import store_card
 
 if TYPE_CHECKING:
     import onnx
 
-    from ..models.segmenter import Segmenter
+    from ..models.network.segmenter import Segmenter
 
 OPSET = 20
 EXAMPLE_BATCH = 2  # with an example of one, the exporter would fix the batch size at 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..models.onnx_file import read_card
+from ..models.file.onnx_file import read_card
 from .graph import save_with_card
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from .quantize import quantize, recipes
 from .run_data import PARITY_IMAGES, calibration_images, sample_evenly
 
 if TYPE_CHECKING:
-    from ..models.segmenter import Segmenter
+    from ..models.network.segmenter import Segmenter
 
 MAX_DROP = 0.002
 """The largest allowed loss of mean Dice of the int8 file."""
@@ -58,7 +58,7 @@ def write_pair(
     GateError
         If no int8 candidate is faster and loses at most `MAX_DROP` of Dice.
     """
-    from ..models.segmenter import predictor
+    from ..models.network.segmenter import predictor
 
     with scratch_folder() as scratch:
         exact = scratch / "fp32.onnx"

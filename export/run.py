@@ -13,8 +13,8 @@ from ..machine.extras import require
 from ..machine.files import check_output_file, replacing, scratch_folder
 from ..models.baselines import baseline_warnings
 from ..models.card import ModelCard, Parity, Precision
-from ..train.baseline_scores import read_baseline_scores
 from ..train.run_folder import BASELINE_SCORES, WEIGHTS, Run, read_run
+from ..train.scores.stored import read_baseline_scores
 from .fp16 import convert_to_fp16
 from .gate import MAX_DICE_DROP, Candidate, CandidateResult, Gate
 from .graph import attach_card, write_onnx
@@ -23,7 +23,7 @@ from .quantize import quantize, recipes
 from .run_data import SplitRecords, calibration_images, parity_images, read_split_records
 
 if TYPE_CHECKING:
-    from ..models.segmenter import Segmenter
+    from ..models.network.segmenter import Segmenter
 
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ def export_model(
 
 def _write_fp32(run: Run, path: Path, limits: Limits) -> tuple[ModelCard, Parity]:
     """Write the fp32 model, compare it with PyTorch, and store the parity in its card."""
-    from ..models.segmenter import predictor
+    from ..models.network.segmenter import predictor
 
     segmenter = load_segmenter(run.path, run.card)
     write_onnx(segmenter, run.card, path)
@@ -153,9 +153,9 @@ def _write_lower_precision(
 
 def load_segmenter(folder: Path, card: ModelCard) -> Segmenter:
     """Build the network described by a card, with the run's best weights, in evaluation mode."""
-    from ..models.network import build_network
-    from ..models.segmenter import Segmenter
-    from ..models.torch_file import load_weights
+    from ..models.network.build import build_network
+    from ..models.network.segmenter import Segmenter
+    from ..models.network.torch_file import load_weights
 
     network = build_network(
         card.architecture, card.encoder, len(card.classes), decoder_channels=card.decoder_channels

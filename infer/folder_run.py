@@ -17,7 +17,7 @@ from ..machine.files import write_json, write_text
 from ..machine.interrupts import deferred_interrupts
 from ..machine.progress import Progress
 from ..models.baselines import baseline_warnings
-from ..models.plausibility import Plausible
+from ..models.checks.plausibility import Plausible
 from .config import InferConfig
 from .image_features import feature_columns
 from .listing.folder import Listing

@@ -16,8 +16,8 @@ from ..data.decode.options import MAX_PIXELS, DecodeOptions
 from ..data.decode.reader import decode_image, read_image
 from ..data.pseudonym import salt_key
 from ..errors import DecodeError, InputError
-from ..models.assessment import Assessor
 from ..models.card import ModelCard
+from ..models.checks.assessment import Assessor
 from ..models.shipped import find_model
 from .features.preload import preloading_kernels
 from .image_features import measure_image, with_in_training

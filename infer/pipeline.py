@@ -20,9 +20,9 @@ from ..data.decode.isolation import Isolation
 from ..data.decode.options import DecodeOptions
 from ..data.image import Gray, Radiograph
 from ..machine.interrupts import interruptible_steps
-from ..models.assessment import Assessment, Assessor, oddities_of
 from ..models.card import ModelCard
-from ..models.plausibility import Plausible
+from ..models.checks.assessment import Assessment, Assessor, oddities_of
+from ..models.checks.plausibility import Plausible
 from ..models.preprocess import Placement, Probability, prepare
 from .concurrency import ordered_map, single_threaded_opencv, thread_pool
 from .image_features import check_size, in_training

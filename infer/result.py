@@ -18,8 +18,8 @@ from ..data.csv_files import csv_line, read_csv_line
 from ..data.image import Gray
 from ..errors import DecodeError, OutputError
 from ..machine.files import make_folder, write_text
-from ..models.assessment import Assessment
 from ..models.card import ModelCard
+from ..models.checks.assessment import Assessment
 from ..models.preprocess import Placement, Probability, restore_size
 from .features.fields import COMPONENT_DTYPE, ComponentArray
 from .image_features import ImageMeasurement, feature_columns

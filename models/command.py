@@ -66,7 +66,7 @@ def read_model_card(path: Path) -> ModelCard:
 
     if path.suffix.lower() == ".json":
         return ModelCard.read(path)
-    from .onnx_file import read_card
+    from .file.onnx_file import read_card
 
     return read_card(path)
 

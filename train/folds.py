@@ -18,10 +18,8 @@ from ..metrics.baselines import compare_with_baselines
 from ..metrics.overlap import ImageScore, class_metrics
 from ..metrics.records import BaselineMetrics, ClassMetrics, Interval
 from ..models.card import ModelCard
-from .baseline_scores import read_baseline_scores
 from .config import TrainConfig
-from .fit import fit
-from .history import best_epoch, read_history
+from .loop.fit import fit
 from .opening import OpenedRun, open_run
 from .preparation import ReadImages, assemble_run, build_segmenter, check_images, check_split, read_images
 from .run_folder import (
@@ -37,8 +35,10 @@ from .run_folder import (
     is_finished,
     new_run_folder,
 )
-from .validation_scores import COLUMNS as SCORE_COLUMNS
-from .validation_scores import read_scores, score_row
+from .scores.history import best_epoch, read_history
+from .scores.stored import read_baseline_scores
+from .scores.validation import COLUMNS as SCORE_COLUMNS
+from .scores.validation import read_scores, score_row
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from ..data.datasets.records import Dataset, Record
 from ..data.datasets.splits import Split, Subset
 from ..machine.paths import printable
 from ..models.card import PixelSpec
-from ..models.network import NetworkSpec
+from ..models.network.build import NetworkSpec
 from .config import TrainConfig
-from .initial_weights import InitialWeights, read_initial_weights
-from .initialize import choose_network
+from .start.initialize import choose_network
+from .start.weights import InitialWeights, read_initial_weights
 
 log = logging.getLogger(__name__)
 

@@ -15,14 +15,9 @@ from ..data.datasets.splits import Split, Subset, split_by_patient
 from ..errors import InputError
 from ..models.ancestor import Ancestor
 from ..models.card import PixelSpec
-from ..models.network import GRAY_NORMALIZATION, NetworkSpec, build_network
-from ..models.segmenter import Segmenter
-from .augmentation import STRENGTHS, augment
-from .config import TrainConfig
-from .dataset import MAX_CACHE_BYTES, SegmentationDataset
-from .initial_weights import InitialWeights
-from .initialize import initialize
-from .inspection import (
+from ..models.network.build import GRAY_NORMALIZATION, NetworkSpec, build_network
+from ..models.network.segmenter import Segmenter
+from .checks.inspection import (
     Example,
     InspectedImage,
     check_duplicates,
@@ -30,11 +25,16 @@ from .inspection import (
     check_presence,
     inspect_images,
 )
-from .mask_checks import mask_warnings
+from .checks.masks import mask_warnings
+from .checks.trial_step import check_trainable
+from .config import TrainConfig
+from .images.augmentation import STRENGTHS, augment
+from .images.dataset import MAX_CACHE_BYTES, SegmentationDataset
+from .images.sampling import Floats, balanced_weights
 from .opening import OpenedRun, open_run
 from .run_folder import SPLITS, read_ancestor
-from .sampling import Floats, balanced_weights
-from .trial_step import check_trainable
+from .start.initialize import initialize
+from .start.weights import InitialWeights
 
 log = logging.getLogger(__name__)
 

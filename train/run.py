@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..machine.extras import require
-from ..models.torch_file import load_torch_file
+from ..models.network.torch_file import load_torch_file
 from .config import TrainConfig
 from .run_folder import FOLDS, LAST, TrainResult, is_finished
 
@@ -42,7 +42,7 @@ def train_model(config: TrainConfig, *, progress: bool = False) -> TrainResult:
     _check_installed()
     if config.folds is not None:
         raise InputError(f"{config.folds} folds are several runs; call train_folds")
-    from .fit import fit
+    from .loop.fit import fit
     from .preparation import prepare_run
 
     return fit(prepare_run(config), progress=progress)
@@ -117,7 +117,7 @@ def resume_training(run: Path, *, progress: bool = False) -> TrainResult:
         raise InputError(
             f"{run}: no epoch was finished, so there is no {LAST} to resume from; start a new run"
         )
-    from .fit import fit
+    from .loop.fit import fit
     from .preparation import prepare_run
 
     load_torch_file(run / LAST)  # before the images are read

@@ -9,7 +9,7 @@ from pathlib import Path
 from ...errors import InputError
 from ...machine.files import replacing
 from ...models.card import ModelCard
-from ...models.stored_card import store_card
+from ...models.file.stored_card import store_card
 from ..runtime.session import Session
 from .records import ClassEvaluation
 

@@ -8,9 +8,9 @@ from functools import cached_property
 
 from ...data.image import Gray
 from ...errors import InputError
-from ...models.assessment import Assessment, Assessor
 from ...models.card import ModelCard
-from ...models.plausibility import Plausible
+from ...models.checks.assessment import Assessment, Assessor
+from ...models.checks.plausibility import Plausible
 from ..image_features import ImageMeasurement, measure_image, with_in_training
 from ..pipeline import PredictedImage, PreparedImage, assess
 from ..records import ImageRows, Settings, Stage

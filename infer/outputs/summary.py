@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...models.plausibility import Plausible
+from ...models.checks.plausibility import Plausible
 from ..records import Settings
 from ..runtime.session import Session
 from .changes import Changes

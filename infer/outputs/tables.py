@@ -9,7 +9,7 @@ from ...data.column_table import UNCERTAINTY, UNCERTAINTY_FLIP, Table
 from ...data.columns import columns_of, find_column, header
 from ...data.csv_files import csv_line, read_csv_rows
 from ...machine.paths import printable
-from ...models.assessment import Assessment
+from ...models.checks.assessment import Assessment
 from ..image_features import ImageMeasurement
 from ..records import Failure
 

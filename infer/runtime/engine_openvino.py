@@ -17,7 +17,7 @@ from ...data.image import Gray
 from ...errors import EngineError
 from ...machine.extras import require
 from ...machine.telemetry import openvino_without_telemetry
-from ...models.onnx_file import OnnxFile
+from ...models.file.onnx_file import OnnxFile
 from .engine import FRONTAL, INPUT, OUTPUT, Arrays, Tensor, used_outputs
 
 

@@ -14,7 +14,7 @@ from ...data.image import Gray
 from ...errors import EngineError
 from ...machine.extras import require
 from ...machine.telemetry import disable_onnxruntime_events
-from ...models.onnx_file import OnnxFile
+from ...models.file.onnx_file import OnnxFile
 from .engine import INPUT, Arrays, Tensor, used_outputs
 
 ProviderOptions = tuple[str, Mapping[str, str]]

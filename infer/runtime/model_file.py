@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...machine.extras import require
 from ...machine.hardware import int8_saturates
-from ...models.onnx_file import read_onnx
+from ...models.file.onnx_file import read_onnx
 from ...models.shipped import ShippedModel
 from .providers import AUTO, CPU, PROVIDERS
 from .selection import load_best_setting

@@ -15,7 +15,7 @@ from ...machine.cores import usable_cores
 from ...machine.hardware import int8_saturates
 from ...machine.limits import MAX_THREADS, check_range
 from ...models.card import ModelCard, Precision
-from ...models.onnx_file import OnnxFile, find_card, read_onnx
+from ...models.file.onnx_file import OnnxFile, find_card, read_onnx
 from .engine import FRONTAL, INPUT, OUTPUT, Engine, Tensor
 from .engine_openvino import open_openvino
 from .engine_ort import open_ort

@@ -21,9 +21,9 @@ from cxr.export.run import ExportSummary, export_model
 from cxr.machine.files import write_text
 from cxr.models.card import ModelCard, Normalization, PixelSpec
 from cxr.models.evaluate import predictions
-from cxr.models.network import build_network
+from cxr.models.network.build import build_network
+from cxr.models.network.segmenter import Segmenter, predictor
 from cxr.models.preprocess import prepare
-from cxr.models.segmenter import Segmenter, predictor
 from cxr.train.config import TrainConfig
 
 SIZE = 64

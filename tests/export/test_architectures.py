@@ -14,8 +14,8 @@ from cxr.export.parity import Limits, check_limits, compare
 from cxr.export.quantize import Calibration, Recipe, quantize
 from cxr.infer.runtime.session import Session
 from cxr.models.card import ModelCard, Normalization, PixelSpec
-from cxr.models.network import build_network
-from cxr.models.segmenter import Segmenter, predictor
+from cxr.models.network.build import build_network
+from cxr.models.network.segmenter import Segmenter, predictor
 
 SIZES = {"pan": 128, "dpt": 224}
 ENCODERS = {"dpt": "tu-vit_tiny_patch16_224"}

@@ -10,8 +10,8 @@ from cxr.errors import ModelError
 from cxr.export.graph import attach_card
 from cxr.export.half_storage import store_in_half
 from cxr.export.run import ExportSummary
-from cxr.models.onnx_file import read_card
-from cxr.models.verify import verify_model
+from cxr.models.file.onnx_file import read_card
+from cxr.models.file.verify import verify_model
 
 
 def test_fp32_file_is_as_it_was_written(exported: ExportSummary) -> None:

@@ -19,8 +19,8 @@ from cxr.export.run import ExportSummary, export_model, load_segmenter
 from cxr.infer.runtime.session import Session
 from cxr.metrics.records import BaselineMetrics, Interval
 from cxr.models.card import ModelCard, Parity
-from cxr.models.onnx_file import read_card
-from cxr.models.segmenter import predictor
+from cxr.models.file.onnx_file import read_card
+from cxr.models.network.segmenter import predictor
 
 
 def test_export_is_one_file_with_the_card_inside(exported: ExportSummary) -> None:

@@ -16,10 +16,10 @@ from cxr.export.half_storage import store_in_half
 from cxr.export.quantize import quantize, recipes
 from cxr.infer.runtime.session import Session
 from cxr.models.card import ModelCard, Normalization, PixelSpec, Precision
-from cxr.models.frontal import FrontalHead
 from cxr.models.image_checks import FrontalReference
-from cxr.models.network import STRIDE4_UNET, build_network
-from cxr.models.segmenter import Segmenter
+from cxr.models.network.build import STRIDE4_UNET, build_network
+from cxr.models.network.frontal import FrontalHead
+from cxr.models.network.segmenter import Segmenter
 
 SIZE = 64
 BATCH = np.random.default_rng(0).integers(0, 256, (3, 1, SIZE, SIZE), dtype=np.uint8)

@@ -23,7 +23,7 @@ from cxr.export.run import ExportSummary
 from cxr.infer.runtime.session import Session
 from cxr.metrics.baselines import BaselineScore
 from cxr.models.card import ModelCard, Precision
-from cxr.models.onnx_file import read_card
+from cxr.models.file.onnx_file import read_card
 
 SIZE = 64
 

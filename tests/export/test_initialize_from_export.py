@@ -22,10 +22,10 @@ from cxr.export.run import ExportSummary
 from cxr.export.simplify import merge_normalization
 from cxr.models import shipped
 from cxr.models.card import ModelCard, Normalization, PixelSpec, Precision
-from cxr.models.network import STRIDE4_UNET, build_network
-from cxr.models.segmenter import Segmenter
-from cxr.train.initial_weights import InitialWeights, read_initial_weights
-from cxr.train.initialize import initialize
+from cxr.models.network.build import STRIDE4_UNET, build_network
+from cxr.models.network.segmenter import Segmenter
+from cxr.train.start.initialize import initialize
+from cxr.train.start.weights import InitialWeights, read_initial_weights
 
 SIZE = 64
 HEAD = "segmentation_head.0.weight"

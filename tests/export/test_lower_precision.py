@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from cxr.export.command import command
 from cxr.models.card import Precision
-from cxr.models.onnx_file import read_card
-from cxr.models.verify import verify_model
+from cxr.models.file.onnx_file import read_card
+from cxr.models.file.verify import verify_model
 
 
 @pytest.fixture(scope="module")

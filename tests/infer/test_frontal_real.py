@@ -10,7 +10,7 @@ import pytest
 
 import cxr
 from cxr.infer.model import Model
-from cxr.models.onnx_file import read_card
+from cxr.models.file.onnx_file import read_card
 from cxr.models.shipped import shipped_models
 
 pytestmark = pytest.mark.real

@@ -20,8 +20,8 @@ from cxr.errors import InputError
 from cxr.infer.command import command
 from cxr.infer.run import infer_folder
 from cxr.models.card import ModelCard, Normalization, PixelSpec, ResizeRule
+from cxr.models.checks.plausibility import LungReference, find_lungs, fit_reference
 from cxr.models.image_checks import FrontalReference
-from cxr.models.plausibility import LungReference, find_lungs, fit_reference
 
 SIZE = 64
 

@@ -102,7 +102,7 @@ def small_config(images: Path, runs: Path) -> TrainConfig:
 @pytest.fixture
 def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, BaseException], None]:
     """Return a function that interrupts training at the start of an epoch, as a power cut or Ctrl-C would."""
-    from cxr.train.recorder import Recorder
+    from cxr.train.loop.recorder import Recorder
 
     def at(epoch: int, error: BaseException) -> None:
         start = Recorder.on_train_epoch_start

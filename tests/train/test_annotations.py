@@ -17,7 +17,7 @@ from cxr.data.datasets.open import open_dataset
 from cxr.errors import ExitCode
 from cxr.train.command import command
 from cxr.train.config import TrainConfig
-from cxr.train.dataset import IGNORE
+from cxr.train.images.dataset import IGNORE
 from cxr.train.preparation import prepare_run
 from cxr.train.run_folder import find_run
 

@@ -15,7 +15,7 @@ from cxr.train.config import TrainConfig
 from cxr.train.folds import FoldsResult
 from cxr.train.run import resume_folds, resume_training, train_folds, train_model
 from cxr.train.run_folder import is_finished
-from cxr.train.validation_scores import read_scores
+from cxr.train.scores.validation import read_scores
 
 FOLDS = 3
 

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import torch
 
-from cxr.train import fit, recorder
 from cxr.train.config import TrainConfig
-from cxr.train.history import PATIENCE
+from cxr.train.loop import fit, recorder
 from cxr.train.options import Augmentation, Loss
 from cxr.train.run import resume_training, train_model
+from cxr.train.scores.history import PATIENCE
 
 EPOCHS = 6
 PROGRAM = """

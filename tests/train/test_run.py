@@ -17,8 +17,9 @@ from torch import nn
 from cxr.data.datasets.splits import Split, Subset
 from cxr.errors import InputError, ModelError
 from cxr.models.card import ModelCard, Normalization, PixelSpec
-from cxr.models.network import build_network
-from cxr.train import fit, preparation
+from cxr.models.network.build import build_network
+from cxr.train import preparation
+from cxr.train.loop import fit
 from cxr.train.run import TrainConfig, resume_training, train_model
 from cxr.train.run_folder import TrainResult
 

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from cxr.data.csv_files import read_csv_rows
-from cxr.models.onnx_file import read_card
+from cxr.models.file.onnx_file import read_card
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "train_lungs.py"
 COLUMNS = [

@@ -34,10 +34,10 @@ from cxr.infer.evaluate.summary import minus
 from cxr.infer.runtime.session import Session
 from cxr.metrics.overlap import class_metrics, score
 from cxr.models.card import ModelCard
+from cxr.models.file.onnx_file import read_card
+from cxr.models.file.verify import verify_model
 from cxr.models.fingerprint import Fingerprint, hash_pixels
-from cxr.models.onnx_file import read_card
 from cxr.models.trivial_masks import Baseline
-from cxr.models.verify import verify_model
 
 MakeModel = Callable[..., Path]
 CardOf = Callable[..., ModelCard]

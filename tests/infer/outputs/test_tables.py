@@ -14,9 +14,9 @@ from cxr.data.columns import feature_header
 from cxr.data.csv_files import csv_line
 from cxr.infer.image_features import measure_image
 from cxr.infer.outputs.tables import component_lines, feature_line, read_rows, spacing_text
-from cxr.models.assessment import Assessment
 from cxr.models.card import ModelCard
-from cxr.models.plausibility import Plausible
+from cxr.models.checks.assessment import Assessment
+from cxr.models.checks.plausibility import Plausible
 from cxr.models.preprocess import Placement
 
 

@@ -19,7 +19,7 @@ from cxr.infer.runtime.engine_openvino import open_openvino
 from cxr.infer.runtime.engine_ort import BoundEngine, open_ort
 from cxr.infer.runtime.providers import PROVIDERS, check_available, ort_providers
 from cxr.models.card import Precision
-from cxr.models.onnx_file import read_onnx
+from cxr.models.file.onnx_file import read_onnx
 
 THREADS = 3
 SIZE = 64

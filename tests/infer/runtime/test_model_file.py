@@ -9,7 +9,7 @@ import pytest
 from cxr.infer.runtime import model_file
 from cxr.infer.runtime.model_file import choose_file
 from cxr.infer.runtime.selection import BestSetting, store_best_setting
-from cxr.models.onnx_file import read_onnx
+from cxr.models.file.onnx_file import read_onnx
 from cxr.models.shipped import ShippedModel
 
 

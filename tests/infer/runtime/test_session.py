@@ -13,7 +13,7 @@ from onnx import TensorProto
 from cxr.errors import ModelError
 from cxr.infer.runtime.session import Session
 from cxr.models.card import ModelCard, PixelSpec
-from cxr.models.onnx_file import read_card
+from cxr.models.file.onnx_file import read_card
 
 MakeModel = Callable[..., Path]
 

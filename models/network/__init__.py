@@ -1,0 +1,1 @@
+"""The network: built from parts, with its weights, wrapped with its normalization."""

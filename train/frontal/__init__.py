@@ -1,0 +1,1 @@
+"""The frontal check of a lungs model."""

@@ -1,0 +1,1 @@
+"""The images of training: read, drawn in an order, changed at random."""

@@ -1,0 +1,1 @@
+"""What is scored and drawn after training."""

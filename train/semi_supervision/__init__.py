@@ -1,0 +1,1 @@
+"""Teachers, pseudo-labels and a student: training where most masks are missing."""

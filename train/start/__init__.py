@@ -1,0 +1,1 @@
+"""What training starts from: the weights of another model."""

@@ -27,11 +27,10 @@ def _known_models(ctx: click.Context, param: click.Parameter, value: str) -> Seq
     return names
 
 
-def _feature_names(ctx: click.Context, param: click.Parameter, value: str) -> Sequence[str]:
-    names = comma_list(ctx, param, value)
-    if not names:
+def _feature_names(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if not comma_list(ctx, param, value):
         raise click.BadParameter("no column is named; is a variable of your script not set?")
-    return names
+    return value
 
 
 @cxr_command("analyze")
@@ -53,6 +52,12 @@ def _feature_names(ctx: click.Context, param: click.Parameter, value: str) -> Se
     callback=_feature_names,
     help="default (clinical columns and the measured ones that do not leak the target), clinical, spatial,"
     " all (including those from which the target is computed), or names: age,sex.",
+)
+@click.option("--patient-column", help="Column of the patients.  [default: the first of the known names]")
+@click.option("--image-column", help="Column of the images.  [default: the first of the known names]")
+@click.option("--ignore", multiple=True, help="Column to leave out; may be repeated.")
+@click.option(
+    "--categorical", multiple=True, help="Column whose numbers are categories, as of sites; may be repeated."
 )
 @click.option("--models", default=",".join(_MODELS), callback=_known_models, help="Regressors.")
 @click.option("--trials", type=click.IntRange(1, MAX_REPEATS), default=20, help="Trials of each search.")
@@ -77,7 +82,11 @@ def command(
     clinical: Path | None,
     out: Path,
     target: str | None,
-    features_mode: Sequence[str],
+    features_mode: str,
+    patient_column: str | None,
+    image_column: str | None,
+    ignore: tuple[str, ...],
+    categorical: tuple[str, ...],
     models: Sequence[str],
     trials: int,
     folds: int,
@@ -91,6 +100,7 @@ def command(
     from rich.progress import Progress
 
     from .run import analyze_features
+    from .table.roles import ColumnRoles
 
     console, errors = Console(), Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bars:
@@ -108,6 +118,7 @@ def command(
             seed=seed,
             keep_doubtful=keep_doubtful,
             salt=salt,
+            roles=ColumnRoles(patient_column, image_column, ignore, categorical),
             progress=lambda done, total: bars.update(bar, completed=done, total=total),
         )
     for line in _result_lines(summary):

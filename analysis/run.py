@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,8 +30,12 @@ from .results.outputs import output_names, write_results
 from .results.scores import check_shuffled_targets, score_predictions
 from .results.staging import staged_outputs
 from .table.load import load_table
+from .table.roles import ColumnRoles
 from .table.selection import select_features
 from .table.target import default_target, rows_with_target
+
+_TOO_GOOD = 0.85
+_LEADING = 0.1
 
 
 def analyze_features(
@@ -47,6 +52,7 @@ def analyze_features(
     seed: int = 0,
     keep_doubtful: bool = False,
     salt: str | None = None,
+    roles: ColumnRoles | None = None,
     progress: Progress | None = None,
 ) -> AnalysisSummary:
     """Tune regressors of a measured column, evaluate them on held-out patients, and explain them.
@@ -63,7 +69,7 @@ def analyze_features(
         The column to predict; by default `lesion_ratio`, else the ratio of the first class that is no lung
         class, else of the first class.
     features_mode : FeatureMode, str or sequence of str
-        A kind of columns, or the names of columns.
+        A kind of columns, or the names of columns; in one text, with commas between them.
     models : sequence of Family or str
         The regressors.
     trials : int
@@ -79,6 +85,8 @@ def analyze_features(
     salt : str, optional
         The salt that `cxr-infer` was given: the patient ids of the clinical table are replaced by their keyed
         hashes, by which a table without a column `image` is joined.
+    roles : ColumnRoles, optional
+        The columns of the image and the patient, columns to ignore, and numbers that are categories.
     progress : callable, optional
         Called with (searches done, searches in all) after each.
 
@@ -100,6 +108,7 @@ def analyze_features(
         None if clinical is None else Path(clinical),
         keep_doubtful=keep_doubtful,
         salt=salt,
+        roles=roles,
     )
     goal = target or default_target(table.spatial, table.run.classes, table.run.lung_classes)
     goal = _column_name(goal, table)
@@ -148,10 +157,17 @@ def _families(models: Sequence[Family | str]) -> tuple[Family, ...]:
 
 
 def _wanted_features(wanted: FeatureMode | str | Sequence[str], table: Table) -> FeatureMode | Sequence[str]:
-    names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    names = _listed_names(wanted, table) if isinstance(wanted, str) else tuple(wanted)
     if len(names) == 1 and names[0] in list(FeatureMode):
         return FeatureMode(names[0])
     return tuple(_column_name(name, table) for name in names)
+
+
+def _listed_names(text: str, table: Table) -> tuple[str, ...]:
+    """Read names with commas between them; a column whose own name has a comma is taken whole."""
+    if text in table.frame.columns:
+        return (text,)
+    return tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True)) if name.strip())
 
 
 def _column_name(name: str, table: Table) -> str:
@@ -202,6 +218,14 @@ def _warnings(results: Results, selection: Selection, best: Score) -> tuple[str,
         notes.append(
             f"{len(pairs)} images have the same measurements, to the last digit, as an image of another"
             f" patient ({pairs[0][0]} and {pairs[0][1]}): perhaps one image under two names"
+        )
+    highest = max(score.r2 for score in results.scores)
+    if highest > _TOO_GOOD:
+        ranked = top_features(results, Family(best.model))[:3]
+        leading = ", ".join(name for name, strength in ranked if strength > _LEADING * ranked[0][1])
+        notes.append(
+            f"an R² of {highest:.2f} is rare in honest data; it rests on {leading}: ask how these were made,"
+            f" and whether {target} was known when they were written"
         )
     linear = results.score_of("ridge")
     if linear.r2 >= best.r2:

@@ -6,10 +6,13 @@ all three "predicts" a definition: R² is near 1 and nothing is learned.
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from ...data.columns import size_family
 from ..records import Floats
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
 _UNEXPLAINED = 1e-6
 """Share of the variance that an exact relation may leave unexplained: files hold six or more digits."""
 _SPARE_ROWS = 6
+_FEW_GAPS = 0.2
+_NEARLY_ALL = 0.97
+_MANY_LEVELS = 10
+_UNLIKELY = math.log(1e6)
 _MOST_ROWS = 0.5
 _FEW = 5
 _CHANCE = 1e-3
@@ -35,19 +42,29 @@ def find_leaky_columns(frame: pd.DataFrame, target: str, candidates: Sequence[st
     target : str
         A numeric column.
     candidates : sequence of str
-        The numeric columns to check.
+        The columns to check, numbers and texts.
 
     Returns
     -------
     dict of str to str
         Reason by column.
     """
-    values = {name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in candidates}
     goal = frame[target].to_numpy(dtype=np.float64)
+    texts = [name for name in candidates if frame[name].dtype.kind not in "iufb"]
+    values = {
+        name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        for name in candidates
+        if name not in texts
+    }
     found: dict[str, str] = {}
+    for name in texts:
+        if frame[name].nunique() * _FEW <= len(frame) and (
+            reason := ordered_copy(_by_mean_target(frame[name], goal), goal)
+        ):
+            found[name] = reason
     for name, column in values.items():
         reason = (
-            _same_mask_size(name, target) or reveals_zero_target(column, goal) or _monotonic(column, goal)
+            _same_mask_size(name, target) or reveals_zero_target(column, goal) or ordered_copy(column, goal)
         )
         if reason:
             found[name] = reason
@@ -57,6 +74,7 @@ def find_leaky_columns(frame: pd.DataFrame, target: str, candidates: Sequence[st
         ("product of powers", _logarithms(rest, goal, share=1.0)),
         ("product of powers", _logarithms(rest, goal, share=_MOST_ROWS)),
         ("weighted sum", _without_gaps(rest, goal)),
+        ("weighted sum", _complete_rows(rest, goal)),
     ):
         for parents in exact_relations(columns, y):
             for name in parents:
@@ -111,19 +129,45 @@ def reveals_zero_target(column: Floats, target: Floats) -> str | None:
     return None
 
 
+def ordered_copy(column: Floats, target: Floats) -> str | None:
+    """Return how a column orders the rows as the target does: a copy, a rounded or a binned one; else None.
+
+    Sorted by the target, such a column never falls (or never rises). Of columns and targets with many
+    different values, three rows in a hundred may be out of order: a copy with corrections. An order that
+    chance would give more often than once in a million is no finding.
+    """
+    known = ~np.isnan(column)
+    x, y = column[known], target[known]
+    counts = [np.unique(values, return_counts=True)[1] for values in (x, y)]
+    if min(map(len, counts)) < 2 or min(map(_log_arrangements, counts)) < _UNLIKELY:
+        return None
+    many = min(map(len, counts)) >= _MANY_LEVELS and counts[1].max() <= len(y) / 2
+    needed = math.ceil(_NEARLY_ALL * len(x)) if many else len(x)
+    for sign, verb in ((1, "rises with the target"), (-1, "falls as the target rises")):
+        in_order = _longest_rise((sign * x)[np.lexsort((sign * x, y))])
+        if in_order >= needed:
+            where = "in every row" if in_order == len(x) else f"in {in_order} of {len(x)} rows"
+            return f"{verb} {where}: a copy of it, perhaps rounded or in groups"
+    return None
+
+
 def find_identical_measurements(
     frame: pd.DataFrame, columns: Sequence[str], target: str
 ) -> list[tuple[str, str]]:
     """Find pairs of images of different patients whose measurements agree to the last digit.
 
-    Images whose target is 0 are skipped: nothing was measured on them.
+    Images whose target is 0, or whose masks all have the size 0, are skipped: nothing was measured on them.
 
     Returns
     -------
     list of (str, str)
         The keys of the two images.
     """
-    measured = frame.loc[frame[target] != 0]
+    sizes = [name for name in columns if size_family(name) is not None]
+    nothing = (frame[[target]] == 0).all(axis=1)
+    if sizes:
+        nothing |= (frame[sizes].fillna(0) == 0).all(axis=1)
+    measured = frame.loc[~nothing]
     names = [name for name in columns if measured[name].nunique() > _FEW]
     if len(names) < 2:
         return []
@@ -136,24 +180,24 @@ def find_identical_measurements(
     return pairs
 
 
+def _log_arrangements(counts: npt.NDArray[np.intp]) -> float:
+    """Return the logarithm of the number of orders that values with these counts can have."""
+    return math.lgamma(int(counts.sum()) + 1) - sum(math.lgamma(int(count) + 1) for count in counts)
+
+
+def _longest_rise(values: Floats) -> int:
+    """Return the length of the longest subsequence that never falls (patience sorting)."""
+    tails: list[float] = []
+    for value in values.tolist():
+        place = bisect_right(tails, value)
+        tails[place : place + 1] = [value]
+    return len(tails)
+
+
 def _same_mask_size(name: str, target: str) -> str | None:
     family = size_family(target)
     if family is not None and size_family(name) == family:
         return f"a size of the same mask as {target}: one is computed from the other"
-    return None
-
-
-def _monotonic(column: Floats, target: Floats) -> str | None:
-    known = ~np.isnan(column)
-    x, y = column[known], target[known]
-    if len(np.unique(x)) < 2 * _FEW or len(np.unique(x)) != len(np.unique(y)):
-        return None
-    order = np.lexsort((y, x))
-    steps_x, steps_y = np.diff(x[order]), np.diff(y[order])
-    if np.array_equal(steps_x > 0, steps_y > 0) and (steps_y >= 0).all():
-        return "rises with the target in every row"
-    if np.array_equal(steps_x > 0, steps_y < 0) and (steps_y <= 0).all():
-        return "falls as the target rises in every row"
     return None
 
 
@@ -174,8 +218,25 @@ def _without_gaps(values: dict[str, Floats], goal: Floats) -> tuple[dict[str, Fl
     return {name: column for name, column in values.items() if not np.isnan(column).any()}, goal
 
 
+def _complete_rows(values: dict[str, Floats], goal: Floats) -> tuple[dict[str, Floats], Floats]:
+    """Take the columns with few gaps, and the rows where none of them has one."""
+    few = {name: column for name, column in values.items() if np.isnan(column).mean() <= _FEW_GAPS}
+    rows = np.ones(len(goal), dtype=bool)
+    for column in few.values():
+        rows &= ~np.isnan(column)
+    return {name: column[rows] for name, column in few.items()}, goal[rows]
+
+
+def _by_mean_target(column: pd.Series, goal: Floats) -> Floats:
+    """Replace the levels of a text column by the mean target of their rows."""
+    levels = column.dropna().unique()
+    means = column.map({level: goal[(column == level).to_numpy()].mean() for level in levels})
+    return means.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
 def _is_exact(columns: dict[str, Floats], names: Sequence[str], target: Floats) -> bool:
-    matrix = np.column_stack([columns[name] for name in names])
+    # Divided by their largest values first: the squares of values near 1e-300 vanish.
+    matrix = np.column_stack([columns[name] / np.abs(columns[name]).max() for name in names])
     matrix = (matrix - matrix.mean(axis=0)) / matrix.std(axis=0)
     centered = target - target.mean()
     total = float(centered @ centered)

@@ -10,6 +10,7 @@ import numpy as np
 from ...machine.extras import require
 from ..records import Family, Floats
 from ..table.selection import is_number
+from .families import target_scaling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ def shap_values(family: Family, model: Any, features: pd.DataFrame) -> tuple[Flo
     summed = np.zeros((len(features), features.shape[1]))
     for column, (source, _) in enumerate(encoded_sources(encoder, features)):
         summed[:, source] += values[:, column]
-    scale, mean = float(model.transformer_.scale_[0]), float(model.transformer_.mean_[0])
+    mean, scale = target_scaling(model)
     return summed * scale, base * scale + mean
 
 
@@ -56,7 +57,7 @@ def encoded_sources(encoder: Any, features: pd.DataFrame) -> list[tuple[int, str
     texts = [place for place in range(len(names)) if place not in numbers]
     sources: list[tuple[int, str | None]] = [(place, None) for place in numbers]
     if texts:
-        levels = encoder.named_transformers_["texts"]
+        levels = encoder.named_transformers_["texts"].named_steps["levels"]
         for place, known, rare in zip(texts, levels.categories_, levels.infrequent_categories_, strict=True):
             frequent = [str(level) for level in known if rare is None or level not in rare]
             sources += [(place, level) for level in (frequent if rare is None else [*frequent, OTHER])]

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...machine.extras import require
 from ..records import Family
 from ..table.selection import MOST_LEVELS, is_number
@@ -138,9 +140,13 @@ def build_encoder(features: pd.DataFrame) -> Any:
     encode = require("sklearn.preprocessing", extra="analysis")
     numbers = [name for name in features.columns if is_number(features[name])]
     texts = [name for name in features.columns if name not in numbers]
-    levels = encode.OneHotEncoder(
+    pipeline = require("sklearn.pipeline", extra="analysis")
+    one_hot = encode.OneHotEncoder(
         sparse_output=False, handle_unknown="infrequent_if_exist", max_categories=MOST_LEVELS
     )
+    # Gaps are filled here too, so that a model that is loaded takes the tables that the analysis wrote.
+    filled = impute.SimpleImputer(strategy="constant", fill_value=UNKNOWN)
+    levels = pipeline.Pipeline([("gaps", filled), ("levels", one_hot)])
     steps = [
         ("numbers", impute.SimpleImputer(strategy="median", keep_empty_features=True), numbers),
         ("texts", levels, texts),
@@ -158,7 +164,16 @@ def build_pipeline(features: pd.DataFrame, model: Any) -> Any:
     encode = require("sklearn.preprocessing", extra="analysis")
     pipeline = require("sklearn.pipeline", extra="analysis")
     steps = pipeline.Pipeline([("encode", build_encoder(features)), ("model", model)])
-    return compose.TransformedTargetRegressor(steps, transformer=encode.StandardScaler(), check_inverse=False)
+    # XGBoost predicts in single precision, in which a target far from 0 (a date, a count) loses its digits.
+    precise = encode.FunctionTransformer(inverse_func=np.float64)
+    scaling = pipeline.Pipeline([("scale", encode.StandardScaler()), ("precise", precise)])
+    return compose.TransformedTargetRegressor(steps, transformer=scaling, check_inverse=False)
+
+
+def target_scaling(model: Any) -> tuple[float, float]:
+    """Return the mean and the standard deviation that a fitted pipeline scales its target by."""
+    scaler = model.transformer_.named_steps["scale"]
+    return float(scaler.mean_[0]), float(scaler.scale_[0])
 
 
 def build_baseline(name: str, features: pd.DataFrame) -> Any:

@@ -11,6 +11,7 @@ from ...machine.extras import require
 from ...machine.files import write_json
 from ..fit.crossval import SearchResult
 from ..fit.explanation import encoded_sources
+from ..fit.families import UNKNOWN, target_scaling
 from ..records import Family
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ def encoding(model: Any, features: pd.DataFrame) -> dict[str, Any]:
     for source, level in encoded_sources(encoder, features):
         step = {"fill": float(medians[len(columns)])} if level is None else {"level": level}
         columns.append({"column": names[source], **step})
-    target = {"mean": float(model.transformer_.mean_[0]), "scale": float(model.transformer_.scale_[0])}
-    return {"columns": columns, "target": target}
+    mean, scale = target_scaling(model)
+    return {"columns": columns, "empty_text": UNKNOWN, "target": {"mean": mean, "scale": scale}}
 
 
 def best_hyperparams(finals: Iterable[SearchResult]) -> pd.DataFrame:

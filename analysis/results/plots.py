@@ -38,10 +38,11 @@ def draw_scatter(
     views: npt.NDArray[np.str_] | None,
 ) -> None:
     """Plot held-out predictions against measured values, with R² and its interval."""
+    shown = literal(with_unit(target))
     figure, axes = _figure(6.0, 6.0)
     for place, (name, rows) in enumerate(_rows_by_view(views, len(measured))):
         color = hex_color(POINTS[min(place, len(POINTS) - 1)])
-        label = f"{name} (n = {int(rows.sum())})" if name else None
+        label = f"{literal(name)} (n = {int(rows.sum())})" if name else None
         axes.scatter(
             measured[rows], predicted[rows], s=22, alpha=0.65, color=color, linewidths=0, label=label
         )
@@ -52,9 +53,9 @@ def draw_scatter(
         [low, high], [low, high], color="#444444", linewidth=1, linestyle="--", label="predicted = measured"
     )
     axes.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin), aspect="equal")
-    axes.set_xlabel(f"measured {with_unit(target)}")
-    axes.set_ylabel(f"predicted {with_unit(target)}")
-    axes.set_title(f"{target} by {score.label}: held-out predictions", fontsize=12)
+    axes.set_xlabel(f"measured {shown}")
+    axes.set_ylabel(f"predicted {shown}")
+    axes.set_title(f"{literal(target)} by {score.label}: held-out predictions", fontsize=12)
     text = (
         f"R² {score.r2:.2f} [{score.r2_low:.2f}, {score.r2_high:.2f}]\n"
         f"RMSE {score.rmse:.3g}\nn = {len(measured)} images, {patients} patients"
@@ -69,14 +70,15 @@ def draw_importance(
     path: Path, score: Score, target: str, features: pd.DataFrame, values: Floats, *, patients: int
 ) -> None:
     """Plot mean absolute SHAP values, and the value of each held-out image, colored by its feature."""
+    goal = literal(target)
     strength = np.abs(values).mean(axis=0)
     order = np.argsort(strength, kind="stable")[-_MOST_SHOWN:]
-    names = [str(features.columns[place]) for place in order]
+    names = [literal(str(features.columns[place])) for place in order]
     height = 2.0 + 0.5 * len(order)
     figure, (bars, dots) = _figure(11.0, height, columns=2)
     bars.barh(range(len(order)), strength[order], color=hex_color(BLUE), height=0.6)
     bars.set_yticks(range(len(order)), names)
-    bars.set_xlabel(f"mean |SHAP value|, {target}" + _unit_line(target))
+    bars.set_xlabel(f"mean |SHAP value|, {goal}" + _unit_line(target))
     color_map = require("matplotlib", extra="analysis").colormaps["coolwarm"]
     rng = np.random.default_rng(0)
     for row, place in enumerate(order):
@@ -88,17 +90,28 @@ def draw_importance(
             _label_levels(dots, column, values[:, place], row, span=float(np.ptp(values)))
     dots.axvline(0, color="#888888", linewidth=0.8)
     dots.set_yticks(range(len(order)), [""] * len(order))
-    dots.set(ylim=(-0.6, len(order) - 0.4), xlabel=f"SHAP value, {target}" + _unit_line(target))
+    dots.set(ylim=(-0.6, len(order) - 0.4), xlabel=f"SHAP value, {goal}" + _unit_line(target))
     bars.set_ylim(dots.get_ylim())
     for axes in (bars, dots):
         axes.locator_params(axis="x", nbins=6)
     dots.set_title("each held-out image (numbers: blue low to red high; texts: gray, named)", fontsize=9)
     figure.suptitle(
-        f"{score.label}: what its held-out predictions of {target} are made of\n"
+        f"{score.label}: what its held-out predictions of {goal} are made of\n"
         f"{len(values)} images of {patients} patients; SHAP ({KIND}): associations, not causes",
         fontsize=11,
     )
     figure.savefig(path, dpi=_DPI)
+
+
+def literal(text: str) -> str:
+    r"""Return a text that matplotlib shows as it is: a bare `$` would start a formula.
+
+    Examples
+    --------
+    >>> print(literal("cost in $"))
+    cost in \$
+    """
+    return text.replace("$", r"\$")
 
 
 def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
@@ -144,4 +157,6 @@ def _label_levels(axes: Any, column: pd.Series, values: Floats, row: int, *, spa
     if not 1 < len(levels) <= 3 or min(np.diff(places)) < _LEGIBLE * span:
         return
     for middle, level in middles:
-        axes.annotate(level, (middle, row + 0.32), ha="center", va="bottom", fontsize=8, color="#333333")
+        axes.annotate(
+            literal(level), (middle, row + 0.32), ha="center", va="bottom", fontsize=8, color="#333333"
+        )

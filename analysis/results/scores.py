@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHUFFLES = 3
+_ROUNDING = 1e-9
 
 
 def r_squared(target: Floats, predicted: Floats) -> float:
@@ -78,7 +79,8 @@ def r2_interval(
 def _r_squared_of_sums(sums: Floats) -> float:
     rows, total, squares, error = sums
     spread = squares - total**2 / rows
-    return float(1 - error / spread) if spread > 0 else float("nan")
+    # Where all drawn targets are equal, rounding leaves a spread that is not exactly 0.
+    return float(1 - error / spread) if spread > _ROUNDING * squares else float("nan")
 
 
 def shuffle_between_patients(

@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...data.csv_files import unguard
 from ...data.pseudonym import pseudonym
 from ...errors import InputError
+from ...machine.extras import require
+from .cells import TypedTable, typed_frame
+from .reading import TableText, read_table
+from .roles import IMAGE, PATIENT, ColumnRoles, find_role, with_roles
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PATIENT_NAMES = ("patient_id", "PatientID", "Patient ID")
 ISSUER_NAMES = ("issuer", "IssuerOfPatientID")
+_NIH_HEADER = {"Image Index", "Finding Labels", "Patient ID", "OriginalImage[Width", "Height]"}
 
 
 def find_clinical_table(folder: Path | None) -> Path | None:
@@ -25,47 +28,91 @@ def find_clinical_table(folder: Path | None) -> Path | None:
     return find_clinical(folder)
 
 
-def read_clinical_table(path: Path, key: bytes | None = None) -> pd.DataFrame:
-    """Read a clinical table with one row per image or, without a column `image`, one row per patient.
+def read_clinical_table(path: Path, key: bytes | None = None, roles: ColumnRoles | None = None) -> TypedTable:
+    """Read a clinical table with one row per image or, without a column of images, one row per patient.
 
     Parameters
     ----------
     path : Path
+        NIH's `Data_Entry_2017*.csv` under any name, or a table that `read_table` reads.
     key : bytes, optional
         The key of the patients' pseudonyms, which replace `patient_id` (and the issuer, where the table has a
         column `issuer`) as in `cxr-infer --salt`. After this no identifier in clear is left in the table.
+    roles : ColumnRoles, optional
+        The columns of the image and the patient, those to ignore, and texts that look like numbers.
+
+    Returns
+    -------
+    TypedTable
+        `image`, `patient_id` or both, as text, and the other columns.
 
     Raises
     ------
     InputError
-        If it cannot be read, or lacks a patient or lists an image or a patient twice.
+        If it cannot be read, names neither images nor patients, or lists a patient twice.
     """
-    from ...data.datasets.clinical import read_clinical
-    from ...data.datasets.nih_layout import ENTRIES
-    from ...data.tables import read_header
-
     if not path.is_file():
         raise InputError(f"{path}: there is no such clinical table")
-    header = read_header(path)
-    by_image = path.name in ENTRIES or "image" in header or not set(PATIENT_NAMES) & set(header)
-    frame = read_clinical(path).to_pandas() if by_image else _read_patients(path, header)
-    return frame if key is None else _hash_patients(frame, key)
+    roles = roles or ColumnRoles()
+    table = _read_nih(path)
+    table = read_table(path) if table is None else table
+    names = [str(name) for name in table.frame.columns]
+    image, image_note = find_role(names, IMAGE, roles.image, path)
+    patient, patient_note = find_role(names, PATIENT, roles.patient, path)
+    if image is None and patient is None:
+        raise InputError(
+            f"{path}: no column image and no column of patients; name one with --image-column or"
+            f" --patient-column; the columns are {', '.join(names)}"
+        )
+    texts = {name for name in (image, patient, *ISSUER_NAMES, *roles.categorical) if name is not None}
+    frame, notes = typed_frame(table, texts=texts, name=path.name)
+    frame = frame.drop(
+        columns=[name for name in roles.ignore if name in frame.columns and name not in (image, patient)]
+    )
+    frame = with_roles(frame, image, patient)
+    frame, infinite = _finite(frame, path)
+    if image is None:
+        _check_patients(frame, path, str(patient))
+    elif frame[IMAGE].isna().any():
+        row = int(frame[IMAGE].isna().to_numpy().argmax()) + 2
+        raise InputError(f"{path}: row {row}: {image} is empty")
+    else:
+        frame[IMAGE] = [_with_slashes(name) for name in frame[IMAGE]]
+    notes = (*(note for note in (image_note, patient_note) if note), *notes, *infinite)
+    return TypedTable(frame if key is None else _hash_patients(frame, key), tuple(names), notes)
 
 
-def _read_patients(path: Path, header: list[str]) -> pd.DataFrame:
-    import pyarrow as pa
+def _read_nih(path: Path) -> TableText | None:
+    """Read the table of NIH ChestX-ray14, whose header writes two columns as four; None if it is another."""
+    from ...data.datasets.nih_tables import read_entries
+    from ...data.tables import read_header
 
-    from ...data.tables import read_csv
+    if path.suffix.lower() not in (".csv", ".gz") or not set(read_header(path)) >= _NIH_HEADER:
+        return None
+    frame: pd.DataFrame = read_entries(path).to_pandas()
+    return TableText(frame.astype({"image": "object", "patient_id": "object"}))
 
-    text = dict.fromkeys([name for name in header if name in (*PATIENT_NAMES, *ISSUER_NAMES)], pa.string())
-    frame: pd.DataFrame = read_csv(path, types=text).to_pandas()
-    patient = next(name for name in PATIENT_NAMES if name in header)
-    frame = frame.rename(columns={patient: "patient_id"})
-    if frame["patient_id"].isna().any():
-        row = int(frame["patient_id"].isna().to_numpy().argmax()) + 2
+
+def _with_slashes(name: str) -> str:
+    return name.replace("\\", "/").removeprefix("./")
+
+
+def _finite(frame: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
+    np = require("numpy", extra="analysis")
+    notes: list[str] = []
+    for name in frame.select_dtypes("number").columns:
+        infinite = np.isinf(frame[name])
+        if infinite.any():
+            frame = frame.assign(**{name: frame[name].mask(infinite)})
+            notes.append(f"{path.name}: {name}: {int(infinite.sum())} infinite cells count as unknown")
+    return frame, notes
+
+
+def _check_patients(frame: pd.DataFrame, path: Path, patient: str) -> None:
+    if frame[PATIENT].isna().any():
+        row = int(frame[PATIENT].isna().to_numpy().argmax()) + 2
         raise InputError(f"{path}: row {row}: {patient} is empty")
-    frame["patient_id"] = frame["patient_id"].map(unguard).str.strip()
-    identity = ["patient_id", *(name for name in ISSUER_NAMES if name in frame.columns)]
+    identity = [PATIENT, *(name for name in ISSUER_NAMES if name in frame.columns)]
     repeated = frame.duplicated(identity)
     if repeated.any():
         second = int(repeated.to_numpy().argmax())
@@ -73,19 +120,19 @@ def _read_patients(path: Path, header: list[str]) -> pd.DataFrame:
         # By row number: an identifier belongs in no message.
         first = int(same.to_numpy().argmax())
         raise InputError(
-            f"{path}: rows {first + 2} and {second + 2} are of one patient; keep one row per patient,"
-            " or add a column 'image' for one row per image"
+            f"{path}: rows {first + 2} and {second + 2} are of one patient ({int(repeated.sum())} rows"
+            " repeat a patient); keep one row per patient, or add a column 'image' for one row per image"
         )
-    return frame
 
 
 def _hash_patients(frame: pd.DataFrame, key: bytes) -> pd.DataFrame:
     issuer = next((name for name in ISSUER_NAMES if name in frame.columns), None)
     issuers = [""] * len(frame) if issuer is None else frame[issuer].fillna("").astype(str).tolist()
+    without = frame.drop(columns=[name for name in ISSUER_NAMES if name in frame.columns])
+    if PATIENT not in frame.columns:
+        return without
     hashed = [
-        pseudonym(key, patient.strip(), name.strip())
-        for patient, name in zip(frame["patient_id"], issuers, strict=True)
+        None if patient is None else pseudonym(key, patient.strip(), name.strip())
+        for patient, name in zip(frame[PATIENT], issuers, strict=True)
     ]
-    return frame.drop(columns=[name for name in ISSUER_NAMES if name in frame.columns]).assign(
-        patient_id=hashed
-    )
+    return without.assign(**{PATIENT: hashed})

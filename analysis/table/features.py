@@ -9,51 +9,59 @@ from typing import TYPE_CHECKING
 
 from ...data.column_table import Table
 from ...data.columns import find_column, renamed_columns
-from ...data.csv_files import unguard
 from ...errors import InputError
 from ...machine.extras import require
-from ...machine.files import check_is_file
 from ..text import some_of
+from .cells import TypedTable, typed_frame
+from .reading import read_table
+from .roles import IMAGE, PATIENT, ColumnRoles, find_role, with_roles
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_features(path: Path) -> pd.DataFrame:
+def read_features(path: Path, roles: ColumnRoles | None = None) -> TypedTable:
     """Read a features table: one row per image, older column names and the demo's renamed.
+
+    Parameters
+    ----------
+    path : Path
+    roles : ColumnRoles, optional
+        The columns of the image and the patient, and texts that look like numbers.
+
+    Returns
+    -------
+    TypedTable
+        With `image`, and `patient_id` if a column names the patient, as text.
 
     Raises
     ------
     InputError
         If it cannot be read, has no `image` column, has no rows, or holds two rows for one image.
     """
-    pandas = require("pandas", extra="analysis")
-    try:
-        text_columns = dict.fromkeys(("image", "ImageIndex", "patient_id"), str)
-        check_is_file(path)
-        frame: pd.DataFrame = pandas.read_csv(path, dtype=text_columns)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except ValueError as error:  # pandas' parser errors and UnicodeDecodeError derive from it
-        raise InputError(f"{path}: is not a CSV table ({error})") from error
-    frame.columns = [unguard(str(name)) for name in frame.columns]
-    names_in_file = ", ".join(frame.columns)
-    frame = frame.rename(columns=renamed_columns(frame.columns))
-    if "image" not in frame.columns:
+    roles = roles or ColumnRoles()
+    table = read_table(path)
+    names = [str(name) for name in table.frame.columns]
+    image, image_note = find_role(names, IMAGE, roles.image, path)
+    patient, patient_note = find_role(names, PATIENT, roles.patient, path)
+    texts = {name for name in (image, patient, *roles.categorical) if name is not None}
+    frame, notes = typed_frame(table, texts=texts, name=path.name)
+    frame = frame.drop(columns=[name for name in roles.ignore if name in frame.columns])
+    if image is None or image not in frame.columns:
         raise InputError(
-            f"{path}: there is no column 'image' (or 'ImageIndex') that identifies the images;"
-            f" the columns are {names_in_file}{_repeated_rows(frame)}"
+            f"{path}: there is no column 'image' (or 'ImageIndex') that identifies the images; name one with"
+            f" --image-column; the columns are {', '.join(names)}{_repeated_rows(frame)}"
         )
+    frame = with_roles(frame, image, patient)
+    frame = frame.rename(columns=renamed_columns(frame.columns))
     if frame.empty:
         raise InputError(f"{path}: has no rows")
-    for name in ("image", "patient_id"):
-        if name in frame.columns:
-            frame[name] = frame[name].map(unguard, na_action="ignore")
-    if frame["image"].isna().any():
-        raise InputError(f"{path}: {int(frame['image'].isna().sum())} rows have an empty 'image'")
-    _reject_duplicates(path, frame["image"].tolist())
+    if frame[IMAGE].isna().any():
+        raise InputError(f"{path}: {int(frame[IMAGE].isna().sum())} rows have an empty 'image'")
+    _reject_duplicates(path, frame[IMAGE].tolist())
     _reject_infinite(path, frame)
-    return frame
+    guessed = tuple(note for note in (image_note, patient_note) if note)
+    return TypedTable(frame, tuple(names), (*guessed, *notes))
 
 
 def _reject_duplicates(path: Path, images: Sequence[str]) -> None:
@@ -68,10 +76,11 @@ def _reject_duplicates(path: Path, images: Sequence[str]) -> None:
 
 
 def _repeated_rows(frame: pd.DataFrame) -> str:
-    measured = [name for name in frame.columns if find_column(Table.FEATURES, name) is not None]
+    renamed = frame.rename(columns=renamed_columns(frame.columns))
+    measured = [name for name in renamed.columns if find_column(Table.FEATURES, name) is not None]
     if not measured or frame.empty:
         return ""
-    different = len(frame[measured].drop_duplicates())
+    different = len(renamed[measured].drop_duplicates())
     if different == len(frame):
         return ""
     return f"; and its {len(frame)} rows hold only {different} different measurements, so rows are repeated"

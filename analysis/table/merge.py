@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Literal
 from ...errors import InputError
 from ...machine.paths import printable
 from ..records import MergeSummary
+from .roles import patient_key
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_KEY = "merge key"
-_SOURCE = "merge source"
+# No column of a file has a name with NUL.
+_KEY = "\0key"
+_SOURCE = "\0source"
 _EXAMPLES = 5
 Key = Callable[[str], str]
 
@@ -25,8 +27,8 @@ def merge_by_image(
 ) -> tuple[pd.DataFrame, MergeSummary]:
     """Join the tables by image; images without a clinical row are left out.
 
-    The patient of each image comes from the clinical table alone: with ids of two sources in one column,
-    a patient could have two ids and be on both sides of a fold.
+    The patient of each image comes from the clinical table alone, where that has patients: with ids of two
+    sources in one column, a patient could have two ids and be on both sides of a fold.
 
     Parameters
     ----------
@@ -45,7 +47,9 @@ def merge_by_image(
     rule, left, right = _match(features["image"].tolist(), clinical["image"].tolist(), path, folder)
     _reject_duplicates("features", left, features["image"].tolist())
     _reject_duplicates(str(path), right, clinical["image"].tolist())
-    left_table = features.drop(columns="patient_id", errors="ignore").assign(**{_KEY: left})
+    left_table = features.assign(**{_KEY: left})
+    if "patient_id" in clinical.columns:
+        left_table = left_table.drop(columns="patient_id", errors="ignore")
     right_table = clinical.drop(columns="image").assign(**{_KEY: right})
     frame, unmatched = _join(left_table, right_table, kept=("patient_id", _KEY), how="one_to_one")
     known = set(left)
@@ -77,6 +81,8 @@ def merge_by_patient(
             f"{path}: has no column 'image', and the features have no patient_id by which to join it;"
             " for DICOM, run cxr-infer with --salt and give the same --salt here"
         )
+    if set(clinical["patient_id"]).isdisjoint(features["patient_id"].dropna()):
+        features, clinical = _by_patient_key(features, clinical)
     patients = set(clinical["patient_id"])
     if patients.isdisjoint(features["patient_id"].dropna()):
         raise InputError(
@@ -86,6 +92,15 @@ def merge_by_patient(
     frame, unmatched = _join(features, clinical, kept=("patient_id",), how="many_to_one")
     unused = sorted(patients - set(features["patient_id"]))
     return frame, _summary(path, "patient", frame, unmatched, unused)
+
+
+def _by_patient_key(features: pd.DataFrame, clinical: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Spell patients alike (programs write 007, 7 or 7.0), if that keeps the clinical ones apart."""
+    keys = clinical["patient_id"].map(patient_key)
+    if keys.duplicated().any():
+        return features, clinical
+    spelled = features["patient_id"].map(patient_key, na_action="ignore")
+    return features.assign(patient_id=spelled), clinical.assign(patient_id=keys)
 
 
 def _join(
@@ -136,13 +151,14 @@ def _match(
 def _rules(right: Sequence[str], path: Path, folder: Path | None) -> list[tuple[str, Key, Key]]:
     """List the ways to match images, strictest first; the first that matches any image is used for all."""
     by_name = ("file name", _name, _name)
+    by_stem = ("file name without suffix", _stem, _stem)
     names_only = path.name != "index.csv" and not any("/" in image for image in right)
     if names_only:
-        return [by_name]
+        return [by_name, by_stem]
     rules: list[tuple[str, Key, Key]] = []
     if folder is not None:
         rules.append(("path on disk", _path_under(folder), _path_under(path.parent)))
-    return [*rules, ("path as written", str, str), by_name]
+    return [*rules, ("path as written", str, str), by_name, by_stem]
 
 
 def _path_under(folder: Path) -> Key:
@@ -152,6 +168,10 @@ def _path_under(folder: Path) -> Key:
 
 def _name(image: str) -> str:
     return PurePosixPath(image).name
+
+
+def _stem(image: str) -> str:
+    return PurePosixPath(image).stem
 
 
 def _reject_duplicates(table: str, keys: Sequence[str], images: Sequence[str]) -> None:

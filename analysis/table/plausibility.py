@@ -48,7 +48,7 @@ def find_implausible(frame: pd.DataFrame, path: Path) -> tuple[ImplausibleImage,
         )
     reasons = [""] * len(frame)
     if REASON in frame.columns:
-        reasons = ["" if reason != reason else str(reason) for reason in frame[REASON]]
+        reasons = ["" if reason is None or reason != reason else str(reason) for reason in frame[REASON]]
     return tuple(
         ImplausibleImage(image, Plausibility(verdict), reason)
         for image, verdict, reason in zip(frame["image"], verdicts, reasons, strict=True)

@@ -13,20 +13,28 @@ from ...errors import InputError
 from ...machine.extras import require
 from ..audit.leakage import find_leaky_columns
 from ..records import ColumnNote, FeatureMode, Selection, Table
+from .roles import is_identifier, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_LEVELS = 12
+EXTREME = "beyond 1e30, or all within 1e-30: no model can use them; change the unit"
 _MOST_EMPTY = 0.5
 
+# Words that name an identifier, a file or a remark wherever they stand, as the last word, or alone.
 _BOOKKEEPING = re.compile(
-    r"(^|_)(image|images|id|ids|uid|patientid|name|path|file|filename|folder|url|doi|hash|sha256|licen[cs]e|"
-    r"note|notes|comment|comments|date|fold|split|source|convention|mode|modality)(_|$)"
-    r"|^mask_|^location$|_ok$|^has_|^plausible(_why)?$|^uncertainty(_flip)?$|^gray_from$|^in_training$|^study$|^accession$"
+    r"(^|_)(image|images|uid|patientid|path|filename|url|doi|sha256|licen[cs]e)(_|$)"
+    r"|(^|_)(id|ids|name|file|folder|hash|note|notes|comment|comments|date|fold|split|convention)$"
+    r"|^(image_|color_)?mode$|^(source|modality|location|study|accession|mrn|index)$"
+    r"|^mask_|_ok$|^has_(mask|box|boxes|image|lung|lungs|lesion|lesions)$"
+    r"|^plausible(_why)?$|^uncertainty(_flip)?$|^gray_from$|^in_training$|^column_\d+$"
 )
 _DERIVED = re.compile(r"(^|_)(finding|findings|label|labels|diagnosis)(_|$)")
-_GEOMETRY = re.compile(r"(^|_)(width|height|spacing|spacing_mm|spacing_x|spacing_y)$|^device$")
+_GEOMETRY = re.compile(r"(^|_)(width|spacing|spacing_mm|spacing_x|spacing_y)$|^device$")
+_RUNNING_NUMBER = re.compile(r"(^|_)(no|nr|num|number|index|row|serial|record|case|key|names)(_|$)|^unnamed")
+_LARGEST, _SMALLEST = 1e30, 1e-30
+"""Values beyond these overflow or vanish in the single precision of the boosters."""
 
 
 class Role(StrEnum):
@@ -54,8 +62,10 @@ _ROLES = {
 }
 
 
-def role_of(column: str, spatial: Sequence[str]) -> Role:
-    """Return the role of a column, by its name and by the table it came from.
+def role_of(column: str, spatial: Sequence[str], columns: Sequence[str] = ()) -> Role:
+    """Return the role of a column, by its name, by the table it came from and by the columns beside it.
+
+    A `height` is that of the image where it was measured or stands beside a `width`; else the patient's.
 
     Examples
     --------
@@ -65,6 +75,11 @@ def role_of(column: str, spatial: Sequence[str]) -> Role:
     'bookkeeping'
     """
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column).lower().replace(" ", "_")
+    if is_identifier(column):
+        return Role.BOOKKEEPING
+    is_height = name == "height" or name.endswith("_height")
+    if is_height and (column in spatial or column[: -len("height")] + "width" in columns):
+        return Role.GEOMETRY
     patterns = ((_BOOKKEEPING, Role.BOOKKEEPING), (_DERIVED, Role.DERIVED), (_GEOMETRY, Role.GEOMETRY))
     for pattern, role in patterns:
         if pattern.search(name):
@@ -102,14 +117,16 @@ def select_features(table: Table, target: str, wanted: FeatureMode | Sequence[st
         If a named column is missing or can never be a feature, or if no column is left.
     """
     columns = [name for name in (*table.clinical, *table.spatial) if name != target]
-    roles = {name: role_of(name, table.spatial) for name in columns}
-    leaky = find_leaky_columns(table.frame, target, _numeric_columns(table.frame, roles))
+    roles = {name: role_of(name, table.spatial, columns) for name in columns}
+    leaky = find_leaky_columns(table.frame, target, _no_bookkeeping(roles))
     if not isinstance(wanted, FeatureMode):
         return _select_named(table.frame, roles, leaky, wanted)
     kept: list[str] = []
     left_out: list[ColumnNote] = []
     for name in columns:
-        reason = _reason_to_exclude(table.frame[name], roles[name], wanted)
+        reason = _reason_to_exclude(table.frame[name], roles[name], wanted) or _numbers_the_rows(
+            table.frame[name], name
+        )
         if reason is None and wanted is not FeatureMode.ALL:
             reason = leaky.get(name)
         if reason is None:
@@ -128,7 +145,11 @@ def _select_named(
     usable = [name for name, role in roles.items() if role is not Role.BOOKKEEPING]
     unknown = [name for name in names if name not in usable]
     if unknown or not names:
-        raise InputError(f"no features {', '.join(unknown)}; there are {', '.join(usable)}")
+        close = nearest(unknown[0], usable) if unknown else ""
+        raise InputError(f"no features {', '.join(unknown)}; there are {', '.join(usable)}{close}")
+    extreme = [name for name in names if _is_extreme(frame[name])]
+    if extreme:
+        raise InputError(f"features {EXTREME}: {', '.join(extreme)}")
     constant = [name for name in names if frame[name].nunique(dropna=True) < 2]
     if constant:
         raise InputError(f"features with the same value in every row: {', '.join(constant)}")
@@ -141,8 +162,8 @@ def _leaky_among(selected: Sequence[str], leaky: dict[str, str]) -> tuple[Column
     return tuple(ColumnNote(name, leaky[name]) for name in selected if name in leaky)
 
 
-def _numeric_columns(frame: pd.DataFrame, roles: dict[str, Role]) -> list[str]:
-    return [name for name, role in roles.items() if role is not Role.BOOKKEEPING and is_number(frame[name])]
+def _no_bookkeeping(roles: dict[str, Role]) -> list[str]:
+    return [name for name, role in roles.items() if role is not Role.BOOKKEEPING]
 
 
 def _reason_to_exclude(column: pd.Series, role: Role, mode: FeatureMode) -> str | None:
@@ -150,10 +171,31 @@ def _reason_to_exclude(column: pd.Series, role: Role, mode: FeatureMode) -> str 
         return _LEFT_OUT[role]
     if column.nunique(dropna=True) < 2:
         return "the same in every row"
+    if _is_extreme(column):
+        return EXTREME
     empty = float(column.isna().mean())
     if empty > _MOST_EMPTY:
         return f"empty in {empty:.0%} of the rows"
     levels = int(column.nunique())
     if not is_number(column) and levels > MOST_LEVELS and mode is not FeatureMode.ALL:
         return f"{levels} different texts; with more than {MOST_LEVELS} it is no category"
+    return None
+
+
+def _is_extreme(column: pd.Series) -> bool:
+    if not is_number(column) or column.dtype.kind == "b":
+        return False
+    sizes = column.abs()
+    return bool(sizes.max() > _LARGEST or 0 < float(column.max() - column.min()) < _SMALLEST)
+
+
+def _numbers_the_rows(column: pd.Series, name: str) -> str | None:
+    """Return why a column is a running number, which tells only the order of the rows."""
+    if not is_number(column) or column.isna().any() or column.nunique() < len(column):
+        return None
+    if not (column % 1 == 0).all():
+        return None
+    contiguous = float(column.max() - column.min()) + 1 == len(column)
+    if contiguous or _RUNNING_NUMBER.search(name.lower().replace(" ", "_")):
+        return "a whole number that differs in every row: it numbers the rows"
     return None

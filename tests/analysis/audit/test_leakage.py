@@ -140,3 +140,52 @@ def test_one_image_under_the_names_of_two_patients_is_found() -> None:
     assert find_identical_measurements(table, columns, "ratio") == [("5.png", "9.png")]
     table.loc[5, "patient_id"] = "P9"
     assert find_identical_measurements(table, columns, "ratio") == []
+
+
+def _copies(goal: np.ndarray) -> dict[str, pd.Series]:
+    ranks = pd.Series(goal).rank()
+    corrected = goal.copy()
+    corrected[[3, 40]] = goal[[50, 7]]
+    return {
+        "rounded": pd.Series(goal).round(2),
+        "root": pd.Series(np.sqrt(goal)).round(2),
+        "falling": pd.Series(-(goal**3)),
+        "decile": pd.qcut(ranks, 10, labels=False),
+        "grade": pd.cut(ranks, [0, 20, 40, 60, N], labels=["mild", "severe", "critical", "none"]).astype(
+            "object"
+        ),
+        "corrected": pd.Series(corrected),
+    }
+
+
+@pytest.mark.parametrize("name", ["rounded", "root", "falling", "decile", "grade", "corrected"])
+def test_rounded_binned_and_corrected_copies_are_found(name: str) -> None:
+    goal = np.random.default_rng(0).gamma(2, 0.1, N)
+    table = pd.DataFrame({"goal": goal, name: _copies(goal)[name]})
+    assert "a copy of it" in find_leaky_columns(table, "goal", [name])[name]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_that_only_follow_the_target_are_no_copies(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    goal = rng.normal(0, 1, N)
+    noisy = goal + rng.normal(0, 0.2, N)
+    table = pd.DataFrame(
+        {
+            "goal": goal,
+            "third": pd.qcut(noisy, 3, labels=False),
+            "grade": pd.qcut(noisy, 3, labels=["mild", "moderate", "severe"]).astype("object"),
+            "sex": rng.choice(["M", "F"], N),
+            "noisy": noisy,
+        }
+    )
+    assert find_leaky_columns(table, "goal", ["third", "grade", "sex", "noisy"]) == {}
+
+
+def test_sum_is_found_though_a_column_has_a_gap() -> None:
+    rng = np.random.default_rng(0)
+    left, right = rng.random(N), rng.random(N)
+    table = pd.DataFrame(
+        {"goal": left + right, "left": np.where(np.arange(N) == 4, np.nan, left), "right": right}
+    )
+    assert set(find_leaky_columns(table, "goal", ["left", "right"])) == {"left", "right"}

@@ -34,7 +34,7 @@ def test_column_names_of_the_demo_are_read(tmp_path: Path) -> None:
         },
     )
     expected = ["image", "lesion_ratio", "lesion_count", "lesion_mean_area", "lesion_mean_centroid_dist"]
-    assert list(read_features(path).columns) == expected
+    assert list(read_features(path).frame.columns) == expected
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_rows_that_a_merge_multiplied_are_rejected(tmp_path: Path) -> None:
 def test_names_that_a_spreadsheet_would_run_are_read_unguarded_and_written_guarded(tmp_path: Path) -> None:
     features = tmp_path / "features.csv"
     features.write_text("image,lesion_ratio\n'=a.png,0.1\nb.png,0.2\n")
-    frame = read_features(features)
+    frame = read_features(features).frame
     assert frame["image"].tolist() == ["=a.png", "b.png"]
     write_table(tmp_path / "written.csv", frame)
     assert (tmp_path / "written.csv").read_text() == features.read_text()

@@ -12,7 +12,7 @@ from ..card import ModelCard
 from ..preprocess import Placement, Probability, image_region
 from .lung_reference import lung_check, lung_map
 from .pixels import odd_pixels
-from .plausibility import Plausible
+from .plausibility import AT_EDGE, Plausible
 from .uncertainty import mirror_uncertainty, uncertainty
 
 _BY_NOTE = {
@@ -113,7 +113,11 @@ class Assessor:
         )
 
     def _plausible(self, gray: Gray, maps: Probability, frontal: float | None) -> tuple[Plausible, str]:
-        """Judge by the score of the whole image and by the lungs found: no if both speak against it."""
+        """Judge by the score of the whole image and by the lungs found: no if both speak against it.
+
+        Lungs reach the edge of a part of a radiograph, but also of one that was taken or cropped tightly: the
+        score tells these apart.
+        """
         by_lungs = Plausible.NOT_ASSESSED, ""
         if self._lungs is not None:
             by_lungs = self._lungs.assess(gray, lung_map(maps, self._card))
@@ -121,7 +125,8 @@ class Assessor:
         if reference is None or frontal is None:
             return by_lungs
         if frontal >= reference.cutoff:
-            return by_lungs if self._lungs is not None else (Plausible.YES, "")
+            is_fine = self._lungs is None or by_lungs[1] == AT_EDGE
+            return (Plausible.YES, "") if is_fine else by_lungs
         both = by_lungs[0] in (Plausible.DOUBTFUL, Plausible.NO)
         why = f"not a frontal chest radiograph (score {frontal:.2f})"
         return (Plausible.NO, f"{why}; {by_lungs[1]}") if both else (Plausible.DOUBTFUL, why)

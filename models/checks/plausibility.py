@@ -60,6 +60,7 @@ _FALSE_ALARMS = 0.01
 _LEAST_COMPONENT = 0.05  # of the lungs' area
 _SMALLEST_MASK = 0.01  # of the image
 _MOST_AT_BORDER = 0.03
+AT_EDGE = "the lungs found reach the edge of the image"
 _LEAST_IN_TWO = 0.97
 
 
@@ -258,7 +259,7 @@ def _oddity(mask: npt.NDArray[np.bool_], sizes: npt.NDArray[np.int32]) -> str:
     if sizes[:2].sum() < _LEAST_IN_TWO * sizes.sum():
         return "the lungs found are in pieces"
     border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-    return "the lungs found reach the edge of the image" if border.mean() > _MOST_AT_BORDER else ""
+    return AT_EDGE if border.mean() > _MOST_AT_BORDER else ""
 
 
 def _component_areas(mask: Gray) -> npt.NDArray[np.int32]:

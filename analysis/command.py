@@ -43,7 +43,8 @@ def _feature_names(ctx: click.Context, param: click.Parameter, value: str) -> st
 @click.option("--out", type=PathType(), default="analysis", help="Folder of the results.")
 @click.option(
     "--target",
-    help="Column to predict.  [default: lesion_ratio, else the ratio of the first non-lung class]",
+    help="Column to predict: numbers, or yes and no."
+    "  [default: lesion_ratio, else the ratio of the first non-lung class]",
 )
 @click.option(
     "--features",
@@ -71,6 +72,12 @@ def _feature_names(ctx: click.Context, param: click.Parameter, value: str) -> st
     help="Processes; the results do not depend on it.",
 )
 @click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, help="Seed of everything random.")
+@click.option(
+    "--unit",
+    type=click.Choice(["image", "patient"]),
+    default="image",
+    help="What a row is; patient aggregates the images of each.",
+)
 @click.option("--keep-doubtful", is_flag=True, help="Keep images whose column 'plausible' is doubtful or no.")
 @click.option(
     "--salt",
@@ -92,10 +99,11 @@ def command(
     folds: int,
     jobs: int,
     seed: int,
+    unit: str,
     keep_doubtful: bool,
     salt: str | None,
 ) -> None:
-    """Tune regressors on FEATURES (a features.csv), evaluate them on held-out patients, explain them."""
+    """Tune models on FEATURES (a features.csv), evaluate them on held-out patients, explain them."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -116,6 +124,7 @@ def command(
             folds=folds,
             jobs=jobs,
             seed=seed,
+            unit=unit,
             keep_doubtful=keep_doubtful,
             salt=salt,
             roles=ColumnRoles(patient_column, image_column, ignore, categorical),
@@ -137,20 +146,23 @@ def _result_lines(summary: AnalysisSummary) -> list[object]:
     from rich.table import Table
     from rich.text import Text
 
-    from .results.report import RESEARCH, interval, shuffle_sentence
+    from .results.report import RESEARCH
+    from .results.wording import brief_header, brief_row, shuffle_sentence
     from .text import some_of
 
-    title = f"{summary.target} on held-out patients: {summary.rows} images of {summary.patients} patients"
+    goal = summary.target if summary.event is None else summary.event.text
+    images = f"{summary.rows} images of " if summary.unit == "image" else ""
+    title = f"{goal} on held-out patients: {images}{summary.patients} patients"
     table = Table(title=title, title_justify="left")
-    for name in ("model", "R² [95 % interval]", "RMSE", "strongest features, by mean |SHAP|"):
+    for name in (*brief_header(summary), "strongest features, by mean |SHAP|"):
         table.add_column(name)
     for score in summary.scores:
         ranked = summary.top_features.get(score.model, ())[:_TOP_FEATURES]
         strongest = ", ".join(f"{name} {strength:.2g}" for name, strength in ranked)
-        table.add_row(
-            *(Text(cell) for cell in (score.label, interval(score), f"{score.rmse:.4g}", strongest))
-        )
+        table.add_row(*(Text(cell) for cell in (*brief_row(score), strongest)))
     texts = [f"note: {note}" for note in summary.notes]
+    if summary.prevalence is not None:
+        texts.append(f"prevalence of the event: {summary.prevalence:.2f} (the AUPRC of chance)")
     texts.append(shuffle_sentence(summary))
     texts += [
         f"left out ({reason}): {some_of(names, _NAMED_COLUMNS)}"

@@ -28,6 +28,23 @@ class Family(StrEnum):
     """Random forest by scikit-learn."""
 
 
+class Task(StrEnum):
+    """What is predicted."""
+
+    REGRESSION = "regression"
+    """A number."""
+    CLASSIFICATION = "classification"
+    """The probability of an event: yes or no."""
+
+
+class Unit(StrEnum):
+    """What a row of the analysis is."""
+
+    IMAGE = "image"
+    PATIENT = "patient"
+    """The images of a patient are aggregated: means of numbers, the most frequent of texts."""
+
+
 class FeatureMode(StrEnum):
     """Which columns the regressors may use."""
 
@@ -111,6 +128,20 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class Event:
+    """The two values of a yes/no column; the target is 1 where the column holds `yes`."""
+
+    column: str
+    yes: str
+    no: str
+
+    @property
+    def text(self) -> str:
+        """The event in words."""
+        return f"{self.column} = {self.yes}"
+
+
+@dataclass(frozen=True)
 class Table:
     """One row per image: `image`, `patient_id`, the measured columns and the clinical columns."""
 
@@ -122,6 +153,8 @@ class Table:
     notes: tuple[str, ...] = ()
     implausible: tuple[ImplausibleImage, ...] = ()
     run: RunRecord = field(default_factory=RunRecord)
+    event: Event | None = None
+    unit: Unit = Unit.IMAGE
 
 
 @dataclass(frozen=True)
@@ -148,19 +181,57 @@ class Score:
     rmse: float
     mae: float
 
+    @property
+    def main(self) -> tuple[float, float, float]:
+        """The score by which models are compared, and its interval."""
+        return self.r2, self.r2_low, self.r2_high
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score with its 95 % interval over patients."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class EventScore:
+    """How well held-out events were predicted.
+
+    Sensitivity and specificity are at a threshold that was chosen on the inner folds of each outer fold; the
+    baselines have none, and NaN here.
+    """
+
+    model: str
+    label: str
+    auroc: Estimate
+    auprc: Estimate
+    brier: Estimate
+    calibration_slope: Estimate
+    sensitivity: Estimate
+    specificity: Estimate
+
+    @property
+    def main(self) -> tuple[float, float, float]:
+        """The score by which models are compared, and its interval."""
+        return self.auroc.value, self.auroc.low, self.auroc.high
+
 
 @dataclass(frozen=True)
 class ShuffleCheck:
-    """R² of the best model on targets shuffled between patients; far above 0 only if something leaks."""
+    """Scores of the best model on targets shuffled between patients; high only if something leaks."""
 
     model: str
-    r2: tuple[float, ...]
+    scores: tuple[float, ...]
     limit: float = 0.05
+    metric: str = "r2"
 
     @property
     def mean(self) -> float:
-        """Mean R² over the shuffles."""
-        return sum(self.r2) / len(self.r2)
+        """Mean score over the shuffles."""
+        return sum(self.scores) / len(self.scores)
 
     @property
     def passed(self) -> bool:
@@ -186,11 +257,14 @@ class AnalysisSummary:
     seed: int
     grouping: Grouping
     selection: Selection
-    scores: tuple[Score, ...]
+    scores: tuple[Score, ...] | tuple[EventScore, ...]
     top_features: Mapping[str, tuple[tuple[str, float], ...]]
     shuffle: ShuffleCheck
     merge: MergeSummary | None
     implausible: tuple[ImplausibleImage, ...]
     notes: tuple[str, ...]
     seconds: float
+    event: Event | None = None
+    prevalence: float | None = None
+    unit: Unit = Unit.IMAGE
     files: tuple[Path, ...] = field(default=())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,26 +15,43 @@ from ..errors import InputError
 from ..machine.progress import Progress, no_progress
 from .audit.leakage import find_identical_measurements
 from .fit.crossval import (
-    RegressionData,
+    LearningData,
     SearchResult,
-    Split,
     baseline_predictions,
     outer_folds,
     plan_searches,
     run_searches,
 )
-from .fit.families import LABELS, build_pipeline, build_regressor, feature_frame
-from .records import AnalysisSummary, Family, FeatureMode, Score, Selection, ShuffleCheck, Table
-from .results.held_out import Results, collect_held_out, top_features
+from .fit.families import BASELINES, LABELS, build_model, build_pipeline, feature_frame
+from .fit.folds import Split
+from .records import (
+    AnalysisSummary,
+    Estimate,
+    EventScore,
+    Family,
+    FeatureMode,
+    Floats,
+    Score,
+    Selection,
+    ShuffleCheck,
+    Table,
+    Task,
+    Unit,
+)
+from .results.event_scores import score_event
+from .results.held_out import HeldOut, Results, collect_held_out, top_features
 from .results.outputs import output_names, write_results
 from .results.scores import check_shuffled_targets, score_predictions
 from .results.staging import staged_outputs
+from .results.wording import METRICS
+from .table.event import check_events
 from .table.load import load_table
 from .table.roles import ColumnRoles
 from .table.selection import select_features
 from .table.target import default_target, rows_with_target
+from .table.unit import by_patient
 
-_TOO_GOOD = 0.85
+_TOO_GOOD = {"r2": 0.85, "auroc": 0.95}
 _LEADING = 0.1
 
 
@@ -53,9 +70,10 @@ def analyze_features(
     keep_doubtful: bool = False,
     salt: str | None = None,
     roles: ColumnRoles | None = None,
+    unit: Unit | str = Unit.IMAGE,
     progress: Progress | None = None,
 ) -> AnalysisSummary:
-    """Tune regressors of a measured column, evaluate them on held-out patients, and explain them.
+    """Tune models of a number or a yes/no column, evaluate them on held-out patients, and explain them.
 
     Parameters
     ----------
@@ -87,6 +105,8 @@ def analyze_features(
         hashes, by which a table without a column `image` is joined.
     roles : ColumnRoles, optional
         The columns of the image and the patient, columns to ignore, and numbers that are categories.
+    unit : Unit or str
+        What a row of the analysis is: an image, or a patient whose images are aggregated.
     progress : callable, optional
         Called with (searches done, searches in all) after each.
 
@@ -113,19 +133,25 @@ def analyze_features(
     goal = target or default_target(table.spatial, table.run.classes, table.run.lung_classes)
     goal = _column_name(goal, table)
     table = rows_with_target(table, goal, Path(features))
+    if Unit(unit) is Unit.PATIENT:
+        table = by_patient(table, goal)
+    if table.event is not None:
+        check_events(table.frame, goal, table.event, folds, Path(features))
+    task = Task.REGRESSION if table.event is None else Task.CLASSIFICATION
     selection = select_features(table, goal, _wanted_features(features_mode, table))
-    data = RegressionData(
+    data = LearningData(
         feature_frame(table.frame, selection.features),
         table.frame[goal].to_numpy(dtype=np.float64),
         table.frame["patient_id"].to_numpy(dtype=np.str_),
+        task,
     )
-    splits = outer_folds(data.patients, folds, seed)
+    splits = outer_folds(data.patients, folds, seed, None if table.event is None else data.target)
     inputs = [Path(features), *([] if table.merge is None else [table.merge.table])]
-    with staged_outputs(Path(out), output_names(families), inputs=inputs) as stage:
+    with staged_outputs(Path(out), output_names(families, task), inputs=inputs) as stage:
         searches = plan_searches(families, splits, len(data.target), trials=trials, seed=seed)
         found = run_searches(data, searches, jobs=jobs, progress=progress or no_progress)
         results = _evaluate(table, goal, data, splits, found, seed)
-        best = max(families, key=lambda family: results.score_of(family).r2)
+        best = max(families, key=lambda family: results.score_of(family).main[0])
         summary = AnalysisSummary(
             out=Path(out),
             target=goal,
@@ -142,6 +168,9 @@ def analyze_features(
             merge=table.merge,
             implausible=table.implausible,
             notes=(*table.notes, *_warnings(results, selection, results.score_of(best))),
+            event=table.event,
+            prevalence=None if table.event is None else float(data.target.mean()),
+            unit=table.unit,
             seconds=time.perf_counter() - start,
         )
         names = write_results(stage, summary, results)
@@ -178,7 +207,7 @@ def _column_name(name: str, table: Table) -> str:
 def _evaluate(
     table: Table,
     target: str,
-    data: RegressionData,
+    data: LearningData,
     splits: Sequence[Split],
     found: Sequence[SearchResult],
     seed: int,
@@ -186,32 +215,54 @@ def _evaluate(
     held_out = collect_held_out(found, len(data.target))
     predictions = {str(family): one.prediction for family, one in held_out.items()}
     predictions |= baseline_predictions(data, splits)
-    scores = tuple(
-        score_predictions(model, LABELS[model], data.target, predicted, data.patients, seed=seed)
-        for model, predicted in predictions.items()
-    )
+    scores = _scores(data, predictions, held_out, seed)
     finals = {result.search.family: result for result in found if result.search.fold is None}
     return Results(table, target, data, tuple(splits), held_out, finals, predictions, scores)
+
+
+def _scores(
+    data: LearningData, predictions: Mapping[str, Floats], held_out: Mapping[Family, HeldOut], seed: int
+) -> tuple[Score, ...] | tuple[EventScore, ...]:
+    if data.task is Task.REGRESSION:
+        return tuple(
+            score_predictions(model, LABELS[model], data.target, values, data.patients, seed=seed)
+            for model, values in predictions.items()
+        )
+    alarms = {str(family): one.alarms for family, one in held_out.items()}
+    none = np.full(len(data.target), np.nan)
+    scores = [
+        score_event(
+            model, LABELS[model], data.target, values, alarms.get(model, none), data.patients, seed=seed
+        )
+        for model, values in predictions.items()
+    ]
+    # The shares of events in five training folds are no predictions that could be calibrated.
+    undefined = Estimate(float("nan"), float("nan"), float("nan"))
+    return tuple(
+        replace(score, calibration_slope=undefined) if score.model == "prevalence" else score
+        for score in scores
+    )
 
 
 def _shuffle_check(results: Results, family: Family, seed: int) -> ShuffleCheck:
     data, final = results.data, results.finals[family]
 
-    def build_model() -> object:
-        bare = build_regressor(family, final.best.params, seed=final.search.seed, rows=len(data.target))
-        return build_pipeline(data.features, bare)
+    def build() -> object:
+        rows, task = len(data.target), data.task
+        bare = build_model(family, final.best.params, seed=final.search.seed, rows=rows, task=task)
+        return build_pipeline(data.features, bare, task)
 
-    return check_shuffled_targets(family, build_model, data, results.splits, seed=seed)
+    return check_shuffled_targets(family, build, data, results.splits, seed=seed)
 
 
-def _warnings(results: Results, selection: Selection, best: Score) -> tuple[str, ...]:
+def _warnings(results: Results, selection: Selection, best: Score | EventScore) -> tuple[str, ...]:
     table, target = results.table, results.target
     notes: list[str] = []
     if selection.leaky:
         names = ", ".join(note.column for note in selection.leaky)
         notes.append(
             f"the features include {names}, from which {target} can be computed:"
-            " a high R² is arithmetic, not a finding"
+            f" a high {METRICS[_metric(results)]} is arithmetic, not a finding"
         )
     pairs = find_identical_measurements(table.frame, table.spatial, target)
     if pairs:
@@ -219,22 +270,30 @@ def _warnings(results: Results, selection: Selection, best: Score) -> tuple[str,
             f"{len(pairs)} images have the same measurements, to the last digit, as an image of another"
             f" patient ({pairs[0][0]} and {pairs[0][1]}): perhaps one image under two names"
         )
-    highest = max(score.r2 for score in results.scores)
-    if highest > _TOO_GOOD:
+    metric = METRICS[_metric(results)]
+    highest = max(score.main[0] for score in results.scores)
+    if highest > _TOO_GOOD[_metric(results)]:
         ranked = top_features(results, Family(best.model))[:3]
         leading = ", ".join(name for name, strength in ranked if strength > _LEADING * ranked[0][1])
         notes.append(
-            f"an R² of {highest:.2f} is rare in honest data; it rests on {leading}: ask how these were made,"
-            f" and whether {target} was known when they were written"
+            f"an {metric} of {highest:.2f} is rare in honest data; it rests on {leading}:"
+            f" ask how these were made, and whether {target} was known when they were written"
         )
-    linear = results.score_of("ridge")
-    if linear.r2 >= best.r2:
+    linear = results.score_of(BASELINES[results.data.task][1])
+    if linear.main[0] >= best.main[0]:
         notes.append(
-            f"the linear baseline is as good as the tuned models (R² {linear.r2:.3f} against {best.r2:.3f})"
+            "the linear baseline is as good as the tuned models"
+            f" ({metric} {linear.main[0]:.3f} against {best.main[0]:.3f})"
         )
-    if best.r2_low <= 0:
+    chance = 0.0 if results.data.task is Task.REGRESSION else 0.5
+    if best.main[1] <= chance:
+        than = "the mean" if results.data.task is Task.REGRESSION else "chance"
         notes.append(
-            "no model is shown to be better than the mean:"
-            f" the 95 % interval of the best R² reaches {best.r2_low:.2f}"
+            f"no tuned model is shown to be better than {than}:"
+            f" the 95 % interval of the best {metric} reaches {best.main[1]:.2f}"
         )
     return tuple(notes)
+
+
+def _metric(results: Results) -> str:
+    return "r2" if results.data.task is Task.REGRESSION else "auroc"

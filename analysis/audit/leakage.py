@@ -142,6 +142,8 @@ def ordered_copy(column: Floats, target: Floats) -> str | None:
     if min(map(len, counts)) < 2 or min(map(_log_arrangements, counts)) < _UNLIKELY:
         return None
     many = min(map(len, counts)) >= _MANY_LEVELS and counts[1].max() <= len(y) / 2
+    if not many and not (_is_function(x, y) or _is_function(y, x)):
+        return None  # who is intubated is in intensive care, but not all there are intubated: no copy
     needed = math.ceil(_NEARLY_ALL * len(x)) if many else len(x)
     for sign, verb in ((1, "rises with the target"), (-1, "falls as the target rises")):
         in_order = _longest_rise((sign * x)[np.lexsort((sign * x, y))])
@@ -183,6 +185,11 @@ def find_identical_measurements(
 def _log_arrangements(counts: npt.NDArray[np.intp]) -> float:
     """Return the logarithm of the number of orders that values with these counts can have."""
     return math.lgamma(int(counts.sum()) + 1) - sum(math.lgamma(int(count) + 1) for count in counts)
+
+
+def _is_function(x: Floats, y: Floats) -> bool:
+    """Return whether rows with the same `x` have the same `y`."""
+    return len(np.unique(np.column_stack([x, y]), axis=0)) == len(np.unique(x))
 
 
 def _longest_rise(values: Floats) -> int:

@@ -13,25 +13,24 @@ import numpy.typing as npt
 from ...errors import InputError
 from ...machine.extras import require
 from ...machine.progress import Progress
-from ..records import Family, Floats
+from ..records import Family, Floats, Task
 from .explanation import shap_values
-from .families import BASELINES, build_baseline, build_pipeline, build_regressor
+from .families import BASELINES, build_baseline, build_model, build_pipeline, predicted
+from .folds import Ints, Split, grouped_folds
 from .tuning import INNER_FOLDS, BestParams, search_params
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Ints = npt.NDArray[np.intp]
-Split = tuple[Ints, Ints]
-
 
 @dataclass(frozen=True)
-class RegressionData:
-    """What is learned from: the features, the target without gaps, and the patient of each row."""
+class LearningData:
+    """What is learned from: the features, the target (an event: 0 or 1), the patient of each row."""
 
     features: pd.DataFrame
     target: Floats
     patients: npt.NDArray[np.str_]
+    task: Task = Task.REGRESSION
 
 
 @dataclass(frozen=True)
@@ -56,10 +55,15 @@ class SearchResult:
     shap_values: Floats
     shap_base: Floats
     model: Any
+    threshold: float | None = None
 
 
-def outer_folds(patients: npt.NDArray[np.str_], folds: int, seed: int) -> list[Split]:
+def outer_folds(
+    patients: npt.NDArray[np.str_], folds: int, seed: int, events: Floats | None = None
+) -> list[Split]:
     """Split the rows so that all rows of a patient are on one side of each fold.
+
+    With `events` (0 or 1), the folds have about the same share of them.
 
     Raises
     ------
@@ -74,9 +78,7 @@ def outer_folds(patients: npt.NDArray[np.str_], folds: int, seed: int) -> list[S
             f"{folds} folds need {max(2 * folds, 2 * INNER_FOLDS)} patients; there are {count}"
             f" ({len(patients)} images): {advice}"
         )
-    selection = require("sklearn.model_selection", extra="analysis")
-    splitter = selection.GroupKFold(folds, shuffle=True, random_state=seed)
-    splits: list[Split] = list(splitter.split(patients, groups=patients))
+    splits = grouped_folds(patients, folds, seed, events)
     for train, test in splits:
         check_no_shared_patient(patients[train], patients[test])
     return splits
@@ -111,7 +113,7 @@ def plan_searches(
 
 
 def run_searches(
-    data: RegressionData, searches: Sequence[Search], *, jobs: int, progress: Progress
+    data: LearningData, searches: Sequence[Search], *, jobs: int, progress: Progress
 ) -> list[SearchResult]:
     """Run the searches in `jobs` processes; the results do not depend on their number."""
     joblib = require("joblib", extra="analysis")
@@ -124,41 +126,43 @@ def run_searches(
     return finished
 
 
-def run_search(data: RegressionData, search: Search) -> SearchResult:
+def run_search(data: LearningData, search: Search) -> SearchResult:
     """Tune and fit on a search's training rows; predict and explain its held-out rows."""
     features, target = data.features.iloc[search.train], data.target[search.train]
     patients = data.patients[search.train]
-    best = search_params(search.family, features, target, patients, trials=search.trials, seed=search.seed)
-    bare = build_regressor(search.family, best.params, seed=search.seed, rows=len(features))
-    model = build_pipeline(features, bare).fit(features, target)
+    best = search_params(
+        search.family, features, target, patients, trials=search.trials, seed=search.seed, task=data.task
+    )
+    bare = build_model(search.family, best.params, seed=search.seed, rows=len(features), task=data.task)
+    model = build_pipeline(features, bare, data.task).fit(features, target)
     if len(search.test) == 0:
         return SearchResult(search, best, np.empty(0), np.empty((0, 0)), np.empty(0), model)
     held_out = data.features.iloc[search.test]
     values, base = shap_values(search.family, model, held_out)
-    return SearchResult(search, best, model.predict(held_out), values, base, model)
+    return SearchResult(search, best, predicted(model, held_out), values, base, model, best.threshold)
 
 
-def baseline_predictions(data: RegressionData, splits: Sequence[Split]) -> dict[str, Floats]:
+def baseline_predictions(data: LearningData, splits: Sequence[Split]) -> dict[str, Floats]:
     """Predict the held-out rows by the baselines, on the same folds."""
     return {
         name: held_out_predictions(partial(build_baseline, name, data.features), data, splits)
-        for name in BASELINES
+        for name in BASELINES[data.task]
     }
 
 
 def held_out_predictions(
-    build_model: Callable[[], Any],
-    data: RegressionData,
+    build: Callable[[], Any],
+    data: LearningData,
     splits: Sequence[Split],
     target: Floats | None = None,
 ) -> Floats:
     """Fit a new model on each fold's training side and predict its test side."""
     goal = data.target if target is None else target
-    predicted = np.full(len(goal), np.nan)
+    values = np.full(len(goal), np.nan)
     for train, test in splits:
-        model = build_model().fit(data.features.iloc[train], goal[train])
-        predicted[test] = model.predict(data.features.iloc[test])
-    return predicted
+        model = build().fit(data.features.iloc[train], goal[train])
+        values[test] = predicted(model, data.features.iloc[test])
+    return values
 
 
 def _seed(seed: int, family: int, fold: int) -> int:

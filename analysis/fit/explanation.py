@@ -10,7 +10,7 @@ import numpy as np
 from ...machine.extras import require
 from ..records import Family, Floats
 from ..table.selection import is_number
-from .families import target_scaling
+from .families import fitted_steps, target_scaling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,10 +37,11 @@ def shap_values(family: Family, model: Any, features: pd.DataFrame) -> tuple[Flo
     Returns
     -------
     values : ndarray of float64, shape (n, m)
-        A row of them and its `base` add up to the prediction.
+        A row of them and its `base` add up to the prediction; for events, to the log-odds of XGBoost's and
+        LightGBM's probability, and to the forest's probability.
     base : ndarray of float64, shape (n,)
     """
-    encoder, bare = model.regressor_.named_steps["encode"], model.regressor_.named_steps["model"]
+    encoder, bare = fitted_steps(model)
     encoded = np.asarray(encoder.transform(features), dtype=np.float64)
     values, base = _encoded_shap_values(family, bare, encoded)
     summed = np.zeros((len(features), features.shape[1]))
@@ -85,8 +86,10 @@ def _encoded_shap_values(family: Family, bare: Any, encoded: Floats) -> tuple[Fl
             warnings.simplefilter("ignore", PendingDeprecationWarning)
             shap = require("shap", extra="analysis")
         explainer = shap.TreeExplainer(bare, feature_perturbation=KIND)
-        base = float(np.ravel(explainer.expected_value)[0])
-        return np.asarray(explainer.shap_values(encoded)), np.full(len(encoded), base)
+        # A classifier has values for "no" and for "yes"; a regressor has one output.
+        base = float(np.ravel(explainer.expected_value)[-1])
+        values = np.asarray(explainer.shap_values(encoded))
+        return values[..., -1] if values.ndim == 3 else values, np.full(len(encoded), base)
     if family is Family.XGB:
         matrix = require("xgboost", extra="analysis").DMatrix(encoded)
         values_and_base = bare.get_booster().predict(matrix, pred_contribs=True)

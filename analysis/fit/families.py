@@ -1,4 +1,4 @@
-"""The regressors: how each is built, which hyperparameters are tuned, and the baselines to beat."""
+"""The models: how each is built, which hyperparameters are tuned, and the baselines to beat."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...machine.extras import require
-from ..records import Family
+from ..records import Family, Floats, Task
 from ..table.selection import MOST_LEVELS, is_number
 
 if TYPE_CHECKING:
@@ -23,8 +23,10 @@ LABELS = {
     Family.RF: "random forest",
     "mean": "mean (baseline)",
     "ridge": "linear (baseline)",
+    "prevalence": "prevalence (baseline)",
+    "logistic": "logistic (baseline)",
 }
-BASELINES = ("mean", "ridge")
+BASELINES = {Task.REGRESSION: ("mean", "ridge"), Task.CLASSIFICATION: ("prevalence", "logistic")}
 UNKNOWN = "unknown"
 _EXACT_ROWS = 2000
 _TREES_TUNING = 50
@@ -69,19 +71,32 @@ SPACES: Mapping[Family, Mapping[str, Range]] = {
 }
 
 
-def suggest_params(family: Family, trial: Any) -> dict[str, float]:
+# The weight of a row of an event is p (1 - p), at most 1/4, not 1.
+_EVENT_SPACES: Mapping[Family, Mapping[str, Range]] = {
+    Family.XGB: {"min_child_weight": Range(0.1, 5.0, 0.5, log=True)},
+    Family.LGB: {},
+    Family.RF: {},
+}
+
+
+def space_of(family: Family, task: Task) -> Mapping[str, Range]:
+    """Return the search ranges of a family."""
+    return {**SPACES[family], **(_EVENT_SPACES[family] if task is Task.CLASSIFICATION else {})}
+
+
+def suggest_params(family: Family, trial: Any, task: Task = Task.REGRESSION) -> dict[str, float]:
     """Let an Optuna trial choose the parameters; those whose range is written in integers are integers."""
     chosen: dict[str, float] = {}
-    for name, space in SPACES[family].items():
+    for name, space in space_of(family, task).items():
         whole = isinstance(space.low, int)
         choose = trial.suggest_int if whole else trial.suggest_float
         chosen[name] = choose(name, space.low, space.high, log=space.log)
     return chosen
 
 
-def first_params(family: Family) -> dict[str, float]:
+def first_params(family: Family, task: Task = Task.REGRESSION) -> dict[str, float]:
     """Return the parameters that are tried first."""
-    return {name: space.first for name, space in SPACES[family].items()}
+    return {name: space.first for name, space in space_of(family, task).items()}
 
 
 def final_params(family: Family, params: Params) -> dict[str, float]:
@@ -89,8 +104,8 @@ def final_params(family: Family, params: Params) -> dict[str, float]:
     return {"n_estimators": _TREES_FINAL, **params} if family is Family.RF else dict(params)
 
 
-def build_regressor(family: Family, params: Params, *, seed: int, rows: int) -> Any:
-    """Build one regressor that uses one thread: on small tables more threads are slower.
+def build_model(family: Family, params: Params, *, seed: int, rows: int, task: Task = Task.REGRESSION) -> Any:
+    """Build one regressor or classifier that uses one thread: on small tables more threads are slower.
 
     Parameters
     ----------
@@ -100,13 +115,14 @@ def build_regressor(family: Family, params: Params, *, seed: int, rows: int) -> 
     rows : int
         Number of training rows; on few of them XGBoost's exact splits are faster than its histograms.
     """
+    kind = "Classifier" if task is Task.CLASSIFICATION else "Regressor"
     if family is Family.XGB:
         method = "exact" if rows <= _EXACT_ROWS else "hist"
-        return require("xgboost", extra="analysis").XGBRegressor(
+        return getattr(require("xgboost", extra="analysis"), f"XGB{kind}")(
             **params, random_state=seed, n_jobs=1, tree_method=method, verbosity=0
         )
     if family is Family.LGB:
-        return require("lightgbm", extra="analysis").LGBMRegressor(
+        return getattr(require("lightgbm", extra="analysis"), f"LGBM{kind}")(
             **params,
             random_state=seed,
             n_jobs=1,
@@ -115,7 +131,7 @@ def build_regressor(family: Family, params: Params, *, seed: int, rows: int) -> 
             force_col_wise=True,
             verbosity=-1,
         )
-    forest = require("sklearn.ensemble", extra="analysis").RandomForestRegressor
+    forest = getattr(require("sklearn.ensemble", extra="analysis"), f"RandomForest{kind}")
     return forest(**{"n_estimators": _TREES_TUNING, **params}, random_state=seed, n_jobs=1)
 
 
@@ -154,8 +170,8 @@ def build_encoder(features: pd.DataFrame) -> Any:
     return compose.ColumnTransformer([step for step in steps if step[2]], sparse_threshold=0)
 
 
-def build_pipeline(features: pd.DataFrame, model: Any) -> Any:
-    """Wrap a model with the encoding of its columns and of its target.
+def build_pipeline(features: pd.DataFrame, model: Any, task: Task = Task.REGRESSION) -> Any:
+    """Wrap a model with the encoding of its columns and, for numbers, of its target.
 
     The target is scaled to mean 0 and standard deviation 1: XGBoost makes no split whose gain is below 1e-6
     in the target's own unit, a gain that a ratio near 0.001 never reaches.
@@ -164,23 +180,46 @@ def build_pipeline(features: pd.DataFrame, model: Any) -> Any:
     encode = require("sklearn.preprocessing", extra="analysis")
     pipeline = require("sklearn.pipeline", extra="analysis")
     steps = pipeline.Pipeline([("encode", build_encoder(features)), ("model", model)])
+    if task is Task.CLASSIFICATION:
+        return steps
     # XGBoost predicts in single precision, in which a target far from 0 (a date, a count) loses its digits.
     precise = encode.FunctionTransformer(inverse_func=np.float64)
     scaling = pipeline.Pipeline([("scale", encode.StandardScaler()), ("precise", precise)])
     return compose.TransformedTargetRegressor(steps, transformer=scaling, check_inverse=False)
 
 
+def predicted(model: Any, features: pd.DataFrame | Floats) -> Floats:
+    """Predict the target, or the probability of the event."""
+    if hasattr(model, "predict_proba"):
+        return np.asarray(model.predict_proba(features)[:, 1], dtype=np.float64)
+    return np.asarray(model.predict(features), dtype=np.float64)
+
+
+def fitted_steps(model: Any) -> tuple[Any, Any]:
+    """Return the encoder and the bare model of a fitted pipeline."""
+    steps = getattr(model, "regressor_", model).named_steps
+    return steps["encode"], steps["model"]
+
+
 def target_scaling(model: Any) -> tuple[float, float]:
-    """Return the mean and the standard deviation that a fitted pipeline scales its target by."""
+    """Return the mean and the standard deviation of the target's scaling; 0 and 1 for events."""
+    if not hasattr(model, "transformer_"):
+        return 0.0, 1.0
     scaler = model.transformer_.named_steps["scale"]
     return float(scaler.mean_[0]), float(scaler.scale_[0])
 
 
 def build_baseline(name: str, features: pd.DataFrame) -> Any:
     """Build one of `BASELINES`."""
+    dummy = require("sklearn.dummy", extra="analysis")
     if name == "mean":
-        return build_pipeline(features, require("sklearn.dummy", extra="analysis").DummyRegressor())
-    ridge = require("sklearn.linear_model", extra="analysis").Ridge(alpha=1.0)
+        return build_pipeline(features, dummy.DummyRegressor())
+    if name == "prevalence":
+        return build_pipeline(features, dummy.DummyClassifier(strategy="prior"), Task.CLASSIFICATION)
+    linear = require("sklearn.linear_model", extra="analysis")
     scale = require("sklearn.preprocessing", extra="analysis").StandardScaler()
     pipeline = require("sklearn.pipeline", extra="analysis")
-    return build_pipeline(features, pipeline.Pipeline([("scale", scale), ("ridge", ridge)]))
+    if name == "logistic":
+        steps = pipeline.Pipeline([("scale", scale), ("logistic", linear.LogisticRegression(max_iter=1000))])
+        return build_pipeline(features, steps, Task.CLASSIFICATION)
+    return build_pipeline(features, pipeline.Pipeline([("scale", scale), ("ridge", linear.Ridge(alpha=1.0))]))

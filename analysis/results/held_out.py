@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..fit.crossval import Ints, RegressionData, SearchResult, Split
-from ..records import Family, Floats, Score, Table
+from ..fit.crossval import LearningData, SearchResult
+from ..fit.folds import Ints, Split
+from ..records import Event, EventScore, Family, Floats, Score, Table
 
 _MOST_VIEWS = 5
 
@@ -21,6 +22,12 @@ class HeldOut:
     prediction: Floats
     shap_values: Floats
     shap_base: Floats
+    threshold: Floats
+
+    @property
+    def alarms(self) -> Floats:
+        """1 where the probability reaches the threshold of the row's fold, else 0."""
+        return np.asarray(self.prediction >= self.threshold, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -33,12 +40,25 @@ class Results:
 
     table: Table
     target: str
-    data: RegressionData
+    data: LearningData
     splits: tuple[Split, ...]
     held_out: Mapping[Family, HeldOut]
     finals: Mapping[Family, SearchResult]
     predictions: Mapping[str, Floats]
-    scores: tuple[Score, ...]
+    scores: tuple[Score, ...] | tuple[EventScore, ...]
+
+    @property
+    def event(self) -> Event:
+        """The event that is predicted.
+
+        Raises
+        ------
+        ValueError
+            If the target is a number.
+        """
+        if self.table.event is None:
+            raise ValueError(f"{self.target} is no yes/no column")
+        return self.table.event
 
     @property
     def fold_of(self) -> Ints:
@@ -56,7 +76,7 @@ class Results:
             return None
         return frame["view"].astype("object").where(frame["view"].notna(), "unknown").to_numpy(dtype=np.str_)
 
-    def score_of(self, model: str) -> Score:
+    def score_of(self, model: str) -> Score | EventScore:
         """Return the score of one model."""
         return next(score for score in self.scores if score.model == model)
 
@@ -69,11 +89,13 @@ def collect_held_out(results: Sequence[SearchResult], rows: int) -> dict[Family,
             continue
         family, test = result.search.family, result.search.test
         if family not in collected:
-            shapes = (rows, (rows, result.shap_values.shape[1]), rows)
+            shapes = (rows, (rows, result.shap_values.shape[1]), rows, rows)
             collected[family] = HeldOut(*(np.full(shape, np.nan) for shape in shapes))
         collected[family].prediction[test] = result.prediction
         collected[family].shap_values[test] = result.shap_values
         collected[family].shap_base[test] = result.shap_base
+        if result.threshold is not None:
+            collected[family].threshold[test] = result.threshold
     return collected
 
 

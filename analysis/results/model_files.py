@@ -11,7 +11,7 @@ from ...machine.extras import require
 from ...machine.files import write_json
 from ..fit.crossval import SearchResult
 from ..fit.explanation import encoded_sources
-from ..fit.families import UNKNOWN, target_scaling
+from ..fit.families import UNKNOWN, fitted_steps, target_scaling
 from ..records import Family
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def write_model(folder: Path, final: SearchResult, features: pd.DataFrame) -> No
     family = final.search.family
     write_json(folder / f"{family}_best_params.json", final.best.params)
     require("joblib", extra="analysis").dump(final.model, folder / f"{family}_best_model.joblib")
-    bare = final.model.regressor_.named_steps["model"]
+    _, bare = fitted_steps(final.model)
     # Written by Python: the boosters open no path that is not UTF-8.
     safe = folder / f"{family}_best_model.{SAFE_FORMATS[family]}"
     if family is Family.XGB:
@@ -43,7 +43,7 @@ def write_model(folder: Path, final: SearchResult, features: pd.DataFrame) -> No
 
 def encoding(model: Any, features: pd.DataFrame) -> dict[str, Any]:
     """Describe the steps before and after a bare model: its inputs in order, and the target's scale."""
-    encoder = model.regressor_.named_steps["encode"]
+    encoder, _ = fitted_steps(model)
     names = list(features.columns)
     numbers = encoder.named_transformers_.get("numbers")
     medians = [] if numbers is None else list(numbers.statistics_)

@@ -13,10 +13,12 @@ from ...data.csv_files import write_csv
 from ...machine.extras import require
 from ...machine.files import write_json, write_text
 from ..fit.explanation import spearman_correlations
-from ..records import AnalysisSummary, Family
+from ..records import AnalysisSummary, EventScore, Family, Task
 from ..versions import used_versions
+from .event_plots import draw_event_curves
 from .held_out import Results
 from .model_files import SAFE_FORMATS, best_hyperparams, write_model
+from .plot_names import main_plot
 from .plots import draw_importance, draw_scatter
 from .scores import fold_metrics
 from .staging import RECORD
@@ -37,13 +39,13 @@ _SHARED = (
 )
 
 
-def output_names(families: Sequence[Family]) -> tuple[str, ...]:
+def output_names(families: Sequence[Family], task: Task) -> tuple[str, ...]:
     """List the names of the files that an analysis with these families writes."""
     names = list(_SHARED)
     for family in families:
         names += [f"{family}_best_params.json", f"{family}_best_model.joblib"]
         names += [f"{family}_best_model.{SAFE_FORMATS[family]}", f"shap_values_best_{family}.csv"]
-        names += [f"cv_scatter_{family}.png", f"shap_importance_{family}.png"]
+        names += [main_plot(family, task), f"shap_importance_{family}.png"]
     return tuple(names)
 
 
@@ -86,15 +88,20 @@ def _write_family(folder: Path, family: Family, results: Results) -> None:
     score, patients = results.score_of(family), len(np.unique(data.patients))
     write_model(folder, results.finals[family], data.features)
     write_table(folder / f"shap_values_best_{family}.csv", _shap_table(family, results))
-    draw_scatter(
-        folder / f"cv_scatter_{family}.png",
-        score,
-        results.target,
-        data.target,
-        held_out.prediction,
-        patients=patients,
-        views=results.views,
-    )
+    plot = folder / main_plot(family, data.task)
+    if isinstance(score, EventScore):
+        event = results.event.text
+        draw_event_curves(plot, score, event, data.target, held_out.prediction, patients=patients)
+    else:
+        draw_scatter(
+            plot,
+            score,
+            results.target,
+            data.target,
+            held_out.prediction,
+            patients=patients,
+            views=results.views,
+        )
     draw_importance(
         folder / f"shap_importance_{family}.png",
         score,
@@ -119,6 +126,8 @@ def _shap_table(family: Family, results: Results) -> pd.DataFrame:
 def _record(summary: AnalysisSummary, names: Sequence[str]) -> dict[str, Any]:
     record: dict[str, Any] = asdict(summary) | {"files": list(names), "versions": used_versions()}
     record["out"] = str(summary.out)
+    shuffle = record["shuffle"]
+    shuffle[shuffle.pop("metric")] = shuffle.pop("scores")
     record["selection"]["carriers"] = record["selection"].pop("leaky")
     if summary.merge is not None:
         record["merge"]["table"] = str(summary.merge.table)

@@ -14,7 +14,7 @@ from ...data.columns import unit_of, with_unit
 from ...machine.extras import require
 from ..fit.explanation import KIND
 from ..fit.families import UNKNOWN
-from ..records import Floats, Score
+from ..records import EventScore, Floats, Score
 from ..table.selection import is_number
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _NEUTRAL = "#8a8a8a"
 _MOST_SHOWN = 15
 _LEGIBLE = 0.04
 """Distance that two labels need, as a share of the axis."""
-_DPI = 150
+DPI = 150
 
 
 def draw_scatter(
@@ -39,7 +39,7 @@ def draw_scatter(
 ) -> None:
     """Plot held-out predictions against measured values, with R² and its interval."""
     shown = literal(with_unit(target))
-    figure, axes = _figure(6.0, 6.0)
+    figure, axes = new_figure(6.0, 6.0)
     for place, (name, rows) in enumerate(_rows_by_view(views, len(measured))):
         color = hex_color(POINTS[min(place, len(POINTS) - 1)])
         label = f"{literal(name)} (n = {int(rows.sum())})" if name else None
@@ -63,11 +63,17 @@ def draw_scatter(
     box = {"boxstyle": "round", "facecolor": "white", "edgecolor": "#cccccc", "alpha": 0.9}
     axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", fontsize=10, bbox=box)
     axes.legend(loc="lower right", fontsize=9)
-    figure.savefig(path, dpi=_DPI)
+    figure.savefig(path, dpi=DPI)
 
 
 def draw_importance(
-    path: Path, score: Score, target: str, features: pd.DataFrame, values: Floats, *, patients: int
+    path: Path,
+    score: Score | EventScore,
+    target: str,
+    features: pd.DataFrame,
+    values: Floats,
+    *,
+    patients: int,
 ) -> None:
     """Plot mean absolute SHAP values, and the value of each held-out image, colored by its feature."""
     goal = literal(target)
@@ -75,7 +81,7 @@ def draw_importance(
     order = np.argsort(strength, kind="stable")[-_MOST_SHOWN:]
     names = [literal(str(features.columns[place])) for place in order]
     height = 2.0 + 0.5 * len(order)
-    figure, (bars, dots) = _figure(11.0, height, columns=2)
+    figure, (bars, dots) = new_figure(11.0, height, columns=2)
     bars.barh(range(len(order)), strength[order], color=hex_color(BLUE), height=0.6)
     bars.set_yticks(range(len(order)), names)
     bars.set_xlabel(f"mean |SHAP value|, {goal}" + _unit_line(target))
@@ -100,7 +106,7 @@ def draw_importance(
         f"{len(values)} images of {patients} patients; SHAP ({KIND}): associations, not causes",
         fontsize=11,
     )
-    figure.savefig(path, dpi=_DPI)
+    figure.savefig(path, dpi=DPI)
 
 
 def literal(text: str) -> str:
@@ -114,12 +120,13 @@ def literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+def new_figure(width: float, height: float, *, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
+    """Make a figure of this size in inches, and its axes."""
     # Without pyplot there is no global state and no window: savefig uses the Agg backend.
     figure = require("matplotlib.figure", extra="analysis").Figure(
         figsize=(width, height), layout="constrained"
     )
-    axes = figure.subplots(1, columns)
+    axes = figure.subplots(rows, columns)
     for one in np.ravel(axes):
         one.spines[["top", "right"]].set_visible(False)
         one.grid(color="#e6e6e6", linewidth=0.6)

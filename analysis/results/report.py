@@ -10,11 +10,13 @@ from ...data.columns import with_unit
 from ...report.page import data_uri, render_page
 from ..fit.explanation import KIND
 from ..fit.families import LABELS
-from ..records import AnalysisSummary, ColumnNote, Family, MergeSummary, Score
+from ..records import AnalysisSummary, ColumnNote, Family, MergeSummary, Task, Unit
 from ..text import some_of
 from ..versions import used_versions
 from .held_out import Results
+from .plot_names import main_plot
 from .scores import view_metrics
+from .wording import METRICS, score_header, score_row, shuffle_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,13 +47,18 @@ def render(summary: AnalysisSummary, results: Results, correlations: pd.DataFram
         research=RESEARCH,
         warnings=_warnings(summary),
         facts=_facts(summary),
-        scores=[(s.label, interval(s), f"{s.rmse:.4g}", f"{s.mae:.4g}") for s in summary.scores],
+        score_header=score_header(summary),
+        scores=[score_row(score) for score in summary.scores],
+        event=None if summary.event is None else summary.event.text,
+        prevalence=f"{float(results.data.target.mean()):.2f}",
+        unit=summary.unit,
         spread=f"{float(results.data.target.std()):.4g}",
         views=_view_rows(results),
         shuffle=shuffle_sentence(summary),
-        shuffle_runs=", ".join(f"{value:.3f}" for value in summary.shuffle.r2),
+        shuffle_metric=METRICS[summary.shuffle.metric],
+        shuffle_runs=", ".join(f"{value:.3f}" for value in summary.shuffle.scores),
         shap_kind=KIND,
-        models=[_model(Family(model), summary, folder) for model in summary.top_features],
+        models=[_model(Family(model), summary, folder, results.data.task) for model in summary.top_features],
         correlated=[str(name) for name in correlated],
         correlations=[(str(name), _row_of(correlations, name, correlated)) for name in correlated],
         implausible=[(one.image, one.verdict, one.reason) for one in summary.implausible[:_MOST_IMAGES]],
@@ -62,33 +69,18 @@ def render(summary: AnalysisSummary, results: Results, correlations: pd.DataFram
     )
 
 
-def shuffle_sentence(summary: AnalysisSummary) -> str:
-    """Describe the result of the runs on shuffled targets in one sentence."""
-    shuffle = summary.shuffle
-    label = LABELS[Family(shuffle.model)]
-    reached = f"reaches R² {shuffle.mean:.2f} (limit {shuffle.limit:.2f})"
-    sentence = f"On targets shuffled between patients {label} {reached}"
-    if shuffle.passed:
-        return f"{sentence}: no leak is seen."
-    return f"{sentence}: something leaks between the folds, or there are too few patients to tell."
-
-
-def interval(score: Score) -> str:
-    """Write R² with its 95 % interval."""
-    return f"{score.r2:.3f} [{score.r2_low:.3f}, {score.r2_high:.3f}]"
-
-
 def _warnings(summary: AnalysisSummary) -> list[str]:
     return [*summary.notes, *([] if summary.shuffle.passed else [shuffle_sentence(summary)])]
 
 
 def _facts(summary: AnalysisSummary) -> list[tuple[str, str]]:
-    images = f"{summary.rows} of {summary.patients} patients (patients read from {summary.grouping})"
+    rows = "patients" if summary.unit is Unit.PATIENT else "images"
+    images = f"{summary.rows} {rows} of {summary.patients} patients (patients read from {summary.grouping})"
     search = f"{summary.trials} trials of Optuna's TPE sampler inside each training fold"
     facts = [
-        ("Target", with_unit(summary.target)),
+        ("Target", with_unit(summary.target) if summary.event is None else f"the event {summary.event.text}"),
         ("Features", ", ".join(summary.selection.features)),
-        ("Images", images),
+        ("Rows", images),
         ("Folds", f"{summary.folds}, all images of a patient in one; seed {summary.seed}"),
         ("Search", search),
     ]
@@ -124,13 +116,13 @@ def _view_rows(results: Results) -> list[tuple[str, ...]]:
     ]
 
 
-def _model(family: Family, summary: AnalysisSummary, folder: Path) -> dict[str, Any]:
+def _model(family: Family, summary: AnalysisSummary, folder: Path, task: Task) -> dict[str, Any]:
     ranked = summary.top_features[str(family)]
     return {
         "label": LABELS[family],
         "features": [(name, f"{strength:.4g}") for name, strength in ranked],
         "importance": data_uri((folder / f"shap_importance_{family}.png").read_bytes(), "image/png"),
-        "scatter": data_uri((folder / f"cv_scatter_{family}.png").read_bytes(), "image/png"),
+        "scatter": data_uri((folder / main_plot(family, task)).read_bytes(), "image/png"),
     }
 
 

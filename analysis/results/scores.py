@@ -10,9 +10,11 @@ import numpy.typing as npt
 
 from ...machine.extras import require
 from ...metrics.bootstrap import RESAMPLES, patient_bootstrap
-from ..fit.crossval import RegressionData, Split, held_out_predictions
+from ..fit.crossval import LearningData, held_out_predictions
 from ..fit.families import LABELS
-from ..records import Floats, Score, ShuffleCheck
+from ..fit.folds import Ints, Split
+from ..records import Floats, Score, ShuffleCheck, Task
+from .event_scores import auprc, auroc, brier
 from .held_out import Results
 
 if TYPE_CHECKING:
@@ -101,18 +103,34 @@ def shuffle_between_patients(
 def check_shuffled_targets(
     model: str,
     build_model: Callable[[], Any],
-    data: RegressionData,
+    data: LearningData,
     splits: Sequence[Split],
     *,
     seed: int,
 ) -> ShuffleCheck:
     """Fit a model on shuffled targets: what it then predicts is chance or a leak."""
     rng = np.random.default_rng((seed, 1))
+    is_event = data.task is Task.CLASSIFICATION
     found: list[float] = []
-    for _ in range(SHUFFLES):
+    while len(found) < SHUFFLES:
         target = shuffle_between_patients(data.target, data.patients, rng)
-        found.append(r_squared(target, held_out_predictions(build_model, data, splits, target)))
+        if is_event and any(np.ptp(target[train]) == 0 for train, _ in splits):
+            continue
+        predictions = held_out_predictions(build_model, data, splits, target)
+        score = (
+            auroc(target, predictions, np.ones_like(target)) if is_event else r_squared(target, predictions)
+        )
+        found.append(score)
+    if is_event:
+        return ShuffleCheck(model, tuple(found), 0.5 + _chance_auroc(data), "auroc")
     return ShuffleCheck(model, tuple(found))
+
+
+def _chance_auroc(data: LearningData) -> float:
+    """Return three standard errors of the mean AUROC of chance, with patients as units (Mann and Whitney)."""
+    yes = len(np.unique(data.patients[data.target == 1]))
+    no = len(np.unique(data.patients[data.target == 0]))
+    return 3 * float(np.sqrt((yes + no + 1) / (12 * yes * no * SHUFFLES)))
 
 
 def fold_metrics(results: Results) -> pd.DataFrame:
@@ -125,7 +143,7 @@ def fold_metrics(results: Results) -> pd.DataFrame:
             rows.append(
                 {
                     "fold": fold,
-                    **prediction_errors(data.target[test], predicted[test]),
+                    **_fold_scores(data, test, predicted),
                     "model": model,
                     "images": len(test),
                     "patients": len(np.unique(data.patients[test])),
@@ -135,11 +153,18 @@ def fold_metrics(results: Results) -> pd.DataFrame:
     return table
 
 
+def _fold_scores(data: LearningData, test: Ints, predicted: Floats) -> dict[str, float]:
+    if data.task is Task.REGRESSION:
+        return prediction_errors(data.target[test], predicted[test])
+    values = data.target[test], predicted[test], np.ones(len(test))
+    return {"auroc": auroc(*values), "auprc": auprc(*values), "brier": brier(*values)}
+
+
 def view_metrics(results: Results) -> pd.DataFrame | None:
     """Score the held-out images of each view separately; None unless there are several views."""
     pandas = require("pandas", extra="analysis")
     views = results.views
-    if views is None:
+    if views is None or results.data.task is Task.CLASSIFICATION:
         return None
     rows: list[dict[str, Any]] = []
     for view in np.unique(views):

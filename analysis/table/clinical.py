@@ -135,4 +135,4 @@ def _hash_patients(frame: pd.DataFrame, key: bytes) -> pd.DataFrame:
         None if patient is None else pseudonym(key, patient.strip(), name.strip())
         for patient, name in zip(frame[PATIENT], issuers, strict=True)
     ]
-    return without.assign(**{PATIENT: hashed})
+    return without.assign(patient_id=hashed)

@@ -89,10 +89,12 @@ def read_table(path: Path) -> TableText:
 
 def _decoded(path: Path, data: bytes) -> tuple[str, tuple[str, ...]]:
     encoding = next((name for mark, name in _ENCODINGS.items() if data.startswith(mark)), "utf-8")
+    notes: tuple[str, ...] = ()
     try:
-        text, notes = data.decode(encoding), ()
+        text = data.decode(encoding)
     except UnicodeDecodeError:
-        text, notes = data.decode(_FALLBACK, "replace"), (f"{path.name} is not UTF-8; read as {_FALLBACK}",)
+        text = data.decode(_FALLBACK, "replace")
+        notes = (f"{path.name} is not UTF-8; read as {_FALLBACK}",)
     if "\0" in text:
         raise InputError(f"{path}: is not a CSV table (it holds NUL characters)")
     return text, notes

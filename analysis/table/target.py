@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...errors import InputError
 from ..records import Table
+from ..text import some_of
+from .event import event_values, find_event, is_known_pair
+from .roles import nearest
 from .selection import Role, is_number, role_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TARGET = "lesion_ratio"
 _FEWEST_ROWS = 10
@@ -46,22 +53,33 @@ def default_target(columns: Sequence[str], classes: Sequence[str], lung_classes:
 
 
 def rows_with_target(table: Table, target: str, path: Path) -> Table:
-    """Keep the rows whose target is known.
+    """Keep the rows whose target is known; a yes/no target becomes 0 and 1, and the table names its event.
 
     Raises
     ------
     InputError
-        If the target is no numeric column, is known in too few rows, or does not vary.
+        If the target is neither numeric nor a yes/no column, is known in too few rows, or does not vary.
     """
     frame = table.frame
     usable = [
         name
         for name in frame.columns
-        if is_number(frame[name]) and role_of(name, table.spatial) is not Role.BOOKKEEPING
+        if (is_number(frame[name]) or frame[name].nunique() == 2)
+        and role_of(name, table.spatial, tuple(frame.columns)) is not Role.BOOKKEEPING
     ]
     if target not in usable:
-        problem = "is not a column of numbers" if target in frame.columns else "is not a column of the table"
-        raise InputError(f"{path}: the target {target} {problem}; there are {', '.join(usable)}")
+        problem = "is not a column of the table"
+        if target in frame.columns:
+            problem = f"is not a column of numbers, nor one of yes and no ({_values(frame[target])})"
+        raise InputError(
+            f"{path}: the target {target} {problem}; there are {', '.join(usable)}{nearest(target, usable)}"
+        )
+    event = find_event(frame[target], target)
+    notes: tuple[str, ...] = ()
+    if event is not None:
+        frame = frame.assign(**{target: event_values(frame[target], event)})
+        if not is_known_pair(event):
+            notes = (f"{target}: {event.yes} is predicted as the event, {event.no} is not one",)
     known = frame.loc[frame[target].notna()].reset_index(drop=True)
     if len(known) < _FEWEST_ROWS:
         raise InputError(f"{path}: {target} is known for {len(known)} images; {_FEWEST_ROWS} are needed")
@@ -71,5 +89,11 @@ def rows_with_target(table: Table, target: str, path: Path) -> Table:
             f"{path}: {target} is {value:g} in all {len(known)} images; there is nothing to learn"
         )
     unknown = len(frame) - len(known)
-    notes = (f"{unknown} images without {target} are left out",) if unknown else ()
-    return replace(table, frame=known, notes=(*table.notes, *notes))
+    if unknown:
+        notes = (*notes, f"{unknown} images without {target} are left out")
+    return replace(table, frame=known, event=event, notes=(*table.notes, *notes))
+
+
+def _values(column: pd.Series) -> str:
+    counts = column.value_counts()
+    return f"{len(counts)} different texts: {some_of([repr(value) for value in counts.index])}"

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from cxr.analysis.fit import tuning
 from cxr.analysis.fit.crossval import (
-    RegressionData,
+    LearningData,
     check_no_shared_patient,
     outer_folds,
     plan_searches,
     run_search,
 )
 from cxr.analysis.fit.families import (
+    build_model,
     build_pipeline,
-    build_regressor,
     feature_frame,
     final_params,
     first_params,
@@ -28,7 +28,7 @@ from cxr.errors import InputError
 
 
 @pytest.fixture
-def data() -> RegressionData:
+def data() -> LearningData:
     rng = np.random.default_rng(0)
     count = 90
     frame = pd.DataFrame({"age": rng.normal(50, 15, count), "sex": rng.choice(["M", "F", None], count)})
@@ -36,9 +36,7 @@ def data() -> RegressionData:
     target = (
         frame["age"].fillna(50).to_numpy() + 9 * (frame["sex"] == "M").to_numpy() + rng.normal(0, 4, count)
     )
-    return RegressionData(
-        feature_frame(frame, ["age", "sex"]), target, rng.integers(0, 30, count).astype(str)
-    )
+    return LearningData(feature_frame(frame, ["age", "sex"]), target, rng.integers(0, 30, count).astype(str))
 
 
 @settings(deadline=None)
@@ -57,7 +55,7 @@ def test_no_patient_is_on_both_sides_of_an_outer_fold(patients: list[int], folds
 
 
 def test_inner_folds_split_by_patient_and_exclude_the_held_out_rows(
-    data: RegressionData, monkeypatch: pytest.MonkeyPatch
+    data: LearningData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The search is given the training side only, and its own folds are split by patient."""
     from sklearn.model_selection import GroupKFold
@@ -104,7 +102,7 @@ def test_suggested_number_of_folds_works() -> None:
 
 
 @pytest.mark.parametrize("family", Family)
-def test_search_is_reproducible_from_its_seed(data: RegressionData, family: Family) -> None:
+def test_search_is_reproducible_from_its_seed(data: LearningData, family: Family) -> None:
     def best(seed: int) -> tuning.BestParams:
         return tuning.search_params(family, data.features, data.target, data.patients, trials=3, seed=seed)
 
@@ -123,11 +121,11 @@ def test_every_search_has_its_own_seed() -> None:
 
 @pytest.mark.parametrize("family", Family)
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
-def test_unit_of_the_target_does_not_matter(data: RegressionData, family: Family, scale: float) -> None:
+def test_unit_of_the_target_does_not_matter(data: LearningData, family: Family, scale: float) -> None:
     """XGBoost by itself makes no split where the target is of the order of 1e-6."""
 
     def fitted(target: np.ndarray) -> np.ndarray:
-        bare = build_regressor(family, final_params(family, first_params(family)), seed=0, rows=90)
+        bare = build_model(family, final_params(family, first_params(family)), seed=0, rows=90)
         return np.asarray(
             build_pipeline(data.features, bare).fit(data.features, target).predict(data.features)
         )

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cxr.analysis.fit.explanation import OTHER, encoded_sources, shap_values
-from cxr.analysis.fit.families import build_pipeline, build_regressor, feature_frame, first_params
+from cxr.analysis.fit.families import build_model, build_pipeline, feature_frame, first_params
 from cxr.analysis.records import Family
 
 
@@ -28,7 +28,7 @@ def frame() -> pd.DataFrame:
 @pytest.mark.parametrize("family", Family)
 def test_shap_values_and_base_add_up_to_the_prediction(family: Family, frame: pd.DataFrame) -> None:
     target = 1e-4 * (frame["age"] + 8 * (frame["sex"] == "M")).to_numpy()
-    model = build_pipeline(frame, build_regressor(family, first_params(family), seed=0, rows=90))
+    model = build_pipeline(frame, build_model(family, first_params(family), seed=0, rows=90))
     model.fit(frame.iloc[:90], target[:90])
     values, base = shap_values(family, model, frame.iloc[90:])
     assert values.shape == (30, 4)
@@ -39,7 +39,7 @@ def test_shap_values_and_base_add_up_to_the_prediction(family: Family, frame: pd
 
 def test_each_encoded_column_has_its_source_column_and_level(frame: pd.DataFrame) -> None:
     """Numbers come first, then one column per level; levels beyond the first eleven share the last column."""
-    model = build_pipeline(frame, build_regressor(Family.LGB, first_params(Family.LGB), seed=0, rows=120))
+    model = build_pipeline(frame, build_model(Family.LGB, first_params(Family.LGB), seed=0, rows=120))
     encoder = model.fit(frame, frame["age"].to_numpy()).regressor_.named_steps["encode"]
     sources = encoded_sources(encoder, frame)
     assert len(sources) == encoder.transform(frame).shape[1]

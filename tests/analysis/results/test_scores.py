@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as hnp
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 
-from cxr.analysis.fit.crossval import RegressionData, outer_folds
-from cxr.analysis.fit.families import build_pipeline, build_regressor, first_params
+from cxr.analysis.fit.crossval import LearningData, outer_folds
+from cxr.analysis.fit.families import build_model, build_pipeline, first_params
 from cxr.analysis.records import Family
 from cxr.analysis.results.scores import (
     check_shuffled_targets,
@@ -86,10 +86,10 @@ def test_shuffle_check_fails_only_if_patients_are_on_both_sides(*, by_patient: b
     patients = np.repeat(np.arange(40), 4).astype(str)
     height = np.repeat(rng.normal(170, 10, 40), 4)
     target = np.repeat(rng.normal(0, 1, 40), 4) + rng.normal(0, 0.1, 160)
-    data = RegressionData(pd.DataFrame({"height": height}), target, patients)
+    data = LearningData(pd.DataFrame({"height": height}), target, patients)
     rows = KFold(5, shuffle=True, random_state=0).split(height)
     splits = outer_folds(patients, 5, 0) if by_patient else list(rows)
     params = {**first_params(Family.RF), "min_samples_leaf": 1}
-    build_model = partial(build_pipeline, data.features, build_regressor(Family.RF, params, seed=0, rows=160))
-    check = check_shuffled_targets(Family.RF, build_model, data, splits, seed=0)
+    build = partial(build_pipeline, data.features, build_model(Family.RF, params, seed=0, rows=160))
+    check = check_shuffled_targets(Family.RF, build, data, splits, seed=0)
     assert check.passed is by_patient

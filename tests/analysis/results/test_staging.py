@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from cxr.analysis.records import AnalysisSummary, Family
+from cxr.analysis.records import AnalysisSummary, Family, Task
 from cxr.analysis.results.outputs import output_names
 from cxr.analysis.results.staging import RECORD, staged_outputs
 from cxr.analysis.run import analyze_features
 from cxr.errors import OutputError
 
 FAST = {"models": ("lgb",), "trials": 1, "folds": 2}
-NAMES = output_names([Family.LGB])
+NAMES = output_names([Family.LGB], Task.REGRESSION)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_names_are_known_before_the_analysis(analyzed: AnalysisSummary) -> None:
-    assert {path.name for path in analyzed.out.iterdir()} == set(output_names(list(Family)))
+    assert {path.name for path in analyzed.out.iterdir()} == set(output_names(list(Family), Task.REGRESSION))
 
 
 def test_files_of_an_earlier_analysis_are_replaced_or_removed_and_no_others(

@@ -14,7 +14,7 @@ from ...data.columns import unit_of, with_unit
 from ...machine.extras import require
 from ..fit.explanation import KIND
 from ..fit.families import UNKNOWN
-from ..records import EventScore, Floats, Score
+from ..records import EventScore, Family, Floats, Score
 from ..table.selection import is_number
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def draw_importance(
     figure, (bars, dots) = new_figure(11.0, height, columns=2)
     bars.barh(range(len(order)), strength[order], color=hex_color(BLUE), height=0.6)
     bars.set_yticks(range(len(order)), names)
-    bars.set_xlabel(f"mean |SHAP value|, {goal}" + _unit_line(target))
+    bars.set_xlabel(f"mean |SHAP value|, {goal}" + _unit_line(score, target))
     color_map = require("matplotlib", extra="analysis").colormaps["coolwarm"]
     rng = np.random.default_rng(0)
     for row, place in enumerate(order):
@@ -96,14 +96,14 @@ def draw_importance(
             _label_levels(dots, column, values[:, place], row, span=float(np.ptp(values)))
     dots.axvline(0, color="#888888", linewidth=0.8)
     dots.set_yticks(range(len(order)), [""] * len(order))
-    dots.set(ylim=(-0.6, len(order) - 0.4), xlabel=f"SHAP value, {goal}" + _unit_line(target))
+    dots.set(ylim=(-0.6, len(order) - 0.4), xlabel=f"SHAP value, {goal}" + _unit_line(score, target))
     bars.set_ylim(dots.get_ylim())
     for axes in (bars, dots):
         axes.locator_params(axis="x", nbins=6)
-    dots.set_title("each held-out image (numbers: blue low to red high; texts: gray, named)", fontsize=9)
+    dots.set_title("each held-out row (numbers: blue low to red high; texts: gray)", fontsize=9)
     figure.suptitle(
         f"{score.label}: what its held-out predictions of {goal} are made of\n"
-        f"{len(values)} images of {patients} patients; SHAP ({KIND}): associations, not causes",
+        f"{len(values)} rows of {patients} patients; SHAP ({KIND}): associations, not causes",
         fontsize=11,
     )
     figure.savefig(path, dpi=DPI)
@@ -140,7 +140,9 @@ def _rows_by_view(views: npt.NDArray[np.str_] | None, rows: int) -> list[tuple[s
     return [(str(name), views == name) for name in np.unique(views)]
 
 
-def _unit_line(target: str) -> str:
+def _unit_line(score: Score | EventScore, target: str) -> str:
+    if isinstance(score, EventScore):
+        return " (probability)" if score.model == Family.RF else " (log-odds)"
     unit = unit_of(target)
     return f" ({unit})" if unit else ""
 

@@ -66,9 +66,9 @@ def read_clinical_table(path: Path, key: bytes | None = None, roles: ColumnRoles
         )
     texts = {name for name in (image, patient, *ISSUER_NAMES, *roles.categorical) if name is not None}
     frame, notes = typed_frame(table, texts=texts, name=path.name)
-    frame = frame.drop(
-        columns=[name for name in roles.ignore if name in frame.columns and name not in (image, patient)]
-    )
+    ignored = [name for name in roles.ignore if name in frame.columns and name not in (image, patient)]
+    frame = frame.drop(columns=ignored)
+    notes = (*notes, *(f"{path.name}: {name} is ignored, as asked" for name in ignored))
     frame = with_roles(frame, image, patient)
     frame, infinite = _finite(frame, path)
     if image is None:
@@ -135,4 +135,5 @@ def _hash_patients(frame: pd.DataFrame, key: bytes) -> pd.DataFrame:
         None if patient is None else pseudonym(key, patient.strip(), name.strip())
         for patient, name in zip(frame[PATIENT], issuers, strict=True)
     ]
-    return without.assign(patient_id=hashed)
+    pandas = require("pandas", extra="analysis")
+    return without.assign(patient_id=pandas.Series(hashed, index=without.index, dtype="object"))

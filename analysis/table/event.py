@@ -29,6 +29,10 @@ PAIRS = (
     ("deceased", "alive"),
     ("death", "survival"),
     ("nonsurvivor", "survivor"),
+    ("ja", "nein"),
+    ("oui", "non"),
+    ("si", "no"),
+    ("sí", "no"),
 )
 """The event and its opposite, in lower case."""
 

@@ -46,7 +46,9 @@ def read_features(path: Path, roles: ColumnRoles | None = None) -> TypedTable:
     patient, patient_note = find_role(names, PATIENT, roles.patient, path)
     texts = {name for name in (image, patient, *roles.categorical) if name is not None}
     frame, notes = typed_frame(table, texts=texts, name=path.name)
-    frame = frame.drop(columns=[name for name in roles.ignore if name in frame.columns])
+    ignored = [name for name in roles.ignore if name in frame.columns]
+    frame = frame.drop(columns=ignored)
+    notes = (*notes, *(f"{path.name}: {name} is ignored, as asked" for name in ignored))
     if image is None or image not in frame.columns:
         raise InputError(
             f"{path}: there is no column 'image' (or 'ImageIndex') that identifies the images; name one with"

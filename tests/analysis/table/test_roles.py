@@ -112,6 +112,7 @@ def test_ignored_columns_are_gone_and_numbers_can_be_categories(tmp_path: Path) 
     )
     table = load_table(path, roles=ColumnRoles(ignore=("dose",), categorical=("site",)))
     assert "dose" not in table.frame.columns
+    assert "f.csv: dose is ignored, as asked" in table.notes
     assert table.frame["site"].tolist()[:3] == ["0", "1", "2"]
 
 
@@ -134,3 +135,10 @@ def features_of_nih(features: Path, tmp_path: Path) -> tuple[Path, Path]:
     renamed = tmp_path / "ours.csv"
     renamed.write_bytes((features.parent / "set" / "Data_Entry_2017_v2020.csv").read_bytes())
     return features, renamed
+
+
+def test_ignored_column_of_the_clinical_table_is_reported(tmp_path: Path) -> None:
+    clinical = write(tmp_path / "c.csv", image=[f"{n}.png" for n in range(N)], age=range(N), dose=range(N))
+    table = load_table(write_features(tmp_path), clinical, roles=ColumnRoles(ignore=("dose",)))
+    assert table.clinical == ("age",)
+    assert "c.csv: dose is ignored, as asked" in table.notes

@@ -22,7 +22,7 @@ MODULES = [
     *(path for folder in PACKAGES for path in sorted(folder.rglob("*.py"))),
 ]
 MOST_LINES = 400
-MOST_MODULES = {"": 4, "infer": 12, "data": 8, "models": 12, "train": 12}
+MOST_MODULES = {"": 4, "infer": 12, "data": 8, "models": 13, "train": 12}
 
 
 def _name(path: Path) -> str:

@@ -16,7 +16,7 @@ from cxr.models.shipped import shipped_models
 pytestmark = pytest.mark.real
 
 EVERY = 6
-"""Of the 541 radiographs, every sixth is measured."""
+"""Of the 541 radiographs, every sixth is turned, inverted or halved."""
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,10 @@ def not_frontal(model: Model, images: list[np.ndarray]) -> int:
     return sum("not a frontal" in str(model(image).features["plausible_why"]) for image in images)
 
 
-def test_hardly_any_frontal_radiograph_is_called_none(model: Model, frontals: list[np.ndarray]) -> None:
-    assert not_frontal(model, frontals) <= 0.02 * len(frontals)
+def test_hardly_any_frontal_radiograph_is_called_none(model: Model, cxr_dev: Path) -> None:
+    paths = sorted((cxr_dev / "images").glob("*.png"))
+    flagged = sum("not a frontal" in str(model(path).features["plausible_why"]) for path in paths)
+    assert flagged <= 0.01 * len(paths)
 
 
 @pytest.mark.parametrize(("turns", "least"), [(1, 0.9), (2, 0.9), (3, 0.9)])

@@ -22,7 +22,7 @@ from cxr.infer.outputs.masks import MaskSink, NoMasks
 from cxr.infer.outputs.masks_png import PngMasks
 from cxr.infer.pipeline import Pipeline
 from cxr.infer.records import Failure, ImageFile, ImageRows, Settings, Stage
-from cxr.infer.runtime.session import Session
+from cxr.infer.runtime.session import Output, Session
 
 
 @pytest.fixture
@@ -140,7 +140,8 @@ def test_error_in_any_stage_of_one_image_leaves_the_others_measured(
 def test_output_that_is_not_a_probability_fails_at_the_model_stage(
     model: Path, tmp_path: Path, files: list[ImageFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Session, "run", lambda _, batch: np.full((len(batch), 2, 64, 64), np.nan, np.float32))
+    unknown = np.full((1, 2, 64, 64), np.nan, np.float32)
+    monkeypatch.setattr(Session, "predict", lambda _, batch: Output(unknown.repeat(len(batch), 0), None))
     (failure,) = open_pipeline(model, tmp_path).run(files[:1])
     assert isinstance(failure, Failure)
     assert failure.stage is Stage.MODEL
@@ -152,7 +153,7 @@ def test_model_that_cannot_run_ends_the_run(
     def fail(*_: Any) -> None:
         raise ModelError("out of memory")
 
-    monkeypatch.setattr(Session, "run", fail)
+    monkeypatch.setattr(Session, "predict", fail)
     with pytest.raises(ModelError, match="out of memory"):
         list(open_pipeline(model, tmp_path).run(files))
 

@@ -24,7 +24,9 @@ _FILE = PathType()
 
 @cxr_command("infer", when_interrupted="; finished images are kept: run the same command again to resume")
 @click.argument("folder", type=_FILE)
-@click.option("--model", type=_FILE, help="ONNX file.  [default: ./model.onnx, else the shipped model]")
+@click.option(
+    "--model", type=_FILE, help="ONNX file, or a shipped model's name.  [default: ./model.onnx, else lungs]"
+)
 @click.option("--card", type=_FILE, help="Model card as JSON, for a model file without one.")
 @click.option("--out", type=_FILE, default=".", help="Output folder.")
 @click.option(
@@ -88,6 +90,7 @@ _FILE = PathType()
     "--dicom-columns",
     metavar="NAME,...",
     default="",
+    show_default=False,
     help="Add columns from DICOM headers: view, sex, age, device, study, accession (the last two hashed).",
 )
 @click.option(

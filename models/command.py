@@ -33,8 +33,7 @@ def command(file: Path | None) -> None:
 def shipped_lines(model: ShippedModel) -> list[str]:
     """Describe a shipped model: its files, and its Dice by source on images it was not trained on."""
     card = read_model_card(model.float_file)
-    files = [path for path in (model.int8_file, model.float_file) if path is not None]
-    sizes = ", ".join(f"{path.name} ({path.stat().st_size / 1e6:.1f} MB)" for path in files)
+    sizes = ", ".join(f"{path.name} ({path.stat().st_size / 1e6:.1f} MB)" for path in model.files)
     return [
         f"{model.name}  {', '.join(card.classes)}  {sizes}",
         *(f"  {line}" for line in _source_lines(card)),

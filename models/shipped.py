@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -33,6 +34,11 @@ class ShippedModel:
     name: str
     float_file: Path
     int8_file: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files: float, then int8 if there is one."""
+        return tuple(path for path in (self.float_file, self.int8_file) if path is not None)
 
 
 def shipped_models() -> tuple[ShippedModel, ...]:
@@ -76,6 +82,14 @@ def find_float_file(path: Path) -> Path:
     """
     found = find_model(path)
     return found.float_file if isinstance(found, ShippedModel) else found
+
+
+def expand_names(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """Replace the names of shipped models by their files; paths, existing or not, stay as they are."""
+    shipped = {model.name: model.files for model in shipped_models()}
+    return tuple(
+        file for path in paths for file in ((path,) if path.exists() else shipped.get(str(path), (path,)))
+    )
 
 
 def _named(path: Path, shipped: dict[str, ShippedModel]) -> Path | ShippedModel:

@@ -125,6 +125,7 @@ def _class_names(ctx: click.Context, param: click.Parameter, value: str | None) 
     is_flag=True,
     flag_value=False,
     default=True,
+    show_default=False,
     help="Leave the fingerprint of the images out of the model card.",
 )
 @click.option("--name", help="Name of the model and its run.  [default: that of the data set]")

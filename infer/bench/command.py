@@ -30,16 +30,19 @@ if TYPE_CHECKING:
 )
 @click.option("--out", type=PathType(dir_okay=False), default="bench.json", help="JSON file for the report.")
 def command(paths: tuple[Path, ...], providers: tuple[str, ...], out: Path) -> None:
-    """Measure MODEL, an ONNX file, with every provider, batch size and number of threads.
+    """Measure MODEL with every provider, batch size and number of threads.
 
-    Give the same model in several precisions to compare them: all masks are compared with those of the fp32
-    file. The images come from FOLDER, else from the synthetic sample. The best setting of each file that uses
-    all cores is stored on this machine, and `--provider auto` uses it.
+    MODEL is an ONNX file, or the name of a shipped model: both its files. Give the same model in several
+    precisions to compare them: all masks are compared with those of the fp32 file. The images come from
+    FOLDER, else from the synthetic sample. The best setting of each file that uses all cores is stored on
+    this machine, and `--provider auto` uses it.
     """
     from rich.console import Console
 
+    from ...models.shipped import expand_names
     from .compare import bench_models
 
+    paths = expand_names(paths)
     for path in paths:
         if not path.exists():
             raise InputError(f"{path}: neither a model file nor a folder")

@@ -104,10 +104,10 @@ def _assignments(_ctx: click.Context, _param: click.Parameter, values: tuple[str
     "--overwrite", is_flag=True, help="Replace another evaluation in --out, and the file --choose-threshold."
 )
 def command(*, model: Path, dataset: Path, findings: tuple[str, ...], **options: Any) -> None:
-    """Score MODEL (.onnx) on the labeled images of DATASET, beside trivial predictions and other readers.
+    """Score MODEL on the labeled images of DATASET, beside trivial predictions and other readers.
 
-    Writes scores.csv (one row per image and class), summary.csv (every figure with its 95 % interval over
-    patients), evaluation.json and evaluation.html.
+    MODEL is an ONNX file or the name of a shipped model. Writes scores.csv (one row per image and class),
+    summary.csv (every figure with its 95 % interval over patients), evaluation.json and evaluation.html.
     """
     from .run import evaluate_model
 

@@ -13,15 +13,16 @@ from ...errors import ExitCode, ModelError
 @cxr_command("verify")
 @click.argument("models", type=PathType(), nargs=-1, required=True, metavar="MODEL...")
 def command(models: tuple[Path, ...]) -> ExitCode:
-    """Check that each MODEL (.onnx) is as it was written, by the checksums in its card.
+    """Check that each MODEL (.onnx, or a shipped one's name) is as it was written, by its card's checksums.
 
     They cover every byte of the file: graph, tensors, card and other metadata. They detect damage, not
     intent: whoever changes a model on purpose can compute them anew.
     """
+    from ..shipped import expand_names
     from .verify import verify_model
 
     code = ExitCode.DONE
-    for path in models:
+    for path in expand_names(models):
         try:
             checksum = verify_model(path)
         except ModelError as error:

@@ -6,7 +6,7 @@ import pytest
 
 from cxr.errors import ModelError
 from cxr.models import shipped
-from cxr.models.shipped import ShippedModel, find_float_file, find_model, shipped_models
+from cxr.models.shipped import ShippedModel, expand_names, find_float_file, find_model, shipped_models
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +49,20 @@ def test_shipped_model_is_found_by_its_name_unless_a_file_has_it(folders: Path) 
         find_model(Path("lung"))
     (folders / "here" / "lungs").touch()
     assert find_model(Path("lungs")) == Path("lungs")
+
+
+def test_names_stand_for_both_files_where_a_command_takes_several_models(folders: Path) -> None:
+    for name in ("lungs.onnx", "lungs_int8.onnx"):
+        (folders / "weights" / name).touch()
+    own = folders / "mine.onnx"
+    own.touch()
+    weights = folders / "weights"
+    assert expand_names([own, Path("lungs"), Path("gone")]) == (
+        own,
+        weights / "lungs.onnx",
+        weights / "lungs_int8.onnx",
+        Path("gone"),
+    )
 
 
 def test_error_without_any_model_says_how_to_make_one(folders: Path) -> None:

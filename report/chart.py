@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _WIDTH, _HEIGHT = 560, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 10, 46
+_LEFT, _RIGHT, _TOP, _BOTTOM = 74, 12, 10, 46
 _TICKS = 5
 _STEPS = (1, 2, 2.5, 5, 10)
 _SAME = 1e-9

@@ -89,6 +89,7 @@ def card_lines(card: ModelCard) -> list[str]:
         *((name, describe(metrics)) for name, metrics in card.metrics.items()),
         *(("", line) for line in _source_lines(card) if card.metrics_by_source),
         *_baseline_rows(card),
+        *_check_rows(card),
         *_export_rows(card),
         ("checksum", "" if card.checksum is None else f"graph sha256 {card.checksum.graph} (see cxr verify)"),
         ("versions", ", ".join(f"{name} {version}" for name, version in sorted(card.versions.items()))),
@@ -118,6 +119,18 @@ def _baseline_rows(card: ModelCard) -> list[tuple[str, str]]:
         (f"{name} baselines", ", ".join(f"{one.name} {one.dice.value:.3f}" for one in baselines))
         for name, baselines in card.baselines.items()
     ]
+
+
+def _check_rows(card: ModelCard) -> list[tuple[str, str]]:
+    rows = []
+    if frontal := card.frontal:
+        caught = ", ".join(f"{share:.1%} of {kind}" for kind, share in sorted(frontal.caught.items()))
+        flagged = f"flags {frontal.false_alarms:.1%} of {frontal.images} frontal radiographs"
+        rows.append(("frontal check", f"{flagged}; {caught} (other patients)"))
+    if check := card.uncertainty:
+        poor = f"Dice below {check.dice:g} ({check.poor} of {check.images} masks)"
+        rows.append(("uncertainty", f"detects {poor} with AUC {check.auc:.3f}"))
+    return rows
 
 
 def _export_rows(card: ModelCard) -> list[tuple[str, str]]:

@@ -60,6 +60,23 @@ def test_shipped_model_names_its_data_its_license_and_its_scores(card: ModelCard
     assert card.checksum is not None
 
 
+def test_page_about_the_shipped_model_has_the_figures_of_its_card(card: ModelCard) -> None:
+    page = " ".join((Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8").split())
+    for classes in card.metrics_by_source.values():
+        for metrics in classes.values():
+            dice = metrics.dice
+            assert dice is not None
+            assert f"| {metrics.positives} | {dice.value:.3f} ({dice.low:.3f} to {dice.high:.3f}) |" in page
+    assert card.frontal is not None
+    assert f"{card.frontal.false_alarms:.1%}".replace("%", " %") in page
+    assert f"{card.frontal.images:,} open frontal" in page
+    assert f"of inverted ones {card.frontal.caught['inverted']:.1%}".replace("%", " %") in page
+    assert f"of halves {card.frontal.caught['half']:.1%}".replace("%", " %") in page
+    check = card.uncertainty
+    assert check is not None
+    assert f"({check.poor} of {check.images} held-out images) has an AUC of {check.auc:.2f}" in page
+
+
 def test_folder_is_measured_with_the_shipped_model_without_torch_or_network(tmp_path: Path) -> None:
     folder, here = tmp_path / "folder", tmp_path / "here"
     folder.mkdir()

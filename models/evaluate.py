@@ -14,13 +14,38 @@ import numpy.typing as npt
 from ..data.datasets.masks import load_masks
 from ..data.datasets.records import Record
 from ..data.decode.reader import read_image
-from ..data.image import Gray
+from ..data.image import Gray, Radiograph
 from ..metrics.overlap import ImageScore, score
 from .card import PixelSpec
-from .preprocess import Probability, prepare, restore_size
+from .preprocess import Placement, Probability, prepare, restore_size
 
 Predict = Callable[[Gray], npt.NDArray[np.float32]]
 """Runs a model: uint8 `[N,1,H,W]` to float32 probabilities `[N,C,H,W]`."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a model returned for an image.
+
+    Attributes
+    ----------
+    record : Record
+    image : Radiograph
+    model_input : ndarray of uint8, shape (model height, model width)
+    placement : Placement
+    maps : ndarray of float32, shape (classes, model height, model width)
+    """
+
+    record: Record
+    image: Radiograph
+    model_input: Gray
+    placement: Placement
+    maps: Probability
+
+    def restore(self) -> Prediction:
+        """Return the maps at the image's own size."""
+        probability = np.stack([restore_size(one, self.placement) for one in self.maps])
+        return Prediction(self.record, self.image.pixels, probability, self.image.spacing_mm)
 
 
 @dataclass(frozen=True)
@@ -33,18 +58,24 @@ class Prediction:
     spacing_mm: tuple[float, float] | None = None
 
 
-def predictions(
+def run_model(
     predict: Predict, records: Sequence[Record], spec: PixelSpec, *, batch_size: int = 8
-) -> Iterator[Prediction]:
-    """Run a model over the images of records; yield predictions in the order of the records."""
+) -> Iterator[Output]:
+    """Run a model over the images of records; yield what it returns in the order of the records."""
     for start in range(0, len(records), batch_size):
         batch = records[start : start + batch_size]
         images = [read_image(record.path) for record in batch]
         prepared, placements = zip(*(prepare(image.pixels, spec) for image in images), strict=True)
         maps = predict(np.stack(prepared)[:, None])
-        for record, image, placement, output in zip(batch, images, placements, maps, strict=True):
-            probability = np.stack([restore_size(one, placement) for one in output])
-            yield Prediction(record, image.pixels, probability, image.spacing_mm)
+        yield from map(Output, batch, images, prepared, placements, maps)
+
+
+def predictions(
+    predict: Predict, records: Sequence[Record], spec: PixelSpec, *, batch_size: int = 8
+) -> Iterator[Prediction]:
+    """Run a model over the images of records; yield predictions in the order of the records."""
+    for output in run_model(predict, records, spec, batch_size=batch_size):
+        yield output.restore()
 
 
 def score_prediction(

@@ -52,7 +52,7 @@ class Assessment:
     why : str
         Why it is not `YES`; otherwise "".
     uncertainty : float
-        See `models.uncertainty`.
+        See `models.checks.uncertainty`.
     mirror_uncertainty : float or None
         The same from the mirrored image; None without a second pass.
     """
@@ -113,10 +113,11 @@ class Assessor:
         )
 
     def _plausible(self, gray: Gray, maps: Probability, frontal: float | None) -> tuple[Plausible, str]:
-        """Judge by the score of the whole image and by the lungs found: no if both speak against it.
+        """Judge by the score of the whole image and by the lungs found.
 
-        Lungs reach the edge of a part of a radiograph, but also of one that was taken or cropped tightly: the
-        score tells these apart.
+        With a good score the lungs alone decide, but for lungs that reach the edge: those of a part of a
+        radiograph do, and of one that was taken or cropped tightly, and the score tells these apart. With a
+        poor score it is no if the lungs speak against the image too, else doubtful.
         """
         by_lungs = Plausible.NOT_ASSESSED, ""
         if self._lungs is not None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from ...data.datasets.records import Record
-from ...data.decode.reader import read_image
 from ..card import LungReference, ModelCard
-from ..evaluate import Predict
-from ..preprocess import Probability, image_region, prepare
+from ..evaluate import Output, Predict, run_model
+from ..preprocess import Probability, image_region
 from .plausibility import FoundLungs, LungCheck, find_lungs, fit_reference
 
 
@@ -54,18 +53,11 @@ def fit_lung_reference(
     """
     if not card.lung_classes:
         return None
-    found = [lungs for lungs in _find(predict, records, card, batch_size) if lungs is not None]
-    return fit_reference(found)
+    outputs = run_model(predict, records, card.pixels, batch_size=batch_size)
+    found = [_find(output, card) for output in outputs]
+    return fit_reference([lungs for lungs in found if lungs is not None])
 
 
-def _find(
-    predict: Predict, records: Sequence[Record], card: ModelCard, batch_size: int
-) -> Iterator[FoundLungs | None]:
-    threshold = lung_threshold(card)
-    for start in range(0, len(records), batch_size):
-        batch = records[start : start + batch_size]
-        prepared = [prepare(read_image(record.path).pixels, card.pixels) for record in batch]
-        maps = predict(np.stack([pixels for pixels, _ in prepared])[:, None])
-        for (pixels, placement), of_image in zip(prepared, maps, strict=True):
-            region = image_region(placement)
-            yield find_lungs(pixels[region], lung_map(of_image, card)[region], threshold)
+def _find(output: Output, card: ModelCard) -> FoundLungs | None:
+    region = image_region(output.placement)
+    return find_lungs(output.model_input[region], lung_map(output.maps, card)[region], lung_threshold(card))

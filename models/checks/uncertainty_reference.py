@@ -8,14 +8,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from ...data.datasets.masks import load_masks
 from ...data.datasets.records import Record
-from ...data.decode.reader import read_image
-from ...metrics.overlap import score
 from ..card import ModelCard
-from ..evaluate import Predict
+from ..evaluate import Predict, run_model, score_prediction
 from ..image_checks import UncertaintyReference
-from ..preprocess import image_region, prepare, restore_size
+from ..preprocess import image_region
 from .lung_reference import fit_lung_reference
 from .uncertainty import uncertainty
 
@@ -48,8 +45,8 @@ def fit_uncertainty(
     predict : callable
         uint8 `[N,1,H,W]` to float32 probabilities `[N,C,H,W]`.
     records : sequence of Record
-        Images that the model was not trained on; those with a drawn mask of a lung class are used, each in
-        the class in which it was drawn.
+        Images that the model was not trained on; those that show a lung class, with its drawn mask, are used,
+        each in the class in which it was drawn.
     card : ModelCard
         Classes, thresholds and preprocessing.
     batch_size : int
@@ -63,6 +60,8 @@ def fit_uncertainty(
     if not card.lung_classes or len(known) < FEWEST_IMAGES:
         return None
     measured = np.array(list(_measure(predict, known, card, batch_size)))
+    if len(measured) < FEWEST_IMAGES:
+        return None
     return choose_cutoff(measured[:, 0], measured[:, 1])
 
 
@@ -94,26 +93,15 @@ def _area_under_roc(positive: Floats, negative: Floats) -> float:
 def _measure(
     predict: Predict, records: Sequence[Record], card: ModelCard, batch_size: int
 ) -> Iterator[tuple[float, float]]:
-    """Yield the uncertainty of each image, and the mean Dice over the lung classes that were drawn on it."""
+    """Yield the uncertainty of each image, and the mean Dice over the lung classes that were drawn on it.
+
+    An empty mask has no Dice; images with no other are passed over.
+    """
     judged = [card.classes.index(name) for name in card.lung_classes]
     thresholds = np.array([card.thresholds[index] for index in judged], np.float32)
-    for start in range(0, len(records), batch_size):
-        batch = records[start : start + batch_size]
-        images = [read_image(record.path).pixels for record in batch]
-        prepared = [prepare(pixels, card.pixels) for pixels in images]
-        outputs = predict(np.stack([pixels for pixels, _ in prepared])[:, None])
-        for record, image, (_, placement), maps in zip(batch, images, prepared, outputs, strict=True):
-            rows, columns = image_region(placement)
-            masks, known = load_masks(record, card.lung_classes, image.shape)
-            dice = [
-                score(
-                    masks[index],
-                    (restore_size(maps[channel], placement) >= thresholds[index]).astype(np.uint8),
-                    key=record.key,
-                    patient_id=record.patient_id,
-                    class_name=card.lung_classes[index],
-                ).dice
-                for index, channel in enumerate(judged)
-                if known[index]
-            ]
-            yield uncertainty(maps[judged, rows, columns], thresholds), float(np.mean(dice))
+    for output in run_model(predict, records, card.pixels, batch_size=batch_size):
+        scores = score_prediction(output.restore(), card.classes, card.thresholds)
+        dice = [one.dice for one in scores if one.class_name in card.lung_classes and one.truth_area]
+        if dice:
+            rows, columns = image_region(output.placement)
+            yield uncertainty(output.maps[judged, rows, columns], thresholds), float(np.mean(dice))

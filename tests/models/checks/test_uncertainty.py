@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -9,8 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from cxr.data.datasets.records import Record
+from cxr.models.card import ModelCard, Normalization, PixelSpec
 from cxr.models.checks.uncertainty import mirror_uncertainty, uncertainty
-from cxr.models.checks.uncertainty_reference import FEWEST_POOR, choose_cutoff
+from cxr.models.checks.uncertainty_reference import (
+    FEWEST_IMAGES,
+    FEWEST_POOR,
+    choose_cutoff,
+    fit_uncertainty,
+)
 
 HALF = np.array([0.5], np.float32)
 TWO = np.array([0.5, 0.3], np.float32)
@@ -93,3 +102,51 @@ def test_cutoff_is_exceeded_by_one_good_mask_in_twenty() -> None:
 def test_too_few_poor_masks_give_no_cutoff(poor: int) -> None:
     dice = np.concatenate([np.full(100, 0.95), np.full(poor, 0.5)])
     assert choose_cutoff(np.linspace(0, 1, len(dice)), dice) is None
+
+
+CARD = ModelCard(
+    name="toy",
+    classes=("lung",),
+    architecture="unet",
+    encoder="resnet18",
+    pixels=PixelSpec(32, 32),
+    normalization=Normalization(0.449, 0.226),
+    thresholds=(0.5,),
+    license="CC0",
+)
+
+
+def write_records(folder: Path, *, good: int, poor: int, empty: int) -> list[Record]:
+    """Write images that are their own probability maps, sharp where the mask is right, with drawn masks."""
+    records = []
+    for number in range(good + poor + empty):
+        is_good, is_empty = number < good, number >= good + poor
+        probability = np.full((32, 32), 0 if is_good else 100, np.uint8)
+        probability[0, 0] += 1  # an image of one gray value is rejected
+        truth = np.zeros((32, 32), np.uint8)
+        if not is_empty:
+            truth[4:20, 4:20] = 255
+            probability[4 : 20 if is_good else 8, 4:20] = 255 - number
+        image, mask = folder / f"{number}.png", folder / f"mask-{number}.png"
+        cv2.imwrite(str(image), probability)
+        cv2.imwrite(str(mask), truth)
+        records.append(Record(image.name, image, f"p{number}", {"lung": mask}))
+    return records
+
+
+def own_pixels(batch: np.ndarray) -> np.ndarray:
+    return batch.astype(np.float32) / 255
+
+
+def test_image_with_an_empty_drawn_mask_has_no_part_in_the_cutoff(tmp_path: Path) -> None:
+    records = write_records(tmp_path, good=40, poor=4, empty=6)
+    reference = fit_uncertainty(own_pixels, records, CARD)
+    assert reference is not None
+    assert (reference.images, reference.poor, reference.caught) == (44, 4, 1)
+    assert reference == fit_uncertainty(own_pixels, records[:44], CARD)
+
+
+def test_empty_masks_do_not_count_as_images_to_fit_on(tmp_path: Path) -> None:
+    poor = FEWEST_POOR + 1
+    records = write_records(tmp_path, good=FEWEST_IMAGES - poor - 1, poor=poor, empty=6)
+    assert fit_uncertainty(own_pixels, records, CARD) is None

@@ -54,8 +54,8 @@ def lungs() -> LungReference:
 
 
 @pytest.fixture(scope="module")
-def lung_model(make_model: Callable[..., Path], lungs: LungReference) -> Path:
-    card = ModelCard(
+def lung_card(lungs: LungReference) -> ModelCard:
+    return ModelCard(
         name="lungs",
         classes=("lung",),
         architecture="none",
@@ -66,7 +66,11 @@ def lung_model(make_model: Callable[..., Path], lungs: LungReference) -> Path:
         license="Apache-2.0",
         lungs=lungs,
     )
-    return make_model(("lung",), card=card)
+
+
+@pytest.fixture(scope="module")
+def lung_model(make_model: Callable[..., Path], lung_card: ModelCard) -> Path:
+    return make_model(("lung",), card=lung_card)
 
 
 @pytest.fixture
@@ -140,7 +144,7 @@ def test_python_object_says_the_same(lung_model: Path, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def frontal_model(make_model: Callable[..., Path], lungs: LungReference) -> Path:
+def frontal_model(make_model: Callable[..., Path], lung_card: ModelCard) -> Path:
     """The same model with a second output: 1 for images that are dark on the whole, else 0."""
 
     def add_output(model: onnx.ModelProto) -> None:
@@ -161,18 +165,8 @@ def frontal_model(make_model: Callable[..., Path], lungs: LungReference) -> Path
         )
         model.graph.output.append(helper.make_tensor_value_info("frontal", TensorProto.FLOAT, ["N"]))
 
-    card = ModelCard(
-        name="lungs",
-        classes=("lung",),
-        architecture="none",
-        encoder="none",
-        pixels=PixelSpec(SIZE, SIZE, ResizeRule.STRETCH),
-        normalization=Normalization(0.0, 1.0),
-        thresholds=(0.5,),
-        license="Apache-2.0",
-        lungs=lungs,
-        frontal=FrontalReference(cutoff=0.4, images=100, false_alarms=0.0, caught={"inverted": 1.0}),
-    )
+    reference = FrontalReference(cutoff=0.4, images=100, false_alarms=0.0, caught={"inverted": 1.0})
+    card = replace(lung_card, frontal=reference)
     return make_model(("lung",), card=card, change=add_output)
 
 

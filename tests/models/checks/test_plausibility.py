@@ -10,9 +10,11 @@ import numpy.typing as npt
 import pytest
 
 from cxr.errors import ModelError
-from cxr.models.card import LungReference
+from cxr.models.card import LungReference, ModelCard, Normalization, PixelSpec
+from cxr.models.checks.assessment import Assessor
 from cxr.models.checks.pixels import odd_pixels
 from cxr.models.checks.plausibility import (
+    AT_EDGE,
     FEWEST_IMAGES,
     STATISTICS,
     LungCheck,
@@ -20,6 +22,8 @@ from cxr.models.checks.plausibility import (
     find_lungs,
     fit_reference,
 )
+from cxr.models.image_checks import FrontalReference
+from cxr.models.preprocess import compute_placement
 
 SIZE = 256
 Pair = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
@@ -100,6 +104,37 @@ def test_pieces_all_over_the_image_are_no_lungs(check: LungCheck) -> None:
     plausible, why = check.assess(draw_chest(7)[0], probability)
     assert plausible is Plausible.DOUBTFUL
     assert why == "8 lungs found"
+
+
+def test_score_of_the_whole_image_tells_a_tight_crop_from_a_part(reference: LungReference) -> None:
+    """Lungs reach both sides of a tightly cropped radiograph: odd without a score or with a low one."""
+    card = ModelCard(
+        name="lungs",
+        classes=("lung",),
+        architecture="unet",
+        encoder="resnet18",
+        pixels=PixelSpec(SIZE, SIZE),
+        normalization=Normalization(0.449, 0.226),
+        thresholds=(0.5,),
+        license="CC0",
+        lungs=reference,
+    )
+    gray, probability = (cv2.resize(array[:, 60:196], (SIZE, SIZE)) for array in draw_chest(7))
+
+    def assess(card: ModelCard, frontal: float | None) -> tuple[Plausible, str]:
+        placement = compute_placement(SIZE, SIZE, card.pixels)
+        result = Assessor(card).assess(
+            np.asarray(gray), placement, np.asarray(probability)[None], None, frontal=frontal
+        )
+        return result.plausible, result.why
+
+    assert assess(card, None) == (Plausible.DOUBTFUL, AT_EDGE)
+    with_score = replace(card, frontal=FrontalReference(cutoff=0.4, images=100, false_alarms=0.0))
+    assert assess(with_score, 0.9) == (Plausible.YES, "")
+    assert assess(with_score, 0.1) == (
+        Plausible.NO,
+        f"not a frontal chest radiograph (score 0.10); {AT_EDGE}",
+    )
 
 
 def test_at_most_one_image_in_a_hundred_of_those_fitted_is_doubtful(check: LungCheck) -> None:

@@ -73,12 +73,17 @@ def surface_distances(
     left, top, width, height = cv2.boundingRect(masks[0] | masks[1])
     outlines = [_outline(mask[top : top + height, left : left + width]) for mask in masks]
     first, second = outlines
-    if abs(spacing[0] - spacing[1]) <= _SAME_SPACING * spacing[0]:
+    if has_square_pixels(spacing):
         forth, back = _transformed(first, second) * spacing[0], _transformed(second, first) * spacing[0]
     else:
         forth, back = _nearest(first, second, spacing), _nearest(second, first, spacing)
     mean = (float(forth.sum(dtype=np.float64)) + float(back.sum(dtype=np.float64))) / (len(forth) + len(back))
     return SurfaceDistances(mean, max(float(np.percentile(one, _PERCENTILE)) for one in (forth, back)))
+
+
+def has_square_pixels(spacing: tuple[float, float]) -> bool:
+    """Return whether distances are those in pixels times the spacing."""
+    return abs(spacing[0] - spacing[1]) <= _SAME_SPACING * spacing[0]
 
 
 def _outline(mask: Gray) -> Gray:
@@ -93,7 +98,24 @@ def _transformed(outline: Gray, other: Gray) -> Distances:
 
 
 def _nearest(outline: Gray, other: Gray, spacing: tuple[float, float]) -> Distances:
-    """Return the same distances for pixels that are not square, which OpenCV's transform lacks."""
-    points, others = ((np.argwhere(one) * spacing).astype(np.float32) for one in (outline, other))
-    distance, _ = cv2.batchDistance(points, others, cv2.CV_32F, normType=cv2.NORM_L2, K=1)
-    return np.asarray(distance[:, 0], np.float32)
+    """Return the same distances for pixels that are not square, which OpenCV's transform lacks.
+
+    The nearest pixel of the other outline is the nearest one in its column, so each pixel is compared with one
+    pixel per column, not with all.
+    """
+    vertical = (_distance_in_column(other) * spacing[0]) ** 2
+    columns = np.flatnonzero(other.any(axis=0))
+    found = []
+    for row in np.flatnonzero(outline.any(axis=1)):
+        own = np.flatnonzero(outline[row])
+        horizontal = ((own[:, None] - columns) * spacing[1]) ** 2
+        found.append(np.sqrt((horizontal + vertical[row, columns]).min(axis=1)))
+    return np.concatenate(found).astype(np.float32)
+
+
+def _distance_in_column(outline: Gray) -> npt.NDArray[np.float64]:
+    """Return the distance in pixels from each pixel to the outline in its column, infinite if it has none."""
+    rows = np.arange(len(outline), dtype=np.float64)[:, None]
+    above = np.maximum.accumulate(np.where(outline > 0, rows, -np.inf), axis=0)
+    below = np.minimum.accumulate(np.where(outline > 0, rows, np.inf)[::-1], axis=0)[::-1]
+    return np.minimum(rows - above, below - rows)

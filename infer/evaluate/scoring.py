@@ -15,7 +15,7 @@ from ...machine.interrupts import deferred_interrupts
 from ...machine.progress import Progress
 from ...metrics.lesions import match_lesions
 from ...metrics.overlap import score
-from ...metrics.surface import surface_distances
+from ...metrics.surface import SurfaceDistances, has_square_pixels, surface_distances
 from ...metrics.threshold_curve import count_at_thresholds
 from ...models.card import ModelCard
 from ...models.evaluate import Prediction, predictions
@@ -97,7 +97,7 @@ def score_prediction(prediction: Prediction, plan: ScoringPlan) -> Iterator[Imag
     classes = plan.classes
     masks, known = load_masks(record, classes, shape)
     truths = {name: mask for name, mask, is_known in zip(classes, masks, known, strict=True) if is_known}
-    lung = load_masks(plan.lungs[record.key], (LUNG,), shape)[0][0] if record.key in plan.lungs else None
+    lung = _lung_mask(record, truths, plan)
     trained_on = in_training(plan.card, prediction.pixels)
     spacing = prediction.spacing_mm
     for pair in plan.pairs:
@@ -106,20 +106,41 @@ def score_prediction(prediction: Prediction, plan: ScoringPlan) -> Iterator[Imag
         truth, probability = truths[pair.truth], prediction.probability[pair.index]
         mask = (probability >= plan.card.thresholds[pair.index]).astype(np.uint8)
         second = None if pair.second is None else truths.get(pair.second)
+        model = _compare(truth, mask, pair, record)
         yield ImageResult(
             pair=pair,
-            model=_compare(truth, mask, pair, record),
+            model=model,
             height=shape[0],
             width=shape[1],
             spacing_mm=spacing,
-            surface_mm=None if spacing is None else surface_distances(truth, mask, spacing),
+            surface_mm=None if spacing is None else _in_mm(model.surface, truth, mask, spacing),
             lesions=None if pair.is_lung else match_lesions(truth, mask),
             at_thresholds=count_at_thresholds(truth, probability),
-            baselines=_baselines(truth, lung, pair, record, plan),
+            baselines=_baselines(truth, None if pair.is_lung else lung, pair, record, plan),
             second=None if second is None else _second_reader(truth, second, mask, pair, record),
             group=plan.groups.get(record.key, ""),
             in_training=trained_on,
         )
+
+
+def _lung_mask(record: Record, truths: Mapping[str, Gray], plan: ScoringPlan) -> Gray | None:
+    """Return the image's lung mask, if it is known and a class that is no lung needs it as a baseline."""
+    shown = (truths.get(pair.truth) for pair in plan.pairs if not pair.is_lung)
+    shape = next((truth.shape for truth in shown if truth is not None and truth.any()), None)
+    if shape is None:
+        return None
+    if LUNG in truths:
+        return truths[LUNG]
+    known = plan.lungs.get(record.key)
+    return None if known is None else load_masks(known, (LUNG,), (shape[0], shape[1]))[0][0]
+
+
+def _in_mm(
+    in_pixels: SurfaceDistances, truth: Gray, mask: Gray, spacing: tuple[float, float]
+) -> SurfaceDistances:
+    if has_square_pixels(spacing):
+        return in_pixels.scaled(spacing[0])
+    return surface_distances(truth, mask, spacing)
 
 
 def _compare(truth: Gray, mask: Gray, pair: ClassPair, record: Record) -> Agreement:

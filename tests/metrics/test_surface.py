@@ -15,7 +15,7 @@ from cxr.metrics.surface import surface_distances
 PAIRS = array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=14).flatmap(
     lambda shape: st.tuples(*[arrays(np.uint8, shape, elements=st.integers(0, 1))] * 2)
 )
-SPACINGS = st.sampled_from([(1.0, 1.0), (0.143, 0.143), (0.2, 0.15), (0.5, 2.0)])
+SPACINGS = st.sampled_from([(1.0, 1.0), (0.143, 0.143), (0.143, 0.14301), (0.2, 0.15), (0.5, 2.0)])
 
 
 def outline(mask: Gray) -> Gray:
@@ -47,6 +47,14 @@ def test_large_masks_have_exact_distances() -> None:
     predicted = ((rows - 430) ** 2 + (columns - 310) ** 2 < 220**2).astype(np.uint8)
     result = surface_distances(truth, predicted)
     assert (result.assd, result.hd95) == pytest.approx(reference(truth, predicted, (1.0, 1.0)), rel=1e-6)
+
+
+@pytest.mark.parametrize("spacing", [(0.143, 0.14301), (0.2, 0.15)])
+def test_outlines_of_a_hundred_thousand_pixels_are_compared_exactly(spacing: tuple[float, float]) -> None:
+    """Not each pixel with each, which would be ten billion distances."""
+    first, second = np.random.default_rng(0).integers(0, 2, (2, 500, 400), np.uint8)
+    result = surface_distances(first, second, spacing)
+    assert (result.assd, result.hd95) == pytest.approx(reference(first, second, spacing), rel=1e-5)
 
 
 @given(PAIRS)

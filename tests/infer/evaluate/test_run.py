@@ -229,6 +229,26 @@ def test_trivial_predictions_stand_beside_the_model(evaluated: Evaluation) -> No
     assert evaluated.metric("lung", "dice", prediction=Baseline.WHOLE_LUNG) is None
 
 
+def test_the_whole_lung_is_no_trivial_prediction_of_lungs_of_another_name(
+    make_model: MakeModel, card_of: CardOf, write_set: WriteSet
+) -> None:
+    root = write_set()
+    index = root / "index.csv"
+    index.write_text(index.read_text().replace("mask_lesion,", "mask_lung_fields,"))
+    path = make_model(card=card_of(("lung_fields", "lung"), anatomy={"lung_fields": "lung"}))
+    result = evaluate(path, root)
+    assert figure(result, "lung_fields", "dice", prediction=Baseline.EMPTY).images == 5
+    assert result.metric("lung_fields", "dice", prediction=Baseline.WHOLE_LUNG) is None
+
+
+def test_a_lung_mask_that_no_score_needs_is_not_read(model: Path, write_set: WriteSet) -> None:
+    """Image e shows no lesion, so its lung is a baseline of nothing."""
+    root = write_set([replace(one, lung=LUNG) for one in IMAGES])
+    expected = evaluate(model, root, classes=["lesion"])
+    (root / "lung-e.png").write_bytes(b"")
+    assert evaluate(model, root, classes=["lesion"]).metrics == expected.metrics
+
+
 def test_the_mean_mask_is_that_of_other_patients(model: Path, write_set: WriteSet) -> None:
     """Each patient's lesion is elsewhere, so the mean of the others misses it."""
     images = [
@@ -307,6 +327,10 @@ def test_pixel_spacing_gives_distances_in_millimeters(model: Path, write_set: Wr
     (shifted,) = [one for one in result.results if one.key == "b.dcm.png"]
     assert in_mm.images == 1
     assert in_mm.interval.value == pytest.approx(shifted.model.surface.assd / 2)
+    data.PixelSpacing = [0.5, 0.25]
+    data.save_as(root / "b.dcm.png", enforce_file_format=True)
+    in_mm = figure(evaluate(model, root, classes=["lesion"]), "lesion", "assd", unit="mm")
+    assert shifted.model.surface.assd / 4 < in_mm.interval.value < shifted.model.surface.assd / 2
 
 
 def test_overlap_with_the_training_images_is_reported(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,24 +63,48 @@ class OnnxFile:
         Raises
         ------
         ModelError
-            If one is missing, or lies outside the folder (also through a link).
+            If one is missing, has a name that no file can have, or lies outside the folder (also through a
+            link).
         """
-        folder = self.path.parent.resolve()
-        files = []
-        for location in self.external:
+        return tuple(self._external_file(location) for location in self.external)
+
+    def read_external(self) -> Iterator[bytes]:
+        """Yield the content of each file of the external data.
+
+        Raises
+        ------
+        ModelError
+            As `external_files`, or if one cannot be read.
+        """
+        for file in self.external_files():
+            try:
+                content = file.read_bytes()
+            except OSError as error:
+                raise ModelError(
+                    f"{self.path}: its external data {file.name!r} cannot be read ({error.strerror})"
+                ) from error
+            yield content
+
+    def _external_file(self, location: str) -> Path:
+        try:
+            folder = self.path.parent.resolve()
             file = (folder / location).resolve()
-            if Path(location).is_absolute() or not file.is_relative_to(folder):
-                raise ModelError(f"{self.path}: its external data {location!r} is outside its folder")
-            if not file.is_file():
-                raise ModelError(f"{self.path}: its external data {location!r} does not exist")
-            files.append(file)
-        return tuple(files)
+            is_file = file.is_file()
+        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle
+            raise ModelError(
+                f"{self.path}: its external data {location!r} cannot be read ({error})"
+            ) from error
+        if Path(location).is_absolute() or not file.is_relative_to(folder):
+            raise ModelError(f"{self.path}: its external data {location!r} is outside its folder")
+        if not is_file:
+            raise ModelError(f"{self.path}: its external data {location!r} does not exist")
+        return file
 
     def hash(self) -> str:
         """Compute the SHA-256 of the file and its external data, as hexadecimal digits."""
         digest = hashlib.sha256(self.content)
-        for file in self.external_files():
-            digest.update(file.read_bytes())
+        for content in self.read_external():
+            digest.update(content)
         return digest.hexdigest()
 
 

@@ -34,8 +34,8 @@ def verify_model(path: Path | str) -> Checksum:
         raise ModelError(
             f"{path}: its card holds no checksum, as in files of earlier versions; export the model again"
         )
-    external = (one.read_bytes() for one in file.external_files())
-    found = Checksum(hash_graph(file.content, external), hash_metadata(file.content, stored.metadata))
+    graph = hash_graph(file.content, file.read_external())
+    found = Checksum(graph, hash_metadata(file.content, stored.metadata))
     if found.graph != stored.graph:
         raise ModelError(
             f"{path}: its graph or tensors have changed since it was written (sha256 {found.graph}, its card "

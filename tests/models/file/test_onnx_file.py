@@ -71,6 +71,18 @@ def test_missing_external_data_is_named(make_model: MakeModel) -> None:
         read_onnx(make_model(change=store_externally("w.bin"))).external_files()
 
 
+@pytest.mark.parametrize("location", ["w\0.bin", "w" * 300, "circle/w.bin"])
+def test_external_data_of_a_name_that_no_file_can_have_is_one_line(
+    make_model: MakeModel, location: str
+) -> None:
+    path = make_model(change=store_externally(location))
+    (path.parent / "circle").symlink_to("circle")
+    with pytest.raises(ModelError, match=r"its external data '(w|circle)") as caught:
+        read_onnx(path).hash()
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
 def test_hash_covers_external_data(make_model: MakeModel) -> None:
     path = make_model(change=store_externally("w.bin"))
     hashes = set()

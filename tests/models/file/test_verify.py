@@ -107,7 +107,7 @@ def test_metadata_of_other_tools_stay_and_are_covered(make_model: MakeModel, tmp
         verify_model(path)
 
 
-def test_external_data_is_covered(make_model: MakeModel, tmp_path: Path) -> None:
+def test_external_data_is_covered(make_model: MakeModel, sealed: Path) -> None:
     path = make_model()
     model = onnx.load(path)
     tensor = model.graph.initializer[1]
@@ -121,6 +121,11 @@ def test_external_data_is_covered(make_model: MakeModel, tmp_path: Path) -> None
     (path.parent / "w.bin").write_bytes(data[:-1] + b"?")
     with pytest.raises(ModelError, match="graph or tensors have changed"):
         verify_model(path)
+    path.write_bytes(path.read_bytes().replace(b"w.bin", b"w\0bin"))
+    result = CliRunner().invoke(command, [str(path), str(sealed)])
+    assert result.exit_code == ExitCode.ERROR
+    assert result.stdout.startswith(f"{sealed}: ok")
+    assert result.stderr.startswith(f"{path}: its external data 'w\\x00bin' cannot be read")
 
 
 def test_every_bad_file_is_one_line_and_the_others_are_still_verified(

@@ -84,12 +84,19 @@ def find_float_file(path: Path) -> Path:
     return found.float_file if isinstance(found, ShippedModel) else found
 
 
-def expand_names(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """Replace the names of shipped models by their files; paths, existing or not, stay as they are."""
+def expand_names(paths: Sequence[Path], *, folders: bool = False) -> tuple[Path, ...]:
+    """Replace the names of shipped models by their files; paths, existing or not, stay as they are.
+
+    A name is a path where a file is called so; with `folders`, for a command that takes folders too, also
+    where a folder is.
+    """
     shipped = {model.name: model.files for model in shipped_models()}
-    return tuple(
-        file for path in paths for file in ((path,) if path.exists() else shipped.get(str(path), (path,)))
-    )
+
+    def expand(path: Path) -> tuple[Path, ...]:
+        is_path = path.is_file() or (folders and path.is_dir())
+        return (path,) if is_path else shipped.get(str(path), (path,))
+
+    return tuple(file for path in paths for file in expand(path))
 
 
 def _named(path: Path, shipped: dict[str, ShippedModel]) -> Path | ShippedModel:
@@ -102,5 +109,7 @@ def _named(path: Path, shipped: dict[str, ShippedModel]) -> Path | ShippedModel:
         advice = f"; did you mean the shipped model {close[0]}?" if close else ""
         raise ModelError(f"{path}: no such model file ({error.strerror}){advice}") from error
     if path.is_dir():
+        if str(path) in shipped:
+            return shipped[str(path)]
         raise ModelError(f"{path}: is a folder; name the .onnx file in it")
     return path

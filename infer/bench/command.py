@@ -42,7 +42,7 @@ def command(paths: tuple[Path, ...], providers: tuple[str, ...], out: Path) -> N
     from ...models.shipped import expand_names
     from .compare import bench_models
 
-    paths = expand_names(paths)
+    paths = expand_names(paths, folders=True)
     for path in paths:
         if not path.exists():
             raise InputError(f"{path}: neither a model file nor a folder")

@@ -51,6 +51,17 @@ def test_shipped_model_is_found_by_its_name_unless_a_file_has_it(folders: Path) 
     assert find_model(Path("lungs")) == Path("lungs")
 
 
+def test_a_folder_does_not_hide_the_shipped_model_of_its_name(folders: Path) -> None:
+    (folders / "weights" / "lungs.onnx").touch()
+    (folders / "here" / "lungs").mkdir()
+    (folders / "here" / "mine").mkdir()
+    assert find_model(Path("lungs")) == shipped_models()[0]
+    assert expand_names([Path("lungs")]) == (folders / "weights" / "lungs.onnx",)
+    assert expand_names([Path("lungs")], folders=True) == (Path("lungs"),)
+    with pytest.raises(ModelError, match=r"mine: is a folder; name the \.onnx file in it"):
+        find_model(Path("mine"))
+
+
 def test_names_stand_for_both_files_where_a_command_takes_several_models(folders: Path) -> None:
     for name in ("lungs.onnx", "lungs_int8.onnx"):
         (folders / "weights" / name).touch()

@@ -9,7 +9,7 @@ from ...machine.hardware import int8_saturates
 from ...models.file.onnx_file import read_onnx
 from ...models.shipped import ShippedModel
 from .providers import AUTO, CPU, PROVIDERS
-from .selection import load_best_setting
+from .selection import has_stored_settings, load_best_setting
 
 _MADE_FOR_INT8 = (CPU, "openvino")
 
@@ -27,9 +27,9 @@ def choose_file(model: Path | ShippedModel, provider: str) -> Path:
     Returns
     -------
     Path
-        Of a shipped model: with `auto` the file that `cxr bench` found faster on this machine; without such a
-        result, or with a named provider, the int8 file for the CPU and OpenVINO on a processor whose int8
-        products do not saturate, and the float file elsewhere.
+        Of a shipped model: with `auto` the file that `cxr bench` found faster on this machine; without
+        results of both, or with a named provider, the int8 file for the CPU and OpenVINO on a processor whose
+        int8 products do not saturate, and the float file elsewhere.
     """
     if isinstance(model, Path):
         return model
@@ -42,12 +42,15 @@ def choose_file(model: Path | ShippedModel, provider: str) -> Path:
 
 
 def _fastest(files: tuple[Path, ...]) -> Path | None:
-    """Return the file with the highest stored rate, if any was measured."""
+    """Return the file with the highest stored rate, if all were measured."""
+    if not has_stored_settings():  # else every start would read and hash files of which only one runs
+        return None
     rates = {}
     for path in files:
-        if best := load_best_setting(read_onnx(path).hash()):
-            rates[path] = best.rate
-    return max(rates, key=lambda path: rates[path]) if rates else None
+        if (best := load_best_setting(read_onnx(path).hash())) is None:
+            return None
+        rates[path] = best.rate
+    return max(rates, key=lambda path: rates[path])
 
 
 def _expected(provider: str) -> str:

@@ -75,6 +75,12 @@ def store_best_setting(model_hash: str, best: BestSetting) -> Path:
     return path
 
 
+def has_stored_settings() -> bool:
+    """Return whether a setting is stored for any model, without the hash of one."""
+    folder = cache_folder("best")
+    return folder is not None and any(folder.glob("*.json"))
+
+
 def load_best_setting(model_hash: str) -> BestSetting | None:
     """Return the stored best setting for a model on this machine; None if there is none."""
     folder = cache_folder("best")

@@ -49,3 +49,18 @@ def test_with_auto_the_file_that_the_bench_found_faster_runs(shipped: ShippedMod
         store_best_setting(read_onnx(faster).hash(), BestSetting("cpu", 4, 200.0))
         store_best_setting(read_onnx(slower).hash(), BestSetting("cpu", 4, 100.0))
         assert choose_file(shipped, "auto") == faster
+
+
+def test_with_auto_a_file_that_alone_was_measured_is_not_the_faster_one(
+    shipped: ShippedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_file, "int8_saturates", lambda: False)
+    monkeypatch.setattr(model_file, "_expected", lambda _provider: "cpu")
+    store_best_setting(read_onnx(shipped.float_file).hash(), BestSetting("cpu", 4, 200.0))
+    assert choose_file(shipped, "auto") == shipped.int8_file
+
+
+def test_without_a_stored_result_no_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    missing = ShippedModel("lungs", tmp_path / "lungs.onnx", tmp_path / "lungs_int8.onnx")
+    assert choose_file(missing, "auto") in missing.files

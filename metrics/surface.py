@@ -100,8 +100,8 @@ def _transformed(outline: Gray, other: Gray) -> Distances:
 def _nearest(outline: Gray, other: Gray, spacing: tuple[float, float]) -> Distances:
     """Return the same distances for pixels that are not square, which OpenCV's transform lacks.
 
-    The nearest pixel of the other outline is the nearest one in its column, so each pixel is compared with one
-    pixel per column, not with all.
+    The nearest pixel of the other outline is the nearest one in its column, so each pixel is compared with
+    one pixel per column, not with all.
     """
     vertical = (_distance_in_column(other) * spacing[0]) ** 2
     columns = np.flatnonzero(other.any(axis=0))

@@ -46,6 +46,17 @@ def plain(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).lower()
 
 
+def snake_case(name: str) -> str:
+    """Return a name in lower case, with `_` for blanks and before capitals inside it.
+
+    Examples
+    --------
+    >>> snake_case("Patient Age"), snake_case("PatientAge")
+    ('patient_age', 'patient_age')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace(" ", "_")
+
+
 def is_identifier(name: str) -> bool:
     """Return whether a column's name is an alias of the image's or the patient's."""
     return plain(name) in {plain(alias) for names in ALIASES.values() for alias in names}

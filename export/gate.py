@@ -6,8 +6,8 @@ import logging
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -20,11 +20,10 @@ from ..infer.runtime.session import Session
 from ..metrics.baselines import BaselineScore, compare_with_baselines
 from ..metrics.overlap import ImageScore, class_metrics
 from ..metrics.records import BaselineMetrics, ClassMetrics
-from ..models.card import LungReference, ModelCard, Precision, Quantization
+from ..models.card import ModelCard, Precision, Quantization
 from ..models.checks.lung_reference import fit_lung_reference
 from ..models.checks.uncertainty_reference import fit_uncertainty
 from ..models.evaluate import evaluate, mean_dice
-from ..models.image_checks import UncertaintyReference
 from .graph import attach_card
 
 MAX_DICE_DROP = 0.01
@@ -69,9 +68,8 @@ class CandidateResult:
     speed_up: float
     outcome: Outcome
     metrics: Mapping[str, ClassMetrics]
+    metrics_by_source: Mapping[str, Mapping[str, ClassMetrics]]
     baselines: Mapping[str, tuple[BaselineMetrics, ...]]
-    lungs: LungReference | None = None
-    uncertainty: UncertaintyReference | None = None
 
 
 class GateError(ModelError):
@@ -95,7 +93,14 @@ class GateError(ModelError):
 class Gate:
     """The reference for candidates: the fp32 session and its Dice on the validation records.
 
-    `baselines` are trivial predictions on the same records, which candidates are compared with too.
+    Attributes
+    ----------
+    baselines : sequence of BaselineScore
+        Trivial predictions on the same records, which candidates are compared with too.
+    sources : mapping of str to str
+        The source of each record, by its key; empty where that is not known.
+    keeps_metrics : bool
+        Whether the reference's metrics, which are not of these records, stay in the card of a candidate.
     """
 
     reference: Session
@@ -104,6 +109,8 @@ class Gate:
     max_dice_drop: float
     dice: float
     baselines: Sequence[BaselineScore] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    keeps_metrics: bool = False
 
     @classmethod
     def open(
@@ -114,8 +121,10 @@ class Gate:
         max_dice_drop: float = MAX_DICE_DROP,
         *,
         baselines: Sequence[BaselineScore] = (),
+        sources: Mapping[str, str] | None = None,
+        keeps_metrics: bool = False,
     ) -> Gate:
-        """Measure the Dice of the fp32 session.
+        """Measure the Dice of the fp32 session; see `Gate` for the parameters.
 
         Raises
         ------
@@ -128,7 +137,9 @@ class Gate:
                 f"no {precision} file can be checked: no validation image shows "
                 f"{' or '.join(reference.card.classes)}, so the loss of Dice cannot be measured"
             )
-        return cls(reference, records, precision, max_dice_drop, dice, tuple(baselines))
+        return cls(
+            reference, records, precision, max_dice_drop, dice, tuple(baselines), sources or {}, keeps_metrics
+        )
 
     def select(
         self, candidates: Sequence[Candidate], path: Path, *, calibration_images: int = 0
@@ -157,43 +168,52 @@ class Gate:
         """
         results: list[CandidateResult] = []
         for candidate in candidates:
-            results.append(result := self._measure(candidate, path))
+            session = self._open(candidate, path)
+            results.append(result := self._measure(candidate.name, session))
             if result.outcome is Outcome.ACCEPTED:
-                card = self._build_card(result, calibration_images)
+                card = self._build_card(result, session, calibration_images)
                 attach_card(path, card)
                 return card, tuple(results)
         raise GateError(tuple(results), self)
 
-    def _measure(self, candidate: Candidate, path: Path) -> CandidateResult:
+    def _open(self, candidate: Candidate, path: Path) -> Session:
+        """Write a candidate and open it."""
         reference = self.reference
         log.info("%s: trying %s", self.precision, candidate.name)
         candidate.write(path)
         # The provider reads from the card in which precision to run the file.
         attach_card(path, replace(reference.card, precision=self.precision))
-        session = Session.open(path, provider=reference.provider, threads=reference.threads)
+        return Session.open(path, provider=reference.provider, threads=reference.threads)
+
+    def _measure(self, name: str, session: Session) -> CandidateResult:
         scores = _scores(session, self.records)
         dice = mean_dice(scores)
-        drop, speed = self.dice - dice, speed_up(reference, session)
-        metrics = {
-            name: class_metrics([score for score in scores if score.class_name == name])
-            for name in reference.card.classes
-        }
+        drop, speed = self.dice - dice, speed_up(self.reference, session)
         scored = {score.key for score in scores}
         baselines = [item for item in self.baselines if item.key in scored]
-        lungs = fit_lung_reference(session.run, self.records, reference.card)
         return CandidateResult(
-            name=candidate.name,
+            name=name,
             dice=dice,
             dice_drop=drop,
             speed_up=speed,
             outcome=assess(drop, speed, self.max_dice_drop),
-            metrics=metrics,
+            metrics=_metrics(scores, self.reference.card.classes),
+            metrics_by_source=self._metrics_by_source(scores),
             baselines=compare_with_baselines(scores, baselines),
-            lungs=lungs or reference.card.lungs,
-            uncertainty=fit_uncertainty(session.run, self.records, reference.card),
         )
 
-    def _build_card(self, result: CandidateResult, calibration_images: int) -> ModelCard:
+    def _metrics_by_source(self, scores: Sequence[ImageScore]) -> dict[str, dict[str, ClassMetrics]]:
+        """Summarize the classes that were drawn on the images of each source."""
+        by_source: dict[str, list[ImageScore]] = {}
+        for score in scores:
+            if score.key in self.sources:
+                by_source.setdefault(self.sources[score.key], []).append(score)
+        return {
+            source: _metrics(own, dict.fromkeys(score.class_name for score in own))
+            for source, own in sorted(by_source.items())
+        }
+
+    def _build_card(self, result: CandidateResult, session: Session, calibration_images: int) -> ModelCard:
         quantization = Quantization(
             method=result.name,
             calibration_images=calibration_images,
@@ -201,15 +221,22 @@ class Gate:
             speed_up=result.speed_up,
             provider=self.reference.provider,
         )
-        return replace(
-            self.reference.card,
+        reference = self.reference.card
+        card = replace(
+            reference,
             precision=self.precision,
             quantization=quantization,
+            lungs=fit_lung_reference(session.run, self.records, reference) or reference.lungs,
+            uncertainty=fit_uncertainty(session.run, self.records, reference),
+        )
+        if self.keeps_metrics:
+            return card
+        return replace(
+            card,
             metrics=result.metrics,
+            metrics_by_source=result.metrics_by_source,
             # Runs of earlier versions have no scores of baselines; their card has none either.
-            baselines=result.baselines or self.reference.card.baselines,
-            lungs=result.lungs,
-            uncertainty=result.uncertainty,
+            baselines=result.baselines or reference.baselines,
         )
 
 
@@ -228,6 +255,10 @@ def _seconds(session: Session, batch: Gray) -> float:
     start = time.perf_counter()
     session.run(batch)
     return time.perf_counter() - start
+
+
+def _metrics(scores: Sequence[ImageScore], classes: Iterable[str]) -> dict[str, ClassMetrics]:
+    return {name: class_metrics([score for score in scores if score.class_name == name]) for name in classes}
 
 
 def _scores(session: Session, records: Sequence[Record]) -> list[ImageScore]:

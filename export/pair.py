@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..data.datasets.records import Record
 from ..infer.runtime.session import Session
-from ..machine.files import scratch_folder
+from ..machine.files import replacing, scratch_folder
 from ..models.card import ModelCard, Precision
 from .gate import Candidate, Gate
 from .graph import attach_card, write_onnx
@@ -34,6 +34,8 @@ def write_pair(
     training: Sequence[Record],
     validation: Sequence[Record],
     provider: str | None = None,
+    sources: Mapping[str, str] | None = None,
+    scored_by_folds: bool = False,
 ) -> None:
     """Write `<name>.onnx`, and with a provider `<name>_int8.onnx`, to a folder.
 
@@ -50,6 +52,11 @@ def write_pair(
         The float file is compared with PyTorch on a sample of them; the loss of Dice is measured on all.
     provider : str, optional
         For which the int8 file is made and on which it is measured.
+    sources : mapping of str to str, optional
+        The source of each validation record, by its key, for the metrics by source of the int8 file.
+    scored_by_folds : bool
+        Whether the metrics in `card` are those of other models, each scored on the fold that it had not seen.
+        They stay in the int8 file's card, which else has the int8 file's own on `validation`.
 
     Raises
     ------
@@ -70,17 +77,23 @@ def write_pair(
         attach_card(exact, replace(card, parity=parity))
         store_in_half(exact, folder / f"{card.name}.onnx")
         if provider is not None:
-            _write_int8(exact, folder / f"{card.name}_int8.onnx", training, validation, provider)
+            reference = Session.open(exact, provider=provider)
+            gate = Gate.open(
+                reference,
+                validation,
+                Precision.INT8,
+                MAX_DROP,
+                sources=sources,
+                keeps_metrics=scored_by_folds,
+            )
+            with replacing(folder / f"{card.name}_int8.onnx") as temporary:
+                _write_int8(gate, exact, temporary, training)
 
 
-def _write_int8(
-    exact: Path, path: Path, training: Sequence[Record], validation: Sequence[Record], provider: str
-) -> None:
-    reference = Session.open(exact, provider=provider)
-    images = calibration_images(training, reference.card.pixels)
+def _write_int8(gate: Gate, exact: Path, path: Path, training: Sequence[Record]) -> None:
+    images = calibration_images(training, gate.reference.card.pixels)
     candidates = [
         Candidate(str(recipe), partial(quantize, exact, images=images, recipe=recipe))
-        for recipe in recipes(provider)
+        for recipe in recipes(gate.reference.provider)
     ]
-    gate = Gate.open(reference, validation, Precision.INT8, MAX_DROP)
     gate.select(candidates, path, calibration_images=len(images))

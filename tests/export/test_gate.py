@@ -22,6 +22,7 @@ from cxr.export.graph import save_with_card
 from cxr.export.run import ExportSummary
 from cxr.infer.runtime.session import Session
 from cxr.metrics.baselines import BaselineScore
+from cxr.metrics.records import ClassMetrics, Interval
 from cxr.models.card import ModelCard, Precision
 from cxr.models.file.onnx_file import read_card
 
@@ -146,6 +147,43 @@ def test_card_of_the_accepted_file_has_its_own_metrics(
     assert card.metrics["lesion"].positives == 0
     unchanged = replace(card, precision=Precision.FP32, quantization=None, metrics=unet.card.metrics)
     assert unchanged == unet.card
+
+
+def test_metrics_by_source_are_those_of_the_accepted_file(
+    unet: Session, records: list[Record], tmp_path: Path
+) -> None:
+    card = replace(unet.card, metrics=_half_right(), metrics_by_source={"first": _half_right()})
+    save_with_card(onnx.load(unet.path), card, tmp_path / "reference.onnx")
+    reference = Session.open(tmp_path / "reference.onnx")
+    sources = dict(zip((record.key for record in records), ("first", "second", "second"), strict=True))
+    candidates = [thresholding(card, threshold=127.5)]
+    grouped, _ = Gate.open(reference, records, Precision.INT8, sources=sources).select(
+        candidates, tmp_path / "grouped.onnx"
+    )
+    found = {
+        source: {name: (one.positives, one.dice and one.dice.value) for name, one in classes.items()}
+        for source, classes in grouped.metrics_by_source.items()
+    }
+    assert found == {"first": {"lung": (1, 1)}, "second": {"lung": (2, 1)}}
+    unknown, _ = Gate.open(reference, records, Precision.INT8).select(candidates, tmp_path / "unknown.onnx")
+    assert unknown.metrics_by_source == {}
+
+
+def test_metrics_of_other_images_stay_if_the_caller_says_so(
+    unet: Session, records: list[Record], tmp_path: Path
+) -> None:
+    card = replace(unet.card, metrics=_half_right(), metrics_by_source={"first": _half_right()})
+    save_with_card(onnx.load(unet.path), card, tmp_path / "reference.onnx")
+    reference = Session.open(tmp_path / "reference.onnx")
+    gate = Gate.open(reference, records, Precision.INT8, keeps_metrics=True)
+    kept, (result,) = gate.select([thresholding(card, threshold=127.5)], tmp_path / "x.onnx")
+    assert (kept.metrics, kept.metrics_by_source) == (card.metrics, card.metrics_by_source)
+    assert kept.quantization is not None
+    assert kept.quantization.dice_drop == result.dice_drop == gate.dice - 1
+
+
+def _half_right() -> dict[str, ClassMetrics]:
+    return {"lung": ClassMetrics(9, 0, dice=Interval(0.5, 0.4, 0.6))}
 
 
 def test_candidate_is_compared_with_the_baselines_anew(

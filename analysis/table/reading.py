@@ -5,20 +5,26 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree.ElementTree import ParseError
 
 from ...data.csv_files import unguard
 from ...errors import InputError
 from ...machine.extras import require
 from ...machine.files import check_is_file
 from ..text import some_of
+from .roles import is_identifier
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 EXCEL = (".xlsx", ".xlsm")
 PARQUET = (".parquet", ".pq")
@@ -67,24 +73,48 @@ def read_table(path: Path) -> TableText:
         data = gzip.decompress(data) if path.suffix.lower() == ".gz" else data
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (EOFError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read (damaged or incomplete: {error}); copy it again") from error
     text, notes = _decoded(path, data)
-    lines = text.splitlines(keepends=True)
+    lines = list(io.StringIO(text, newline=""))
     delimiter = None
     if lines and lines[0].strip().lower() in ("sep=;", "sep=,", "sep=\t"):  # Excel's own first line
         delimiter = lines.pop(0).rstrip("\r\n")[-1]
     delimiter = delimiter or _delimiter(lines)
-    try:
-        rows = [
-            row
-            for row in csv.reader(io.StringIO("".join(lines)), delimiter=delimiter, strict=True)
-            if any(row)
-        ]
-    except csv.Error as error:
-        raise InputError(f"{path}: is not a CSV table ({error})") from error
+    rows, starts = _rows(path, lines, delimiter)
     if not rows:
         raise InputError(f"{path}: is not a CSV table (it is empty)")
-    header, cells, more = _aligned(path, rows[0], rows[1:])
+    like_r = _quotes_like_r(rows, starts, delimiter)
+    header, cells, more = _aligned(path, rows[0], rows[1:], like_r=like_r)
     return _table(path, header, cells, comma_decimals=delimiter != ",", notes=(*notes, *more))
+
+
+def _rows(path: Path, lines: Sequence[str], delimiter: str) -> tuple[list[list[str]], list[str]]:
+    """Return the rows that are not empty, and the line on which each begins."""
+    rows: list[list[str]] = []
+    starts: list[str] = []
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    first = 0
+    try:
+        for row in reader:
+            if any(row):
+                rows.append(row)
+                starts.append(lines[first])
+            first = reader.line_num
+    except csv.Error as error:
+        raise InputError(f"{path}: is not a CSV table ({error})") from error
+    return rows, starts
+
+
+def _quotes_like_r(rows: Sequence[Sequence[str]], starts: Sequence[str], delimiter: str) -> bool:
+    """Return whether the header and the first cell of each row are quoted, but not all cells of all rows."""
+    quoted = [_quoted(row, delimiter) == line.strip() for row, line in zip(rows, starts, strict=True)]
+    return quoted[0] and not all(quoted) and all(line.lstrip().startswith('"') for line in starts)
+
+
+def _quoted(row: Sequence[str], delimiter: str) -> str:
+    escaped = (cell.replace('"', '""') for cell in row)
+    return delimiter.join(f'"{cell}"' for cell in escaped)
 
 
 def _decoded(path: Path, data: bytes) -> tuple[str, tuple[str, ...]]:
@@ -103,14 +133,19 @@ def _decoded(path: Path, data: bytes) -> tuple[str, tuple[str, ...]]:
 def _delimiter(lines: Sequence[str]) -> str:
     """Return what separates most cells of the first line."""
     first = next((line for line in lines if line.strip()), "")
-    counts = {one: len(next(csv.reader([first], delimiter=one), [])) for one in _DELIMITERS}
+    unquoted = re.sub(r'"[^"]*"', "", first)
+    counts = {one: unquoted.count(one) for one in _DELIMITERS}
     return max(_DELIMITERS, key=lambda one: counts[one])
 
 
 def _aligned(
-    path: Path, header: list[str], rows: list[list[str]]
+    path: Path, header: list[str], rows: list[list[str]], *, like_r: bool
 ) -> tuple[list[str], list[list[str]], tuple[str, ...]]:
-    """Give every row as many cells as the header, or reject the table: a shifted column is a wrong result."""
+    """Give every row as many cells as the header, or reject the table: a shifted column is a wrong result.
+
+    One cell more in every row is R's row names if these are 1, 2, 3 and so on, or distinct in a file that is
+    quoted as R quotes. Otherwise the header has lost a name, and nobody knows which.
+    """
     width = len(header)
     longer = [row for row in rows if len(row) > width]
     if not longer:
@@ -121,7 +156,7 @@ def _aligned(
         note = f"{path.name}: {len(longer)} rows end in empty cells without a column; they are dropped"
         return header, [(row + [""] * width)[:width] for row in rows], (note,)
     names = [row[0] for row in rows]
-    if all(len(row) == width + 1 for row in rows) and len(set(names)) == len(names):
+    if all(len(row) == width + 1 for row in rows) and _are_row_names(names, header, like_r=like_r):
         note = (
             f"{path.name}: each row has one cell more than the header; the first cells are taken as row names"
         )
@@ -131,6 +166,14 @@ def _aligned(
         f"{path}: row {place} has {len(row)} cells and the header {width} ({len(longer)} rows are longer);"
         " quote cells that hold the separator, or complete the header"
     )
+
+
+def _are_row_names(names: Sequence[str], header: Sequence[str], *, like_r: bool) -> bool:
+    if list(names) == [str(number) for number in range(1, len(names) + 1)]:
+        return True
+    # Words before a column of images or patients may be that column, and the lost name one further right.
+    numbers = all(name.isdecimal() for name in names)
+    return like_r and len(set(names)) == len(names) and (numbers or not is_identifier(header[0]))
 
 
 def _table(
@@ -186,7 +229,7 @@ def _read_excel(path: Path) -> TableText:
     pandas = require("pandas", extra="analysis")
     try:
         sheets = pandas.read_excel(path, sheet_name=None, header=None, dtype=object)
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error, ParseError) as error:
         raise InputError(f"{path}: cannot be read as an Excel workbook ({error})") from error
     name, sheet = next(iter(sheets.items()))
     if sheet.empty:
@@ -207,13 +250,22 @@ def _read_parquet(path: Path) -> TableText:
     repeated = [name for name, count in Counter(table.column_names).items() if count > 1]
     if repeated:
         raise InputError(f"{path}: the column {repeated[0]!r} occurs twice; keep or rename one")
-    frame: pd.DataFrame = table.to_pandas()
+    dropped = [field.name for field in table.schema if _is_no_column(field)]
+    notes = [f"{path.name}: {name} holds lists, records or row numbers and is dropped" for name in dropped]
+    # pandas' metadata would hide a column that was the index when the file was written, such as the image.
+    frame: pd.DataFrame = table.drop_columns(dropped).to_pandas(ignore_metadata=True)
     texts = {
         name: frame[name].map(_text_cell).astype("object")
         for name in frame.columns
         if frame[name].dtype.kind not in "iufb"
     }
-    return TableText(frame.assign(**texts).rename(columns=str.strip))
+    return TableText(frame.assign(**texts).rename(columns=str.strip), notes=tuple(notes))
+
+
+def _is_no_column(field: pa.Field) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_nested(field.type) or re.fullmatch(r"__index_level_\d+__", field.name) is not None
 
 
 def _text_cell(value: Any) -> str | None:

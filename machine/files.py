@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import glob
 import json
+import math
 import os
 import re
 import stat
@@ -72,8 +73,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` as indented JSON, atomically."""
-    write_text(path, json_text(value) + "\n")
+    """Write `value` to `path` as indented JSON, atomically; numbers that JSON lacks become null."""
+    write_text(path, json_text(_strict(value)) + "\n")
 
 
 def json_text(value: Any) -> str:
@@ -81,6 +82,15 @@ def json_text(value: Any) -> str:
     text = json.dumps(value, indent=2, ensure_ascii=False)
     # A single backslash would begin an escape of JSON, for half a character that many programs reject.
     return _UNDECODABLE.sub(lambda match: f"\\{printable(match[0])}", text)
+
+
+def _strict(value: Any) -> Any:
+    """Make a value strict JSON: texts as keys, null for the numbers that JSON lacks."""
+    if isinstance(value, dict):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_file(path: Path) -> bytes:

@@ -131,15 +131,4 @@ def _record(summary: AnalysisSummary, names: Sequence[str]) -> dict[str, Any]:
     record["selection"]["carriers"] = record["selection"].pop("leaky")
     if summary.merge is not None:
         record["merge"]["table"] = str(summary.merge.table)
-    return {name: _strict_json(value) for name, value in record.items()}
-
-
-def _strict_json(value: Any) -> Any:
-    """Make a value strict JSON: texts as keys, null for the numbers that JSON lacks."""
-    if isinstance(value, dict):
-        return {str(key): _strict_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict_json(item) for item in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
+    return record

@@ -50,6 +50,12 @@ def test_json_is_written_as_readable_utf_8(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"name": "röntgen"}
 
 
+def test_numbers_that_json_lacks_become_null(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"low": float("nan"), "curve": [(1.5, float("inf"))], "by fold": {0: 2}})
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"low": None, "curve": [[1.5, None]], "by fold": {"0": 2}}
+
+
 def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="this folder cannot be created"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -49,3 +50,17 @@ class MachineError(CxrError):
 
 class MissingExtraError(CxrError, ImportError):
     """A package that an optional part of `cxr` needs is not installed."""
+
+
+def suggestion(name: str, known: Iterable[str], what: str = "") -> str:
+    """Return how the message about an unknown name goes on: with the nearest known name, "" if none is near.
+
+    Examples
+    --------
+    >>> suggestion("leson", ["lung", "lesion"])
+    "; did you mean 'lesion'?"
+    """
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {what}{close[0]!r}?" if close else ""

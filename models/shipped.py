@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
-from ..errors import ModelError
+from ..errors import ModelError, suggestion
 from ..machine.files import check_is_file
 
 DEFAULT = "lungs"
@@ -105,8 +104,7 @@ def _named(path: Path, shipped: dict[str, ShippedModel]) -> Path | ShippedModel:
     except OSError as error:
         if str(path) in shipped:
             return shipped[str(path)]
-        close = get_close_matches(str(path), shipped, n=1)
-        advice = f"; did you mean the shipped model {close[0]}?" if close else ""
+        advice = suggestion(str(path), shipped, "the shipped model ")
         raise ModelError(f"{path}: no such model file ({error.strerror}){advice}") from error
     if path.is_dir():
         if str(path) in shipped:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
-from ...errors import InputError
+from ...errors import InputError, suggestion
 from ...models.card import ModelCard
 from ...models.trivial_masks import LUNG
 
@@ -111,9 +110,7 @@ def _seconds(second_readers: Mapping[str, str]) -> dict[str, str]:
 def _check_known(name: str, known: Collection[str], of: str) -> None:
     if name in known:
         return
-    close = get_close_matches(name, list(known), n=1)
-    suggestion = f"; did you mean {close[0]!r}?" if close else ""
-    raise InputError(f"there is no class {name!r}{suggestion} ({of} {_listed(known)})")
+    raise InputError(f"there is no class {name!r}{suggestion(name, known)} ({of} {_listed(known)})")
 
 
 def _listed(names: Collection[str]) -> str:

@@ -45,7 +45,7 @@ def test_shipped_model_is_found_by_its_name_unless_a_file_has_it(folders: Path) 
     (folders / "weights" / "lungs.onnx").touch()
     assert find_model(Path("lungs")) == shipped_models()[0]
     assert find_float_file(Path("lungs")) == folders / "weights" / "lungs.onnx"
-    with pytest.raises(ModelError, match="did you mean the shipped model lungs"):
+    with pytest.raises(ModelError, match="did you mean the shipped model 'lungs'"):
         find_model(Path("lung"))
     (folders / "here" / "lungs").touch()
     assert find_model(Path("lungs")) == Path("lungs")

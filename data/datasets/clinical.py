@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,8 +23,14 @@ def find_clinical(folder: Path) -> Path | None:
     return None
 
 
-def read_clinical(path: Path) -> pa.Table:
+def read_clinical(path: Path, *, text: Sequence[str] = ()) -> pa.Table:
     """Read a clinical table.
+
+    Parameters
+    ----------
+    path : Path
+    text : sequence of str
+        Columns of an index.csv whose cells stay as they are spelled, whatever their type.
 
     Returns
     -------
@@ -36,4 +43,4 @@ def read_clinical(path: Path) -> pa.Table:
     InputError
         If it cannot be read, lacks `image` or `patient_id`, or lists an image twice.
     """
-    return read_entries(path) if path.name in ENTRIES else read_index(path)
+    return read_entries(path) if path.name in ENTRIES else read_index(path, text=text)

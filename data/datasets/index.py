@@ -23,10 +23,11 @@ from .shapes import Truth
 INDEX = "index.csv"
 
 
-def read_index(path: Path) -> pa.Table:
+def read_index(path: Path, *, text: Sequence[str] = ()) -> pa.Table:
     """Read an index.csv: `image`, `patient_id` and file names as strings, `fold` as integers.
 
-    Blanks around column names and text do not count. The types of other columns are inferred.
+    Blanks around column names and text do not count. The columns `text` are strings too; the types of others
+    are inferred.
 
     Raises
     ------
@@ -40,13 +41,10 @@ def read_index(path: Path) -> pa.Table:
     require_columns(path, names, ("image", "patient_id"))
     if repeated := [name for name, count in Counter(names).items() if count > 1]:
         raise InputError(f"{path}: the column {repeated[0]!r} occurs twice; keep one")
-    text = [
-        name
-        for name in names
-        if name.startswith((MASK, POLYGONS)) or name in {"image", "patient_id", "fold", *LICENSE_COLUMNS}
-    ]
-    table = read_csv(path, types=dict.fromkeys(text, pa.string()), columns=names)
-    for name in text:
+    as_text = {"image", "patient_id", "fold", *LICENSE_COLUMNS, *text}
+    strings = [name for name in names if name.startswith((MASK, POLYGONS)) or name in as_text]
+    table = read_csv(path, types=dict.fromkeys(strings, pa.string()), columns=names)
+    for name in strings:
         table = table.set_column(names.index(name), name, _stripped(table[name]))
     for name in ("image", "patient_id"):
         if table[name].null_count:

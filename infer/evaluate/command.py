@@ -89,6 +89,9 @@ def _assignments(_ctx: click.Context, _param: click.Parameter, values: tuple[str
 )
 @click.option("--allow-fallback", is_flag=True, help="Use the CPU if the provider cannot run.")
 @click.option(
+    "--allow-external-data", is_flag=True, help="Load tensors from other files in the model's folder."
+)
+@click.option(
     "--threads",
     type=click.IntRange(1, MAX_THREADS),
     help="CPU threads.  [default: the cores that this process may use]",

@@ -43,7 +43,7 @@ class EvaluateConfig:
         Model card as JSON, for a model file without one.
     provider : str
     threads : int or None
-    allow_fallback : bool
+    allow_fallback, allow_external_data : bool
         As in `Session.open`.
     out : Path, str or None
         The output folder; None: nothing is written.
@@ -69,6 +69,7 @@ class EvaluateConfig:
     provider: str = "auto"
     threads: int | None = None
     allow_fallback: bool = False
+    allow_external_data: bool = False
     out: Path | str | None = OUT
     choose_threshold: Path | str | None = None
     overwrite: bool = False

@@ -42,10 +42,12 @@ class Example:
 
 
 def choose_examples(results: Sequence[ImageResult]) -> dict[Kind, list[ImageResult]]:
-    """Choose the images with the lowest Dice and those around the median, of results of one class."""
+    """Choose the images with the lowest Dice and others around the median, of results of one class."""
     ranked = sorted((one for one in results if one.is_positive), key=lambda one: one.model.overlap.dice)
-    middle = max(0, (len(ranked) - _COUNT) // 2)
-    return {Kind.WORST: ranked[:_COUNT], Kind.MEDIAN: ranked[middle : middle + _COUNT]}
+    # Up to four are all among the worst; of five, the worst one is left out.
+    middle = (len(ranked) - _COUNT + 1) // 2
+    around = ranked[middle : middle + _COUNT] if middle > 0 else []
+    return {Kind.WORST: ranked[:_COUNT], Kind.MEDIAN: around}
 
 
 def draw_examples(

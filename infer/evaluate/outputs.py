@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ import msgspec
 from ...errors import OutputError
 from ...machine.files import check_output_file, make_folder, write_json, write_text
 from ...machine.packages import versions
+from ...models.file.onnx_file import read_onnx
 from .records import ClassEvaluation, Evaluation
 from .tables import SCORES, SUMMARY, write_image_scores, write_summary
 
@@ -22,7 +22,7 @@ RECORD, PAGE = "evaluation.json", "evaluation.html"
 FILES = (SCORES, SUMMARY, RECORD, PAGE)
 KIND = "evaluate"
 
-_PACKAGES = ("cxr", "numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "openvino")
+PACKAGES = ("cxr", "numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "openvino")
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,15 @@ class _Record(msgspec.Struct):
 
 
 def check_outputs(out: Path, identity: Identity, *, overwrite: bool) -> None:
-    """Check that a folder holds nothing that must not be replaced.
+    """Create the folder if there is none; check that it can be written and holds nothing of others.
 
     Raises
     ------
     OutputError
-        If it holds files of these names that no evaluation wrote, or another evaluation and not `overwrite`.
+        If it cannot be written, or holds files of these names that no evaluation wrote, or another evaluation
+        and not `overwrite`.
     """
+    check_output_file(make_folder(out) / RECORD)
     existing = [name for name in FILES if os.path.lexists(out / name)]
     earlier = _read(out / RECORD)
     if earlier is None:
@@ -73,9 +75,15 @@ def check_model_copy(path: Path, model: Path, *, overwrite: bool) -> None:
     Raises
     ------
     OutputError
-        If the path is that of the model, exists already and not `overwrite`, or cannot be written.
+        If the path is that of the model, exists already and not `overwrite`, or cannot be written; or if the
+        model has tensors in other files, which a copy elsewhere would lack.
     """
     check_output_file(path)
+    if external := read_onnx(model).external:
+        raise OutputError(
+            f"{path}: cannot be written: {model} has tensors in other files ({external[0]}); "
+            "save it as one file first"
+        )
     if not path.exists():
         return
     if path.samefile(model):
@@ -87,7 +95,7 @@ def check_model_copy(path: Path, model: Path, *, overwrite: bool) -> None:
 def write_outputs(
     out: Path, evaluation: Evaluation, identity: Identity, page: str, facts: Mapping[str, Any]
 ) -> None:
-    """Write the tables, the page and, last, the record.
+    """Write the record, by which the folder of a run that is cut short is recognized, then the others.
 
     Parameters
     ----------
@@ -99,10 +107,6 @@ def write_outputs(
     facts : mapping
         What the record holds besides: see `run`.
     """
-    make_folder(out)
-    write_image_scores(out / SCORES, evaluation.results)
-    write_summary(out / SUMMARY, evaluation.metrics)
-    write_text(out / PAGE, page)
     record = {
         "kind": KIND,
         "identity": asdict(identity),
@@ -113,11 +117,14 @@ def write_outputs(
         "classes": [_class_record(one) for one in evaluation.classes],
         "metrics": [asdict(one) for one in evaluation.metrics],
         "warnings": list(evaluation.warnings),
-        "versions": versions(_PACKAGES),
+        "versions": versions(PACKAGES),
         "files": list(FILES),
         "seconds": evaluation.seconds,
     }
-    write_json(out / RECORD, _strict(record))
+    write_json(out / RECORD, record)
+    write_image_scores(out / SCORES, evaluation.results)
+    write_summary(out / SUMMARY, evaluation.metrics)
+    write_text(out / PAGE, page)
 
 
 def _class_record(one: ClassEvaluation) -> dict[str, Any]:
@@ -132,15 +139,6 @@ def _class_record(one: ClassEvaluation) -> dict[str, Any]:
         "best_threshold": one.best_threshold,
         "curve": [asdict(point) for point in one.curve],
     }
-
-
-def _strict(value: Any) -> Any:
-    """Replace numbers that JSON lacks by null."""
-    if isinstance(value, dict):
-        return {key: _strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _read(path: Path) -> _Record | None:

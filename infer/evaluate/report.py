@@ -77,7 +77,11 @@ class _ClassSection:
 
 
 def render(
-    evaluation: Evaluation, card: ModelCard, facts: Sequence[tuple[str, str]], examples: Sequence[Example]
+    evaluation: Evaluation,
+    card: ModelCard,
+    facts: Sequence[tuple[str, str]],
+    examples: Sequence[Example],
+    used_versions: Mapping[str, str],
 ) -> str:
     """Render the page as HTML.
 
@@ -88,6 +92,8 @@ def render(
     facts : sequence of (str, str)
         Names and values for the list on top.
     examples : sequence of Example
+    used_versions : mapping of str to str
+        Of the packages of this run, by name.
     """
     sections = [_section(evaluation, one, examples) for one in evaluation.classes]
     return render_page(
@@ -98,7 +104,7 @@ def render(
         warnings=list(evaluation.warnings),
         facts=list(facts),
         sections=sections,
-        versions=", ".join(f"{name} {number}" for name, number in sorted(card.versions.items())),
+        versions=", ".join(f"{name} {number}" for name, number in used_versions.items()),
     )
 
 

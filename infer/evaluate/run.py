@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from ...machine.packages import versions
 from ...machine.progress import Progress, no_progress
 from ...models.shipped import find_model
 from ...models.trivial_masks import lung_records
@@ -18,7 +19,7 @@ from ..runtime.session import Session
 from .config import EvaluateConfig
 from .examples import draw_examples
 from .mean_masks import fit_mean_masks
-from .outputs import FILES, Identity, check_model_copy, check_outputs, write_outputs
+from .outputs import FILES, PACKAGES, Identity, check_model_copy, check_outputs, write_outputs
 from .pairing import ClassPair, pair_classes
 from .records import ClassEvaluation, Evaluation, ImageResult, Metric
 from .report import render
@@ -84,22 +85,22 @@ def evaluate_model(
         class_map=config.class_map,
         second_readers=config.second_readers,
     )
+    selection = select_images(root, pairs, config)
     identity = _identity(session, root, pairs, config)
-    if config.out is not None:
-        check_outputs(Path(config.out), identity, overwrite=config.overwrite)
     if config.choose_threshold is not None:
         check_model_copy(Path(config.choose_threshold), session.path, overwrite=config.overwrite)
-    selection = select_images(root, pairs, config)
+    if config.out is not None:
+        check_outputs(Path(config.out), identity, overwrite=config.overwrite)
     for note in selection.dataset.notes:
         log.info("%s", note)
     results = _score(session, pairs, selection, progress or no_progress)
     evaluation = _summarize(session, root, pairs, results, config, clock)
-    if config.choose_threshold is not None:
+    if config.out is not None:
+        evaluation = _write(session, evaluation, selection, identity, Path(config.out), config)
+    if config.choose_threshold is not None:  # last: where it fails, the evaluation is kept
         chosen = choose_thresholds(card, evaluation.classes, _describe(selection, config))
         write_model_copy(session, chosen, Path(config.choose_threshold))
-    if config.out is None:
-        return evaluation
-    return _write(session, evaluation, selection, identity, Path(config.out), config)
+    return evaluation
 
 
 def _open(path: Path, config: EvaluateConfig) -> Session:
@@ -109,6 +110,7 @@ def _open(path: Path, config: EvaluateConfig) -> Session:
         card=config.card,
         threads=config.threads,
         allow_fallback=config.allow_fallback,
+        allow_external_data=config.allow_external_data,
     )
 
 
@@ -142,11 +144,9 @@ def _summarize(
 ) -> Evaluation:
     classes: list[ClassEvaluation] = []
     metrics: list[Metric] = []
-    for pair in pairs:
+    unknown = [pair for pair in pairs if not any(one.pair == pair for one in results)]
+    for pair in (one for one in pairs if one not in unknown):
         own = [one for one in results if one.pair == pair]
-        if not own:
-            log.warning("%s: no image has a known mask of %s", pair.name, pair.truth)
-            continue
         threshold = session.card.thresholds[pair.index]
         classes.append(summarize_class(own, pair, threshold, seed=config.seed))
         metrics += compute_metrics(own, pair.name, seed=config.seed)
@@ -169,8 +169,9 @@ def _summarize(
         warnings=(),
         seconds=round(perf_counter() - clock, 3),
     )
-    chosen = config.choose_threshold is not None
-    return replace(evaluation, warnings=tuple(evaluation_warnings(evaluation, chosen_here=chosen)))
+    chosen = config.choose_threshold is not None and any(one.best_threshold for one in classes)
+    warnings = evaluation_warnings(evaluation, unknown, chosen_here=chosen)
+    return replace(evaluation, warnings=tuple(warnings))
 
 
 def _describe(selection: Selection, config: EvaluateConfig) -> str:
@@ -205,7 +206,7 @@ def _write(
         ("Provider", evaluation.provider),
         ("Finished", finished),
     ]
-    page = render(evaluation, session.card, facts, examples)
+    page = render(evaluation, session.card, facts, examples, versions(PACKAGES))
     record = {
         "model": {
             "path": evaluation.model,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,7 +13,7 @@ from ...data.datasets.index import INDEX, mask_classes
 from ...data.datasets.open import open_dataset
 from ...data.datasets.records import Dataset, Record
 from ...data.datasets.splits import Split, Subset
-from ...errors import InputError
+from ...errors import InputError, suggestion
 from .config import EvaluateConfig
 from .pairing import ClassPair
 
@@ -109,13 +108,12 @@ def _rows(root: Path, records: Sequence[Record], columns: Sequence[str]) -> dict
     path = find_clinical(root)
     if path is None:
         raise InputError(f"{root}: has no table with the column {columns[0]!r}")
-    table = read_clinical(path)
+    table = read_clinical(path, text=columns)
     for column in columns:
         if column not in table.column_names:
-            close = get_close_matches(column, table.column_names, n=1)
-            suggestion = f"; did you mean {close[0]!r}?" if close else ""
             raise InputError(
-                f"{path}: no column {column!r}{suggestion} (the table has: {', '.join(table.column_names)})"
+                f"{path}: no column {column!r}{suggestion(column, table.column_names)} "
+                f"(the table has: {', '.join(table.column_names)})"
             )
     by_image = {row["image"]: row for row in table.select(["image", *columns]).to_pylist()}
     cells = {}

@@ -128,7 +128,7 @@ class _Figures:
             return
         counts, images = [one for one, _ in rows], [image for _, image in rows]
         patients = [image.patient_id for image in images]
-        for index, name in enumerate(_LESION_F1[: len(IOU_LIMITS)]):
+        for index, (_, name) in enumerate(zip(IOU_LIMITS, _LESION_F1, strict=True)):
             if (f1 := lesion_f1(counts, patients, index, seed=self.seed)) is not None:
                 yield self._metric(name, "", MODEL, f1, images)
         agreement = bland_altman(

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ...models.trivial_masks import Baseline
+from .pairing import ClassPair
 from .records import ClassEvaluation, Evaluation, MetricName
 from .summary import minus
 
 _FEW_PATIENTS = 10
 
 
-def evaluation_warnings(evaluation: Evaluation, *, chosen_here: bool) -> Iterator[str]:
+def evaluation_warnings(
+    evaluation: Evaluation, unknown: Sequence[ClassPair], *, chosen_here: bool
+) -> Iterator[str]:
     """Yield what must be known before the scores are believed.
 
     Parameters
     ----------
     evaluation : Evaluation
+    unknown : sequence of ClassPair
+        Those without an image whose ground truth is known: they have no scores.
     chosen_here : bool
         Whether thresholds were chosen on its images.
     """
+    for pair in unknown:
+        yield f"{pair.name}: no image has a known mask of {pair.truth}, so it is not evaluated"
     if evaluation.in_training is None:
         yield (
             "the model card has no fingerprint of its training images, so it is unknown whether the model "
@@ -47,6 +54,8 @@ def _class_warnings(evaluation: Evaluation, one: ClassEvaluation) -> Iterator[st
         yield f"{name}: all images are of one patient, so there are no intervals"
     elif one.patients < _FEW_PATIENTS:
         yield f"{name}: intervals over only {one.patients} patients are unreliable"
+    if small := _small_groups(evaluation, one):
+        yield f"{name}: intervals of groups with few patients are unreliable: {', '.join(small)}"
     missed = evaluation.metric(name, MetricName.MISSED)
     if missed is not None and missed.interval.value > 0:
         count = round(missed.interval.value * missed.images)
@@ -62,3 +71,12 @@ def _class_warnings(evaluation: Evaluation, one: ClassEvaluation) -> Iterator[st
                 f"{name}: the model is not better than the {baseline}: difference in Dice "
                 f"{interval.value:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"
             )
+
+
+def _small_groups(evaluation: Evaluation, one: ClassEvaluation) -> list[str]:
+    """Name the groups with few patients, and their number."""
+    patients: dict[str, set[str]] = {}
+    for result in evaluation.results:
+        if result.group and result.pair == one.pair:
+            patients.setdefault(result.group, set()).add(result.patient_id)
+    return [f"{group} ({len(of)})" for group, of in sorted(patients.items()) if len(of) < _FEW_PATIENTS]

@@ -8,13 +8,16 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from cxr.data.datasets.splits import Split, Subset
@@ -22,6 +25,8 @@ from cxr.data.decode.reader import read_image
 from cxr.data.image import Gray
 from cxr.data.sample.write import make_sample
 from cxr.errors import CxrError, InputError, ModelError, OutputError
+from cxr.infer.evaluate import outputs
+from cxr.infer.evaluate.examples import Kind, choose_examples
 from cxr.infer.evaluate.records import (
     MODEL_AGAINST_SECOND,
     MODEL_WITH_BOTH_READERS,
@@ -33,10 +38,11 @@ from cxr.infer.evaluate.run import evaluate_model
 from cxr.infer.evaluate.summary import minus
 from cxr.infer.runtime.session import Session
 from cxr.metrics.overlap import class_metrics, score
-from cxr.models.card import ModelCard
+from cxr.models.card import LungReference, ModelCard
 from cxr.models.file.onnx_file import read_card
 from cxr.models.file.verify import verify_model
 from cxr.models.fingerprint import Fingerprint, hash_pixels
+from cxr.models.image_checks import UncertaintyReference
 from cxr.models.trivial_masks import Baseline
 
 MakeModel = Callable[..., Path]
@@ -293,6 +299,14 @@ def test_a_fold_or_a_value_selects_images(
     assert result.images == len(names)
 
 
+@pytest.mark.parametrize(("cell", "other"), [("01", "02"), ("true", "false"), ("1.50", "2")])
+def test_a_value_is_what_the_table_says(cell: str, other: str, model: Path, write_set: WriteSet) -> None:
+    root = write_set([replace(one, source=cell if one.source == "one" else other) for one in IMAGES])
+    result = evaluate(model, root, classes=["lesion"], where={"source": cell}, by="source")
+    assert {one.key for one in result.results} == {"a.png", "b.png", "e.png", "h.png"}
+    assert {one.group for one in result.metrics} == {"", cell}
+
+
 def test_the_validation_images_of_a_training_run_are_selected(
     model: Path, labeled: Path, tmp_path: Path
 ) -> None:
@@ -378,7 +392,11 @@ def test_what_the_card_said_at_another_threshold_is_left_out(card_of: CardOf) ->
     from cxr.metrics.records import ClassMetrics
 
     metrics = {"lesion": ClassMetrics(1, 0), "lung": ClassMetrics(1, 0)}
-    card = card_of(("lesion", "lung"), metrics=metrics)
+    by_source = {"a": metrics, "b": {"lesion": ClassMetrics(1, 0)}}
+    lungs = LungReference(("x",), (0.0,), (1.0,), ((1.0,),), 3.0)
+    uncertainty = UncertaintyReference(0.3, 0.9, 9, 2, 0.8, 0.5, 0.1)
+    judging: dict[str, Any] = {"lungs": lungs, "uncertainty": uncertainty}
+    card = card_of(("lesion", "lung"), metrics=metrics, metrics_by_source=by_source, **judging)
     pairs = [ClassPair(name, index, name, None, is_lung=False) for index, name in enumerate(card.classes)]
     classes = [
         ClassEvaluation(pair, 0.5, 9, 9, 9, (), best) for pair, best in zip(pairs, (0.3, 0.5), strict=True)
@@ -386,7 +404,36 @@ def test_what_the_card_said_at_another_threshold_is_left_out(card_of: CardOf) ->
     chosen = choose_thresholds(card, classes, "a set")
     assert chosen.thresholds == (0.3, 0.5)
     assert list(chosen.metrics) == ["lung"]
+    assert chosen.metrics_by_source == {"a": {"lung": ClassMetrics(1, 0)}}
     assert list(chosen.threshold_choice) == ["lesion", "lung"]
+    assert (chosen.lungs, chosen.uncertainty) == (lungs, uncertainty)
+    judged_anew = choose_thresholds(card, [replace(classes[1], best_threshold=0.3)], "a set")
+    assert list(judged_anew.metrics) == ["lesion"]
+    assert (judged_anew.lungs, judged_anew.uncertainty) == (None, None)
+    without_lungs = card_of(("lesion", "heart"), uncertainty=uncertainty)
+    assert choose_thresholds(without_lungs, classes[:1], "a set").uncertainty is None
+
+
+def test_external_data_is_loaded_only_where_it_is_allowed_and_is_not_copied(
+    make_model: MakeModel, labeled: Path, tmp_path: Path
+) -> None:
+    def move_out(model: onnx.ModelProto) -> None:
+        tensor = model.graph.initializer[1]
+        data.append(tensor.raw_data)
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        entry = tensor.external_data.add()
+        entry.key, entry.value = "location", "w.bin"
+
+    data: list[bytes] = []
+    path = make_model(change=move_out)
+    (path.parent / "w.bin").write_bytes(data[0])
+    with pytest.raises(ModelError, match="give --allow-external-data"):
+        evaluate(path, labeled)
+    assert evaluate(path, labeled, allow_external_data=True).images == 8
+    with pytest.raises(OutputError, match=r"has tensors in other files \(w\.bin\)") as caught:
+        evaluate(path, labeled, allow_external_data=True, choose_threshold=tmp_path / "copy.onnx")
+    assert "\n" not in str(caught.value)
 
 
 def test_the_same_evaluation_again_gives_the_same_tables(model: Path, labeled: Path, tmp_path: Path) -> None:
@@ -416,6 +463,33 @@ def test_files_of_others_are_never_overwritten(name: str, model: Path, labeled: 
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_an_evaluation_that_was_cut_short_is_replaced(
+    model: Path, labeled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_path: Path, _metrics: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outputs, "write_summary", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(model, labeled, out=tmp_path)
+    assert not (tmp_path / "summary.csv").exists()
+    assert evaluate(model, labeled, out=tmp_path).out == tmp_path
+    assert (tmp_path / "summary.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "/proc/none"])
+def test_a_folder_that_cannot_be_written_is_named_before_the_model_runs(
+    name: str, model: Path, labeled: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    steps: list[int] = []
+    with pytest.raises(OutputError, match="cannot be created"):
+        evaluate(model, labeled, out=tmp_path / name, progress=lambda done, _all: steps.append(done))
+    assert not steps
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_the_record_is_strict_json_with_the_curve(evaluated: Evaluation) -> None:
     assert evaluated.out is not None
 
@@ -437,7 +511,10 @@ def test_the_page_shows_scores_curves_and_images(evaluated: Evaluation) -> None:
     assert page.count("<svg") == 5  # curve and ratio of both classes, count of the lesions
     assert page.count("data:image/jpeg;base64,") == 2 * 2 * 4
     assert "<script" not in page
-    assert "nan" not in page.lower().split("<main>")[1].replace("data:image", "").split("base64")[0]
+    shown = re.sub(r"base64,[A-Za-z0-9+/=]+", "", page.split("<main>")[1]).lower()
+    assert "</main>" in shown
+    assert "nan" not in shown
+    assert f"onnxruntime {version('onnxruntime')}" in page
 
 
 def test_a_class_that_no_image_shows_has_a_specificity_only(model: Path, write_set: WriteSet) -> None:
@@ -450,9 +527,13 @@ def test_a_class_that_no_image_shows_has_a_specificity_only(model: Path, write_s
 
 def test_no_threshold_is_chosen_without_a_positive(model: Path, write_set: WriteSet, tmp_path: Path) -> None:
     images = [replace(one, lesion=()) for one in IMAGES[:4]]
+    copy, out = tmp_path / "x.onnx", tmp_path / "out"
     with pytest.raises(InputError, match="no image shows lesion"):
-        evaluate(model, write_set(images), classes=["lesion"], choose_threshold=tmp_path / "x.onnx")
-    assert not (tmp_path / "x.onnx").exists()
+        evaluate(model, write_set(images), classes=["lesion"], choose_threshold=copy, out=out)
+    assert not copy.exists()
+    record = json.loads((out / "evaluation.json").read_text())
+    assert {path.name for path in out.iterdir()} == set(record["files"])
+    assert not any("copy of the model" in line for line in record["warnings"])
 
 
 def test_one_patient_has_no_interval(model: Path, labeled: Path) -> None:
@@ -466,6 +547,39 @@ def test_one_patient_has_no_interval(model: Path, labeled: Path) -> None:
 
 def test_few_patients_are_warned_of(evaluated: Evaluation) -> None:
     assert any("intervals over only 6 patients are unreliable" in line for line in evaluated.warnings)
+
+
+def test_groups_of_few_patients_are_warned_of(model: Path, write_set: WriteSet) -> None:
+    """Also where all images together have enough."""
+    images = [
+        replace(IMAGES[0], name=f"{n}.png", patient=f"p{n}", source="few" if n < 2 else "many")
+        for n in range(12)
+    ]
+    result = evaluate(model, write_set(images), classes=["lesion"], by="source")
+    (line,) = [line for line in result.warnings if "unreliable" in line]
+    assert line == "lesion: intervals of groups with few patients are unreliable: few (2)"
+
+
+def test_a_class_that_nobody_drew_is_the_first_warning(
+    model: Path, write_set: WriteSet, tmp_path: Path
+) -> None:
+    root = write_set([replace(one, lung=None) for one in IMAGES[:4]])
+    result = evaluate(model, root, out=tmp_path / "out")
+    expected = "lung: no image has a known mask of lung, so it is not evaluated"
+    assert result.warnings[0] == expected
+    assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["warnings"][0] == expected
+    assert expected in (tmp_path / "out" / "evaluation.html").read_text()
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 9])
+def test_images_are_not_shown_as_worst_and_again_as_median(
+    count: int, model: Path, write_set: WriteSet
+) -> None:
+    images = [replace(IMAGES[0], name=f"{n}.png", patient=f"p{n}") for n in range(count)]
+    chosen = choose_examples(evaluate(model, write_set(images), classes=["lesion"]).results)
+    assert len(chosen[Kind.WORST]) == min(count, 4)
+    assert len(chosen[Kind.MEDIAN]) == (4 if count > 4 else 0)
+    assert chosen[Kind.WORST] != chosen[Kind.MEDIAN]
 
 
 def test_a_model_no_better_than_trivial_is_named(model: Path, write_set: WriteSet) -> None:

@@ -24,6 +24,7 @@ from .fit.crossval import (
 )
 from .fit.families import BASELINES, LABELS, build_model, build_pipeline, feature_frame
 from .fit.folds import Split
+from .fit.tuning import INNER_FOLDS
 from .records import (
     AnalysisSummary,
     Estimate,
@@ -136,7 +137,7 @@ def analyze_features(
     if Unit(unit) is Unit.PATIENT:
         table = by_patient(table, goal)
     if table.event is not None:
-        check_events(table.frame, goal, table.event, folds, Path(features))
+        check_events(table.frame, goal, table.event, folds, Path(features), inner_folds=INNER_FOLDS)
     task = Task.REGRESSION if table.event is None else Task.CLASSIFICATION
     selection = select_features(table, goal, _wanted_features(features_mode, table))
     data = LearningData(

@@ -63,7 +63,8 @@ def outer_folds(
 ) -> list[Split]:
     """Split the rows so that all rows of a patient are on one side of each fold.
 
-    With `events` (0 or 1), the folds have about the same share of them.
+    With `events` (0 or 1), the folds have about the same share of them, and every training side enough
+    patients of both classes for the inner folds.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def outer_folds(
             f"{folds} folds need {max(2 * folds, 2 * INNER_FOLDS)} patients; there are {count}"
             f" ({len(patients)} images): {advice}"
         )
-    splits = grouped_folds(patients, folds, seed, events)
+    splits = grouped_folds(patients, folds, seed, events, fewest=INNER_FOLDS)
     for train, test in splits:
         check_no_shared_patient(patients[train], patients[test])
     return splits

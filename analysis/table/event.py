@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import InputError
 from ..records import Event
+from .cells import MISSING_NUMBERS
 from .selection import is_number
 
 if TYPE_CHECKING:
@@ -41,18 +42,20 @@ def find_event(column: pd.Series, name: str) -> Event | None:
     """Return the event of a yes/no column, or None.
 
     Numbers are an event only if they are 0 and 1. Of two texts that are no known pair, the rarer is the
-    event; of equally frequent ones, the second in the alphabet.
+    event; of equally frequent ones, the second in the alphabet. Words such as unknown are no third value.
     """
     known = column.dropna()
     values = sorted(known.unique(), key=str)
     if is_number(column):
         return Event(name, "1", "0") if [float(value) for value in values] == [0.0, 1.0] else None
     by_text = {str(value).lower(): str(value) for value in values}
+    for yes, no in PAIRS:  # before the unknown ones are left out: + and - are a pair
+        if len(values) == 2 and set(by_text) == {yes, no}:
+            return Event(name, by_text[yes], by_text[no])
+    if by_text.keys() & MISSING_NUMBERS:
+        return find_event(known[~known.astype(str).str.lower().isin(MISSING_NUMBERS)], name)
     if len(values) != 2 or len(by_text) != 2:
         return None
-    for yes, no in PAIRS:
-        if set(by_text) == {yes, no}:
-            return Event(name, by_text[yes], by_text[no])
     first, second = (str(value) for value in values)
     rarer = first if (known == first).sum() < (known == second).sum() else second
     return Event(name, rarer, second if rarer == first else first)
@@ -70,8 +73,10 @@ def event_values(column: pd.Series, event: Event) -> pd.Series:
     return column.map({event.yes: 1.0, event.no: 0.0}).astype("float64")
 
 
-def check_events(frame: pd.DataFrame, target: str, event: Event, folds: int, path: Path) -> None:
-    """Check that both classes have at least two patients for each outer fold.
+def check_events(
+    frame: pd.DataFrame, target: str, event: Event, folds: int, path: Path, *, inner_folds: int
+) -> None:
+    """Check that both classes have at least two patients for each outer fold and for each inner one.
 
     Raises
     ------
@@ -83,11 +88,16 @@ def check_events(frame: pd.DataFrame, target: str, event: Event, folds: int, pat
         for shown, value in ((event.yes, 1.0), (event.no, 0.0))
     }
     rarer = min(counts, key=lambda shown: counts[shown])
-    if counts[rarer] >= 2 * folds:
+    fewest = 2 * inner_folds
+    needed = max(2 * folds, fewest)
+    if counts[rarer] >= needed:
         return
-    most = counts[rarer] // 2
-    advice = f"at most --folds {most}" if most >= 2 else "too few for any number of folds"
+    advice = (
+        f"at most --folds {counts[rarer] // 2}"
+        if counts[rarer] >= fewest
+        else f"too few for any number of folds ({fewest} are needed)"
+    )
     numbers = ", ".join(f"{count} patients with {shown}" for shown, count in counts.items())
     raise InputError(
-        f"{path}: {target}: {numbers}; {folds} folds need {2 * folds} patients of the rarer class: {advice}"
+        f"{path}: {target}: {numbers}; {folds} folds need {needed} patients of the rarer class: {advice}"
     )

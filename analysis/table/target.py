@@ -64,7 +64,7 @@ def rows_with_target(table: Table, target: str, path: Path) -> Table:
     usable = [
         name
         for name in frame.columns
-        if (is_number(frame[name]) or frame[name].nunique() == 2)
+        if (is_number(frame[name]) or find_event(frame[name], name) is not None)
         and role_of(name, table.spatial, tuple(frame.columns)) is not Role.BOOKKEEPING
     ]
     if target not in usable:

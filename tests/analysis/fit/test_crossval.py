@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from cxr.analysis.fit import tuning
 from cxr.analysis.fit.crossval import (
@@ -23,7 +24,7 @@ from cxr.analysis.fit.families import (
     final_params,
     first_params,
 )
-from cxr.analysis.records import Family
+from cxr.analysis.records import Family, Task
 from cxr.errors import InputError
 
 
@@ -54,23 +55,27 @@ def test_no_patient_is_on_both_sides_of_an_outer_fold(patients: list[int], folds
         assert not set(names[train]) & set(names[test])
 
 
+@pytest.mark.parametrize("task", Task)
 def test_inner_folds_split_by_patient_and_exclude_the_held_out_rows(
-    data: LearningData, monkeypatch: pytest.MonkeyPatch
+    data: LearningData, monkeypatch: pytest.MonkeyPatch, task: Task
 ) -> None:
     """The search is given the training side only, and its own folds are split by patient."""
-    from sklearn.model_selection import GroupKFold
-
+    is_event = task is Task.CLASSIFICATION
+    splitter = StratifiedGroupKFold if is_event else GroupKFold
+    if is_event:
+        events = (data.target > np.median(data.target)).astype(float)
+        data = LearningData(data.features, events, data.patients, task)
     seen: list[tuple[set[str], set[str]]] = []
-    original = GroupKFold.split
+    original = splitter.split
 
-    def spy(self: GroupKFold, rows: object, target: object = None, groups: object = None) -> object:
+    def spy(self: object, rows: object, target: object = None, groups: object = None) -> object:
         names = np.asarray(groups)
         for train, test in original(self, rows, target, groups):
             seen.append((set(names[train]), set(names[test])))
             yield train, test
 
-    splits = outer_folds(data.patients, 3, 0)
-    monkeypatch.setattr(GroupKFold, "split", spy)
+    splits = outer_folds(data.patients, 3, 0, data.target if is_event else None)
+    monkeypatch.setattr(splitter, "split", spy)
     search = plan_searches([Family.LGB], splits, 90, trials=1, seed=0)[0]
     run_search(data, search)
     held_out = set(data.patients[search.test])
@@ -78,6 +83,24 @@ def test_inner_folds_split_by_patient_and_exclude_the_held_out_rows(
     for train, test in seen:
         assert not train & test
         assert not (train | test) & held_out
+
+
+@settings(deadline=None, max_examples=30)
+@given(rare=st.integers(6, 12), images=st.integers(1, 4), folds=st.integers(2, 3), seed=st.integers(0, 99))
+def test_training_sides_of_events_have_enough_of_both_classes_for_the_inner_folds(
+    rare: int, images: int, folds: int, seed: int
+) -> None:
+    patients = np.repeat(np.arange(40), images).astype(str)
+    events = np.repeat(np.arange(40) < rare, images).astype(float)
+    for train, test in outer_folds(patients, folds, seed, events):
+        assert len(set(patients[train][events[train] == 1])) >= tuning.INNER_FOLDS
+        assert set(events[test]) == {0.0, 1.0}
+
+
+def test_folds_that_cannot_hold_both_classes_are_one_line_without_a_warning() -> None:
+    patients = np.arange(40).astype(str)
+    with pytest.raises(InputError, match="the rarer has 2 of 40 patients; more of them are needed"):
+        outer_folds(patients, 3, 0, (np.arange(40) < 2).astype(float))
 
 
 def test_sides_that_share_a_patient_are_rejected() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from cxr.analysis.fit.tuning import INNER_FOLDS
 from cxr.analysis.records import Event, Grouping, Table, Unit
 from cxr.analysis.table.event import check_events, event_values, find_event
 from cxr.analysis.table.target import rows_with_target
@@ -26,6 +28,10 @@ from cxr.errors import InputError
         ([0.0, 1.0, np.nan], ("1", "0")),
         (["tuberculosis", "normal lungs", "normal lungs"], ("tuberculosis", "normal lungs")),
         (["F", "M"], ("M", "F")),
+        (["yes", "no", "unknown"], ("yes", "no")),
+        (["dead", "?", "alive", "n.d."], ("dead", "alive")),
+        (["+", "-", "-"], ("+", "-")),
+        (["yes", "unknown"], None),
         ([1, 2], None),
         (["a", "b", "c"], None),
         (["yes", "yes"], None),
@@ -43,6 +49,14 @@ def test_event_is_one_and_unknown_stays_unknown() -> None:
     assert event_values(column, Event("x", "Y", "N")).isna().tolist() == [False, False, True]
 
 
+def test_unknown_beside_yes_and_no_is_left_out_with_its_count() -> None:
+    table = rows_with_target(
+        make_table(["yes", "no", "no", "unknown"] * 5, [str(n) for n in range(20)]), "died", Path("f.csv")
+    )
+    assert table.frame["died"].tolist() == [1.0, 0.0, 0.0] * 5
+    assert table.notes == ("5 images without died are left out",)
+
+
 def make_table(events: list[object], patients: list[str], **columns: object) -> Table:
     images = [f"{n}.png" for n in range(len(events))]
     frame = pd.DataFrame({"image": images, "patient_id": patients, "died": events, **columns})
@@ -57,14 +71,26 @@ def test_pair_that_is_not_known_is_reported() -> None:
     assert table.notes == ("died: right is predicted as the event, left is not one",)
 
 
-def test_too_few_patients_of_the_rarer_class_are_rejected_with_the_numbers() -> None:
+@pytest.mark.parametrize(
+    ("rare", "folds", "message"),
+    [
+        (8, 5, "8 patients with yes, 12 patients with no; 5 folds need 10 .*: at most --folds 4"),
+        (5, 5, "5 patients with yes, 15 patients with no; 5 folds need 10 .*: too few for any number"),
+        (4, 2, r"4 patients with yes, 16 patients with no; 2 folds need 6 .*: too few .*\(6 are needed\)"),
+        (6, 3, None),
+        (8, 4, None),
+    ],
+)
+def test_too_few_patients_of_the_rarer_class_are_rejected_with_the_numbers(
+    rare: int, folds: int, message: str | None
+) -> None:
     patients = [str(n // 2) for n in range(40)]
-    table = rows_with_target(make_table(["yes"] * 10 + ["no"] * 30, patients), "died", Path("f.csv"))
+    values = ["yes"] * 2 * rare + ["no"] * (40 - 2 * rare)
+    table = rows_with_target(make_table(values, patients), "died", Path("f.csv"))
     assert table.event is not None
-    message = "died: 5 patients with yes, 15 patients with no; 5 folds need 10 .*: at most --folds 2"
-    with pytest.raises(InputError, match=message):
-        check_events(table.frame, "died", table.event, 5, Path("f.csv"))
-    check_events(table.frame, "died", table.event, 2, Path("f.csv"))
+    expected = pytest.raises(InputError, match=f"died: {message}") if message else nullcontext()
+    with expected:
+        check_events(table.frame, "died", table.event, folds, Path("f.csv"), inner_folds=INNER_FOLDS)
 
 
 def test_images_of_a_patient_are_aggregated() -> None:

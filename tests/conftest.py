@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from importlib import invalidate_caches
 from pathlib import Path
@@ -176,6 +177,106 @@ def draw_many(draw: Draw) -> Callable[[Path, int], Path]:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def write_dicom() -> Callable[..., Path]:
+    """Return a function that writes a DICOM image of a patient called 4711."""
+    pydicom = pytest.importorskip("pydicom", reason="DICOM is an extra")
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
+
+    def write(path: Path, pixels: np.ndarray, **values: Any) -> Path:
+        image = pydicom.Dataset()
+        image.SOPClassUID = DigitalXRayImageStorageForPresentation
+        image.SOPInstanceUID = f"1.2.3.{sum(path.name.encode())}"
+        image.StudyInstanceUID, image.SeriesInstanceUID = "1.2", "1.3"
+        image.PatientName, image.PatientID, image.Modality = "Doe^Jane", "4711", "DX"
+        image.Rows, image.Columns = pixels.shape
+        image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+        image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 8, 8, 7, 0
+        image.PixelSpacing = [0.5, 0.25]
+        image.PixelData = pixels.tobytes() + b"\0" * (pixels.size % 2)
+        image["PixelData"].VR = "OB"
+        for keyword, value in values.items():
+            setattr(image, keyword, value)
+        image.file_meta = FileMetaDataset()
+        image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID
+        image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save_as(path, enforce_file_format=True)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_segmentation(write_dicom: Callable[..., Path]) -> Callable[..., Path]:
+    """Return a function that writes a Segmentation with highdicom, and its images to `sources/` beside it.
+
+    A segment is its label and its mask, or a list of the masks of several images.
+    """
+    seg = pytest.importorskip("highdicom", reason="DICOM is an extra").seg
+    from pydicom.sr.codedict import codes
+
+    def write(path: Path, segments: Sequence[tuple[str, Any]], *, kind: str = "BINARY") -> Path:
+        """Write a frame for every image and segment, as segments of one image first."""
+        stacks = [np.stack(masks) if isinstance(masks, list) else masks[np.newaxis] for _, masks in segments]
+        folder, shape = path.parent / "sources", stacks[0].shape[1:]
+        images = [_source(folder, number, write_dicom, shape) for number in range(1, len(stacks[0]) + 1)]
+        labels = [label for label, _ in segments for _ in images]
+        descriptions = [
+            seg.SegmentDescription(
+                number, label, codes.SCT.Organ, codes.SCT.Lung, seg.SegmentAlgorithmTypeValues.MANUAL
+            )
+            for number, label in enumerate(labels, 1)
+        ]
+        pixels = np.concatenate(stacks).transpose(1, 2, 0)[np.newaxis]
+        written = seg.Segmentation(
+            source_images=images[:1],
+            pixel_array=pixels.astype(np.float64 if kind == "FRACTIONAL" else np.uint8),
+            segmentation_type=kind,
+            segment_descriptions=descriptions,
+            series_instance_uid="1.2.9",
+            series_number=1,
+            sop_instance_uid="1.2.9.1",
+            instance_number=1,
+            manufacturer="a reader",
+            manufacturer_model_name="a pen",
+            software_versions="1",
+            device_serial_number="1",
+            omit_empty_frames=True,
+        )
+        if len(images) > 1:
+            _give_frames_to_images(written, images)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written.save_as(path, enforce_file_format=True)
+        return path
+
+    return write
+
+
+def _give_frames_to_images(written: Any, images: Sequence[Any]) -> None:
+    """Make every n-th segment, from the k-th on, a frame of the k-th image and of the first segment of n."""
+    for frame in written.PerFrameFunctionalGroupsSequence:
+        segment = frame.SegmentIdentificationSequence[0]
+        first, image = divmod(segment.ReferencedSegmentNumber - 1, len(images))
+        segment.ReferencedSegmentNumber = first * len(images) + 1
+        frame.DerivationImageSequence = deepcopy(frame.DerivationImageSequence)  # shared by all frames
+        source = frame.DerivationImageSequence[0].SourceImageSequence[0]
+        source.ReferencedSOPInstanceUID = images[image].SOPInstanceUID
+    written.SegmentSequence = written.SegmentSequence[:: len(images)]
+
+
+def _source(folder: Path, number: int, write_dicom: Callable[..., Path], shape: tuple[int, ...]) -> Any:
+    from pydicom import dcmread
+
+    pixels = np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8)
+    without = ("PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate", "StudyTime")
+    elements = dict.fromkeys((*without, "ReferringPhysicianName"), "")
+    uid = f"1.2.3.{number}"
+    return dcmread(write_dicom(folder / f"{number}.dcm", pixels, SOPInstanceUID=uid, **elements))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..image import Gray
 from .polygons import draw_polygon
 from .records import Record
 from .run_lengths import draw_run_lengths
-from .segmentation import draw_segments
+from .segmentation import ReadSegments, draw_segments, read_segments
 from .shapes import Box, Polygon, RunLengths, Shape
 
 
@@ -45,16 +46,17 @@ def load_masks(
         If a mask is in a DICOM Segmentation and pydicom is not installed.
     """
     masks = np.zeros((len(classes), *shape), np.uint8)
+    read = cache(read_segments)  # one file may hold several classes
     for mask, name in zip(masks, classes, strict=True):
         truth = record.masks.get(name)
         if isinstance(truth, Path):
             mask[:] = read_mask(truth, shape)
         else:
-            _draw(record, name, truth or (), mask)
+            _draw(record, name, truth or (), mask, read)
     return masks, record.known(classes)
 
 
-def _draw(record: Record, class_name: str, shapes: Sequence[Shape], mask: Gray) -> None:
+def _draw(record: Record, class_name: str, shapes: Sequence[Shape], mask: Gray, read: ReadSegments) -> None:
     """Draw the shapes of a class into an empty mask; errors name the image and the class."""
     for shape in shapes:
         if isinstance(shape, Box):
@@ -66,7 +68,7 @@ def _draw(record: Record, class_name: str, shapes: Sequence[Shape], mask: Gray) 
             elif isinstance(shape, RunLengths):
                 draw_run_lengths(shape, mask)
             else:
-                draw_segments(shape, mask)
+                draw_segments(shape, mask, read)
         except InputError as error:
             raise InputError(f"{record.path}: its mask of {class_name}: {error}") from error
 

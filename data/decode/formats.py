@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 
 from ...errors import DecodeError
 from .codestream import JPEG_2000_START, JPEG_START
@@ -58,6 +59,21 @@ DICOM_HEAD = 132
 def is_dicom(data: bytes) -> bool:
     """Return whether a file has the preamble and prefix of DICOM (PS3.10, 7.1)."""
     return data[128:DICOM_HEAD] == b"DICM"
+
+
+def starts_as_dicom(path: Path) -> bool:
+    """Return whether the file at a path is DICOM, by its first bytes.
+
+    Raises
+    ------
+    DecodeError
+        If it cannot be read; the message starts with the path.
+    """
+    try:
+        with path.open("rb") as file:
+            return is_dicom(file.read(DICOM_HEAD))
+    except OSError as error:
+        raise DecodeError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def recognize(data: bytes) -> Format:

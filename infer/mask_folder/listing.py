@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from ...data.decode.formats import DICOM_HEAD, is_dicom
+from ...data.decode.formats import starts_as_dicom
 from ...data.decode.reader import SUFFIXES
-from ...errors import InputError
+from ...errors import DecodeError, InputError
 from ...machine.extras import require
 from ..listing.folder import list_folder
 from ..records import Failure, ImageFile
@@ -59,7 +59,7 @@ def list_masks(root: Path, config: MeasureConfig) -> MaskListing:
     InputError
         If there is no mask, or a folder's name is not that of a class.
     MissingExtraError
-        If there is a DICOM Segmentation and highdicom is not installed.
+        If there is a DICOM Segmentation and pydicom is not installed.
     """
     found = list_folder(root, keep_outputs=True)
     files = [entry for entry in found.entries if isinstance(entry, ImageFile)]
@@ -70,7 +70,7 @@ def list_masks(root: Path, config: MeasureConfig) -> MaskListing:
         notes += (f"left out, as their names do not start with {PREFIX}: {', '.join(ignored)}",)
     segmentations = [MaskFile(file, file.key, None) for file in files if is_segmentation(file.path)]
     if segmentations:
-        require("highdicom", extra="dicom")
+        require("pydicom", extra="dicom")
     known = {mask.file.key for mask in segmentations}
     masks = _with_classes(root, [file for file in files if file.key not in known], config)
     return MaskListing((*masks, *segmentations), failures, notes)
@@ -82,9 +82,8 @@ def is_segmentation(path: Path) -> bool:
     if suffix in SUFFIXES:
         return suffix == ".dcm"
     try:
-        with path.open("rb") as file:
-            return is_dicom(file.read(DICOM_HEAD))
-    except OSError:
+        return starts_as_dicom(path)
+    except DecodeError:
         return False  # reading it reports the cause
 
 

@@ -27,7 +27,7 @@ from .tables import TABLES
 KIND = "measure"
 """Tells this run.json from that of `cxr-infer`."""
 
-_PACKAGES = ("cxr", "numpy", "opencv-python-headless", "numba", "pydicom", "highdicom")
+_PACKAGES = ("cxr", "numpy", "opencv-python-headless", "numba", "pydicom")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...data.decode.formats import DICOM_HEAD, is_dicom
+from ...data.decode.formats import starts_as_dicom
 from ...data.decode.options import DecodeOptions
 from ...data.decode.reader import read_samples, to_mask
 from ...data.image import Gray
@@ -29,15 +29,12 @@ def read_content(path: Path, options: DecodeOptions) -> Content:
     ------
     DecodeError
         If it cannot be read; the message starts with the path.
+    NotAMaskError
+        If it is a DICOM object other than a Segmentation.
     MissingExtraError
-        If it is DICOM and highdicom is not installed.
+        If it is DICOM and pydicom is not installed.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(DICOM_HEAD)
-    except OSError:
-        head = b""  # reading all of it reports the cause
-    return read_segments(path, options) if is_dicom(head) else read_samples(path, options)
+    return read_segments(path, options) if starts_as_dicom(path) else read_samples(path, options)
 
 
 def masks_of(content: Content, class_name: str | None, values: Mapping[int, str] | None) -> dict[str, Gray]:

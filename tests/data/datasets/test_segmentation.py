@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 
-from cxr.data.datasets.segmentation import draw_segments, read_segmentation_header
+from cxr.data.datasets.segmentation import draw_segments, read_segmentation_header, read_segments
 from cxr.data.datasets.shapes import Segments
-from cxr.errors import InputError
+from cxr.data.decode.dicom import parse
+from cxr.data.decode.options import DecodeOptions
+from cxr.errors import DecodeError, InputError
 
 WriteSegmentation = Callable[..., Path]
 
@@ -67,6 +70,45 @@ def test_frames_are_those_of_the_image(tmp_path: Path, write_segmentation: Write
         np.testing.assert_array_equal(read(path, "lesion", f"1.2.3.{number}"), mask)
     with pytest.raises(InputError, match="of 2 images, whose frames cannot be told apart"):
         read(path, "lesion")
+
+
+def test_labels_are_returned_as_they_are_written(
+    tmp_path: Path, write_segmentation: WriteSegmentation
+) -> None:
+    masks = [random_mask(SHAPE, seed) for seed in (10, 11)]
+    path = write_segmentation(tmp_path / "a.dcm", [("Left Lung", masks[0]), ("Lesion", masks[1])])
+    found = read_segments(path, DecodeOptions())
+    assert list(found) == ["Left Lung", "Lesion"]
+    np.testing.assert_array_equal(list(found.values()), masks)
+
+
+def test_other_threads_may_read_while_frames_are_decoded(
+    tmp_path: Path, write_segmentation: WriteSegmentation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_segmentation(tmp_path / "a.dcm", [("Lung", random_mask(SHAPE, 1))])
+    decode, locked = pydicom.Dataset.pixel_array.fget, []
+
+    def pixel_array(dataset: pydicom.Dataset) -> Any:
+        locked.append(parse._lock.locked())
+        return decode(dataset)
+
+    monkeypatch.setattr(pydicom.Dataset, "pixel_array", property(pixel_array))
+    read(path, "lung")
+    assert locked == [False]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "why"),
+    [(116, "13 x 9 pixels, more than the limit of 116"), (233, "234 pixels in all its frames, more than")],
+)
+def test_a_segmentation_of_more_pixels_than_allowed_is_an_error(
+    pixels: int, why: str, tmp_path: Path, write_segmentation: WriteSegmentation
+) -> None:
+    mask = np.ones(SHAPE, np.uint8)
+    path = write_segmentation(tmp_path / "a.dcm", [("Lung", mask), ("Heart", mask)])
+    with pytest.raises(DecodeError, match=rf"a\.dcm: {why}"):
+        read_segments(path, DecodeOptions(max_pixels=pixels))
+    assert len(read_segments(path, DecodeOptions(max_pixels=234))) == 2
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_kinds_of_segmentations_give_the_same_mask(
 def test_segmentation_of_fractions_is_rejected(tmp_path: Path, write_segmentation: WriteSegmentation) -> None:
     mask = np.linspace(0, 1, 54).reshape(6, 9)
     path = write_segmentation(tmp_path / "a.dcm", [("lung", mask)], kind="FRACTIONAL")
-    with pytest.raises(DecodeError, match=r"a\.dcm: a DICOM Segmentation of fractions"):
+    with pytest.raises(DecodeError, match=r"a\.dcm: frame 1 holds fractions"):
         read_content(path, DecodeOptions())
 
 
@@ -104,8 +104,20 @@ def test_segmentation_of_two_images_is_rejected(
     instances.append(deepcopy(instances[0]))
     instances[1].ReferencedSOPInstanceUID = "1.2.3.99"
     written.save_as(path)
-    with pytest.raises(DecodeError, match="of 2 images; export one for each image"):
+    with pytest.raises(DecodeError, match=r"of 2 images, .*; export one for each image"):
         read_content(path, DecodeOptions())
+
+
+def test_segmentation_that_refers_to_no_image_is_read(
+    tmp_path: Path, write_segmentation: WriteSegmentation
+) -> None:
+    path = write_segmentation(tmp_path / "a.dcm", [("lung", np.ones((6, 9)))])
+    written = pydicom.dcmread(path)
+    del written.ReferencedSeriesSequence
+    for frame in written.PerFrameFunctionalGroupsSequence:
+        del frame.DerivationImageSequence
+    written.save_as(path)
+    assert masks_of(read_content(path, DecodeOptions()), None, None)["lung"].all()
 
 
 def test_larger_segmentation_than_allowed_is_rejected(

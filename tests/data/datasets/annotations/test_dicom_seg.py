@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
 from cxr.data.datasets.masks import load_masks
@@ -64,8 +65,8 @@ def test_segmentations_of_one_image_in_several_files_are_one_mask(
     np.testing.assert_array_equal(load_masks(dataset.records[0], ["lesion"], SHAPE)[0][0], LEFT | RIGHT)
 
 
-def test_a_segmentation_may_be_the_mask_file_of_an_index(
-    make_folder: MakeFolder, write_segmentation: WriteSegmentation
+def test_a_segmentation_may_be_the_mask_file_of_an_index_and_is_read_once_for_all_classes(
+    make_folder: MakeFolder, write_segmentation: WriteSegmentation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_folder()
     write_segmentation(folder / "masks" / "a.dcm", [("Lesion", LEFT), ("Lung", RIGHT)])
@@ -73,7 +74,12 @@ def test_a_segmentation_may_be_the_mask_file_of_an_index(
         "image,mask_lesion,mask_lung,patient_id\nimages/a.png,masks/a.dcm,masks/a.dcm,1\n"
     )
     dataset = open_dataset(folder, classes=["lesion", "lung"])
+    read, paths = pydicom.dcmread, []
+    monkeypatch.setattr(
+        pydicom, "dcmread", lambda path, **options: paths.append(path) or read(path, **options)
+    )
     np.testing.assert_array_equal(load_masks(dataset.records[0], dataset.classes, SHAPE)[0], [LEFT, RIGHT])
+    assert paths == [folder / "masks" / "a.dcm"]
 
 
 def test_a_place_without_segmentations_is_an_error(make_folder: MakeFolder) -> None:

@@ -70,15 +70,16 @@ def find_leaky_columns(frame: pd.DataFrame, target: str, candidates: Sequence[st
             found[name] = reason
     # Columns found above are out of the search: an honest column must not be blamed for completing them.
     rest = {name: column for name, column in values.items() if name not in found}
-    for relation, (columns, y) in (
-        ("product of powers", _logarithms(rest, goal, share=1.0)),
-        ("product of powers", _logarithms(rest, goal, share=_MOST_ROWS)),
-        ("weighted sum", _without_gaps(rest, goal)),
-        ("weighted sum", _complete_rows(rest, goal)),
+    for relation, ways in (
+        ("product of powers", [_logarithms(rest, goal, share=share) for share in (1.0, _MOST_ROWS)]),
+        ("weighted sum", [_without_gaps(rest, goal), _complete_rows(rest, goal)]),
     ):
-        for parents in exact_relations(columns, y):
-            for name in parents:
-                found.setdefault(name, f"the target is a {relation} of {' and '.join(parents)}")
+        strict, lenient = ways
+        # The same columns have the same rows: the second way would find the same.
+        for columns, y in ways if lenient[0].keys() != strict[0].keys() else [strict]:
+            for parents in exact_relations(columns, y):
+                for name in parents:
+                    found.setdefault(name, f"the target is a {relation} of {' and '.join(parents)}")
     return found
 
 
@@ -158,7 +159,8 @@ def find_identical_measurements(
 ) -> list[tuple[str, str]]:
     """Find pairs of images of different patients whose measurements agree to the last digit.
 
-    Images whose target is 0, or whose masks all have the size 0, are skipped: nothing was measured on them.
+    Images whose masks all have the size 0, or whose target is a size and 0, are skipped: nothing was measured
+    on them.
 
     Returns
     -------
@@ -166,10 +168,11 @@ def find_identical_measurements(
         The keys of the two images.
     """
     sizes = [name for name in columns if size_family(name) is not None]
-    nothing = (frame[[target]] == 0).all(axis=1)
+    measured = frame
     if sizes:
-        nothing |= (frame[sizes].fillna(0) == 0).all(axis=1)
-    measured = frame.loc[~nothing]
+        measured = measured.loc[(measured[sizes].fillna(0) != 0).any(axis=1)]
+    if size_family(target) is not None:
+        measured = measured.loc[measured[target] != 0]
     names = [name for name in columns if measured[name].nunique() > _FEW]
     if len(names) < 2:
         return []

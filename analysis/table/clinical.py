@@ -57,8 +57,8 @@ def read_clinical_table(path: Path, key: bytes | None = None, roles: ColumnRoles
     table = _read_nih(path)
     table = read_table(path) if table is None else table
     names = [str(name) for name in table.frame.columns]
-    image, image_note = find_role(names, IMAGE, roles.image, path)
-    patient, patient_note = find_role(names, PATIENT, roles.patient, path)
+    image, image_note = find_role(names, IMAGE, roles.image, roles.ignore, path)
+    patient, patient_note = find_role(names, PATIENT, roles.patient, roles.ignore, path)
     if image is None and patient is None:
         raise InputError(
             f"{path}: no column image and no column of patients; name one with --image-column or"
@@ -66,10 +66,10 @@ def read_clinical_table(path: Path, key: bytes | None = None, roles: ColumnRoles
         )
     texts = {name for name in (image, patient, *ISSUER_NAMES, *roles.categorical) if name is not None}
     frame, notes = typed_frame(table, texts=texts, name=path.name)
-    ignored = [name for name in roles.ignore if name in frame.columns and name not in (image, patient)]
+    ignored = [name for name in roles.ignore if name in frame.columns]
     frame = frame.drop(columns=ignored)
     notes = (*notes, *(f"{path.name}: {name} is ignored, as asked" for name in ignored))
-    frame = with_roles(frame, image, patient)
+    frame, dropped = with_roles(frame, image, patient, path)
     frame, infinite = _finite(frame, path)
     if image is None:
         _check_patients(frame, path, str(patient))
@@ -78,7 +78,7 @@ def read_clinical_table(path: Path, key: bytes | None = None, roles: ColumnRoles
         raise InputError(f"{path}: row {row}: {image} is empty")
     else:
         frame[IMAGE] = [_with_slashes(name) for name in frame[IMAGE]]
-    notes = (*(note for note in (image_note, patient_note) if note), *notes, *infinite)
+    notes = (*(note for note in (image_note, patient_note) if note), *dropped, *notes, *infinite)
     return TypedTable(frame if key is None else _hash_patients(frame, key), tuple(names), notes)
 
 

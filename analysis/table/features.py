@@ -42,19 +42,19 @@ def read_features(path: Path, roles: ColumnRoles | None = None) -> TypedTable:
     roles = roles or ColumnRoles()
     table = read_table(path)
     names = [str(name) for name in table.frame.columns]
-    image, image_note = find_role(names, IMAGE, roles.image, path)
-    patient, patient_note = find_role(names, PATIENT, roles.patient, path)
+    image, image_note = find_role(names, IMAGE, roles.image, roles.ignore, path)
+    patient, patient_note = find_role(names, PATIENT, roles.patient, roles.ignore, path)
     texts = {name for name in (image, patient, *roles.categorical) if name is not None}
     frame, notes = typed_frame(table, texts=texts, name=path.name)
     ignored = [name for name in roles.ignore if name in frame.columns]
     frame = frame.drop(columns=ignored)
     notes = (*notes, *(f"{path.name}: {name} is ignored, as asked" for name in ignored))
-    if image is None or image not in frame.columns:
+    if image is None:
         raise InputError(
             f"{path}: there is no column 'image' (or 'ImageIndex') that identifies the images; name one with"
             f" --image-column; the columns are {', '.join(names)}{_repeated_rows(frame)}"
         )
-    frame = with_roles(frame, image, patient)
+    frame, dropped = with_roles(frame, image, patient, path)
     frame = frame.rename(columns=renamed_columns(frame.columns))
     if frame.empty:
         raise InputError(f"{path}: has no rows")
@@ -63,7 +63,7 @@ def read_features(path: Path, roles: ColumnRoles | None = None) -> TypedTable:
     _reject_duplicates(path, frame[IMAGE].tolist())
     _reject_infinite(path, frame)
     guessed = tuple(note for note in (image_note, patient_note) if note)
-    return TypedTable(frame, tuple(names), (*guessed, *notes))
+    return TypedTable(frame, tuple(names), (*guessed, *dropped, *notes))
 
 
 def _reject_duplicates(path: Path, images: Sequence[str]) -> None:

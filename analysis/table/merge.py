@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
+from ...data.decode.reader import SUFFIXES
 from ...errors import InputError
 from ...machine.paths import printable
 from ..records import MergeSummary
@@ -171,7 +172,8 @@ def _name(image: str) -> str:
 
 
 def _stem(image: str) -> str:
-    return PurePosixPath(image).stem
+    name = PurePosixPath(image)
+    return name.stem if name.suffix.lower() in SUFFIXES else name.name  # 1.2.840.1.5 has no suffix
 
 
 def _reject_duplicates(table: str, keys: Sequence[str], images: Sequence[str]) -> None:

@@ -27,12 +27,23 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class ColumnRoles:
-    """The roles of columns that a user gave."""
+    """The roles of columns that a user gave.
+
+    Raises
+    ------
+    InputError
+        If a column has a role and is to be ignored.
+    """
 
     patient: str | None = None
     image: str | None = None
     ignore: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in (self.patient, self.image, *self.categorical):
+            if name in self.ignore:
+                raise InputError(f"--ignore: the column {name!r} is given another role as well; choose one")
 
 
 def plain(name: str) -> str:
@@ -62,27 +73,28 @@ def is_identifier(name: str) -> bool:
     return plain(name) in {plain(alias) for names in ALIASES.values() for alias in names}
 
 
-def find_role(names: Sequence[str], role: str, given: str | None, path: Path) -> tuple[str | None, str]:
-    """Find the column of a role; with it, a note if it was guessed from another name.
-
-    Raises
-    ------
-    InputError
-        If the column that the user named is missing.
-    """
+def find_role(
+    names: Sequence[str], role: str, given: str | None, ignored: Sequence[str], path: Path
+) -> tuple[str | None, str]:
+    """Find the column of a role among those that are not ignored; with it, a note unless it has that name."""
     if given is not None and given in names:
         return given, "" if given == role else f"{path.name}: {given} is the column {role}, as asked"
-    by_plain = {plain(name): name for name in reversed(names)}
+    by_plain = {plain(name): name for name in reversed(names) if name not in ignored}
     found = next((by_plain[plain(alias)] for alias in ALIASES[role] if plain(alias) in by_plain), None)
     note = f"{path.name}: {found} is taken as the column {role}"
     return found, "" if found in (None, role) else note
 
 
-def with_roles(frame: pd.DataFrame, image: str | None, patient: str | None) -> pd.DataFrame:
-    """Name the columns of the image and the patient; other columns of these names give way."""
+def with_roles(
+    frame: pd.DataFrame, image: str | None, patient: str | None, path: Path
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Name the columns of the image and the patient; other columns of these names give way, with a note."""
     renamed = {name: role for name, role in ((image, IMAGE), (patient, PATIENT)) if name is not None}
-    taken = [role for name, role in renamed.items() if name != role and role in frame.columns]
-    return frame.drop(columns=taken).rename(columns=renamed)
+    taken = {role: name for name, role in renamed.items() if name != role and role in frame.columns}
+    notes = tuple(
+        f"{path.name}: {role} is dropped, since {name} is the column {role}" for role, name in taken.items()
+    )
+    return frame.drop(columns=list(taken)).rename(columns=renamed), notes
 
 
 def check_given(roles: ColumnRoles, tables: Mapping[Path, Iterable[str]]) -> None:

@@ -13,7 +13,7 @@ from ...errors import InputError
 from ...machine.extras import require
 from ..audit.leakage import find_leaky_columns
 from ..records import ColumnNote, FeatureMode, Selection, Table
-from .roles import is_identifier, nearest
+from .roles import is_identifier, nearest, snake_case
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,11 +74,12 @@ def role_of(column: str, spatial: Sequence[str], columns: Sequence[str] = ()) ->
     >>> role_of("PatientID", spatial=()).value
     'bookkeeping'
     """
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column).lower().replace(" ", "_")
+    name = snake_case(column)
     if is_identifier(column):
         return Role.BOOKKEEPING
     is_height = name == "height" or name.endswith("_height")
-    if is_height and (column in spatial or column[: -len("height")] + "width" in columns):
+    width = name.removesuffix("height") + "width"
+    if is_height and (column in spatial or width in map(snake_case, columns)):
         return Role.GEOMETRY
     patterns = ((_BOOKKEEPING, Role.BOOKKEEPING), (_DERIVED, Role.DERIVED), (_GEOMETRY, Role.GEOMETRY))
     for pattern, role in patterns:

@@ -142,6 +142,18 @@ def test_one_image_under_the_names_of_two_patients_is_found() -> None:
     assert find_identical_measurements(table, columns, "ratio") == []
 
 
+@pytest.mark.parametrize(("target", "found"), [("died", True), ("lesion_ratio", False)])
+def test_one_image_under_two_names_is_found_where_0_is_a_value_of_the_target(
+    target: str, *, found: bool
+) -> None:
+    table = make_images(zeros=False).assign(
+        image=[f"{n}.png" for n in range(N)], patient_id=[f"P{n}" for n in range(N)], **{target: 0.0}
+    )
+    columns = ["mean_size", "weight", "width_px"]
+    table.loc[5, columns] = table.loc[9, columns]
+    assert find_identical_measurements(table, columns, target) == ([("5.png", "9.png")] if found else [])
+
+
 def _copies(goal: np.ndarray) -> dict[str, pd.Series]:
     ranks = pd.Series(goal).rank()
     corrected = goal.copy()

@@ -58,6 +58,13 @@ def test_images_of_an_index_are_matched_by_path(tmp_path: Path, *, with_run_json
     assert table.frame["age"].tolist() == list(range(30, 30 + len(images)))[::-1]
 
 
+def test_dots_of_an_identifier_are_no_suffix(tmp_path: Path) -> None:
+    uids = [f"1.2.840.{n}" for n in range(ROWS)]
+    path = write(tmp_path / "f.csv", measured([f"{uid}.dcm" for uid in uids]))
+    table = load_table(path, index_set(tmp_path, uids))
+    assert table.frame["age"].tolist() == list(range(30, 30 + ROWS))
+
+
 def test_unmatched_images_are_counted_with_examples(tmp_path: Path) -> None:
     names = [f"{n}.png" for n in range(ROWS)]
     index = index_set(tmp_path, names)

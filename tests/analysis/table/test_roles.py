@@ -43,6 +43,30 @@ def test_given_column_of_patients_stands_before_the_guessed_one(tmp_path: Path) 
     )
     table = load_table(path, roles=ColumnRoles(patient="family"))
     assert table.frame["patient_id"].nunique() == N // 4
+    assert "f.csv: patient_id is dropped, since family is the column patient_id" in table.notes
+
+
+def test_ignored_column_is_not_guessed_to_be_the_patients(tmp_path: Path) -> None:
+    path = write_features(tmp_path)
+    clinical = write(
+        tmp_path / "c.csv",
+        image=[f"{n}.png" for n in range(N)],
+        case_id=range(N),
+        pid=[f"P{n // 2}" for n in range(N)],
+        age=range(N),
+    )
+    table = load_table(path, clinical, roles=ColumnRoles(ignore=("pid",)))
+    assert table.frame["patient_id"].nunique() == N
+    assert "c.csv: case_id is taken as the column patient_id" in table.notes
+    assert "c.csv: pid is ignored, as asked" in table.notes
+    assert "pid" not in table.frame.columns
+    with pytest.raises(InputError, match="no column 'image'"):
+        load_table(path, clinical, roles=ColumnRoles(ignore=("image",)))
+
+
+def test_column_that_is_ignored_and_has_a_role_is_a_contradiction() -> None:
+    with pytest.raises(InputError, match="--ignore: the column 'pid' is given another role"):
+        ColumnRoles(patient="pid", ignore=("pid",))
 
 
 @pytest.mark.parametrize("option", ["patient", "image", "ignore", "categorical"])

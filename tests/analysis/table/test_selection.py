@@ -69,6 +69,20 @@ def test_name_of_a_column_decides_its_role(column: str, role: Role) -> None:
     assert role_of(column, spatial=("lesion_mean_centroid_dist",)) is role
 
 
+@pytest.mark.parametrize(
+    ("column", "beside", "role"),
+    [
+        ("Height", "Width", Role.GEOMETRY),
+        ("OriginalHeight", "original_width", Role.GEOMETRY),
+        ("Height", "Weight", Role.CLINICAL),
+    ],
+)
+def test_height_beside_a_width_is_that_of_the_image_in_any_spelling(
+    column: str, beside: str, role: Role
+) -> None:
+    assert role_of(column, (), (column, beside)) is role
+
+
 @pytest.mark.parametrize("column", ["view", "sex", "age"])
 def test_column_that_a_run_copied_from_dicom_headers_is_clinical(column: str) -> None:
     assert role_of(column, spatial=(column, "lesion_ratio")) is Role.CLINICAL

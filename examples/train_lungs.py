@@ -11,18 +11,19 @@ patient. A run that was interrupted resumes with the network that was not finish
 from __future__ import annotations
 
 import logging
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+import open_images
 import torch
+from open_images import ENCODER, Row
 
 from cxr.data.csv_files import write_csv
-from cxr.data.datasets.index import INDEX, read_index
-from cxr.data.datasets.records import Record
 from cxr.data.datasets.splits import Split, Subset
 from cxr.data.decode.reader import read_image
 from cxr.export.pair import write_pair
@@ -41,13 +42,11 @@ from cxr.train.frontal.other_images import installed_images
 from cxr.train.semi_supervision.in_memory import Schedule, load_examples
 from cxr.train.semi_supervision.student import Recipe, Student, adapt_to_size, train_student
 
-ENCODER = "timm-tf_efficientnet_lite0"
 FIELDS, RETROCARDIAC = CLASSES = ("lung_fields", "lung_with_retrocardiac")
 """The lungs without the heart's shadow (Montgomery, Shenzhen), and with the lung behind it (V7 Labs)."""
 
 THRESHOLDS = (0.5, 0.5)
 QUALITY = ("source", "class", "images", "dice", "low", "high")
-OPEN = ("open", "open-attribution")
 RECIPE = Recipe(
     teachers={FIELDS: Schedule(epochs=50), RETROCARDIAC: Schedule(epochs=80)},
     student=Schedule(epochs=8, seed=1),
@@ -63,29 +62,17 @@ ATTRIBUTION = (
 )
 
 
-@dataclass(frozen=True)
-class Row:
-    """An image, where it comes from, and whether it may be trained on."""
-
-    record: Record
-    source: str
-    is_open: bool
-
-
 def read_rows(root: Path) -> list[Row]:
     """Read an index.csv: every image, with its lung mask as the class that its protocol stands for."""
-    return [_row(root, values) for values in read_index(root / INDEX).to_pylist()]
+    return open_images.read_rows(root, _masks)
 
 
-def _row(root: Path, values: Mapping[str, Any]) -> Row:
-    mask = values["mask_lung"] if str(values["lung_ok"]) == "1" else None
-    masks: dict[str, Path | None] = dict.fromkeys(CLASSES)
-    if mask:
+def _masks(values: Mapping[str, Any]) -> dict[str, str | None]:
+    masks: dict[str, str | None] = dict.fromkeys(CLASSES)
+    if str(values["lung_ok"]) == "1":
         protocol = FIELDS if "without heart" in values["lung_convention"] else RETROCARDIAC
-        masks[protocol] = root / mask
-    key = f"{root.name}/{values['image']}"
-    record = Record(key, root / values["image"], values["patient_id"], masks, values["fold"])
-    return Row(record, values["source"], values["licence_status"] in OPEN)
+        masks[protocol] = values["mask_lung"]
+    return masks
 
 
 def split_rows(
@@ -193,6 +180,23 @@ def quality_rows(card: ModelCard) -> Iterator[tuple[object, ...]]:
             yield source, name, metrics.positives, *bounds
 
 
+def command_line(
+    datasets: Sequence[Path],
+    size: int,
+    final_size: int,
+    hold_out: Sequence[tuple[str, int]],
+    test_source: Sequence[str],
+    int8: str | None,
+) -> str:
+    """Return the command that makes the same model, for the card; folders by their names only."""
+    words = ["python", "examples/train_lungs.py", *(root.resolve().name for root in datasets)]
+    words += ["--size", size, "--final-size", final_size]
+    words += [word for one in hold_out for word in ("--hold-out", *one)]
+    words += [word for name in test_source for word in ("--test-source", name)]
+    words += ["--int8", int8] if int8 else []
+    return shlex.join(map(str, words))
+
+
 @click.command()
 @click.argument("datasets", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/lungs"), show_default=True)
@@ -234,8 +238,7 @@ def main(
         )
         student = replace(student, segmenter=adapted)
     scores = score(student.segmenter, held, spec)
-    places = " ".join(root.name for root in datasets)
-    command = f"python examples/train_lungs.py {places} --size {size} --final-size {final_size}"
+    command = command_line(datasets, size, final_size, hold_out, test_source, int8)
     card = make_card(student, training, held, scores, spec, command)
     for source, classes in card.metrics_by_source.items():
         for name, metrics in classes.items():
@@ -246,7 +249,15 @@ def main(
         segmenter.frontal, frontal = fitted
         card = replace(card, frontal=frontal)
     card = fit_lung_checks(predictor(segmenter), held_records, card)
-    write_pair(segmenter, card, out, training=records, validation=held_records, provider=int8)
+    write_pair(
+        segmenter,
+        card,
+        out,
+        training=records,
+        validation=held_records,
+        provider=int8,
+        sources={row.record.key: row.source for row in held},
+    )
 
 
 if __name__ == "__main__":

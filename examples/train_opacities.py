@@ -20,11 +20,12 @@ from typing import Any
 import click
 import numpy as np
 import numpy.typing as npt
+import open_images
 import torch
+from open_images import ENCODER, Row
 from torch import nn
 
 from cxr.data.csv_files import write_csv
-from cxr.data.datasets.index import INDEX, read_index
 from cxr.data.datasets.masks import load_masks
 from cxr.data.datasets.records import Record
 from cxr.data.datasets.splits import Split, Subset
@@ -41,11 +42,9 @@ from cxr.models.network.torch_file import load_weights
 from cxr.models.trivial_masks import Baseline, MeanMask
 from cxr.train.semi_supervision.in_memory import Examples, Schedule, fit, load_examples
 
-ENCODER = "timm-tf_efficientnet_lite0"
 CLASS = "opacity"
 CLASSES = (CLASS,)
 LUNG_CLASSES = 2
-OPEN = ("open", "open-attribution")
 SCHEDULE = Schedule(epochs=40, lr=1e-3)
 LEVELS = np.arange(1, 20) * 0.05
 """The thresholds to choose from."""
@@ -57,15 +56,6 @@ ATTRIBUTION = (
 )
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Row:
-    """An image, where it comes from, and whether it may be trained on."""
-
-    record: Record
-    source: str
-    is_open: bool
 
 
 @dataclass(frozen=True)
@@ -81,16 +71,12 @@ class Found:
 
 def read_rows(root: Path) -> list[Row]:
     """Read the rows of an index.csv whose mask is known; an empty mask is known too."""
-    rows = [_row(root, values) for values in read_index(root / INDEX).to_pylist()]
+    rows = open_images.read_rows(root, _masks)
     return [row for row in rows if row.record.has_truth(CLASSES)]
 
 
-def _row(root: Path, values: Mapping[str, Any]) -> Row:
-    mask = values["mask_lesion"]
-    masks = {CLASS: root / mask if mask else None}
-    key = f"{root.name}/{values['image']}"
-    record = Record(key, root / values["image"], values["patient_id"], masks, values["fold"])
-    return Row(record, values["source"], values["licence_status"] in OPEN)
+def _masks(values: Mapping[str, Any]) -> dict[str, str | None]:
+    return {CLASS: values["mask_lesion"]}
 
 
 def build(init: Path) -> Segmenter:
@@ -108,15 +94,13 @@ def find(segmenter: Segmenter, records: Sequence[Record], spec: PixelSpec) -> li
     for prediction in predictions(predictor(segmenter), records, spec):
         masks, _ = load_masks(prediction.record, CLASSES, prediction.pixels.shape)
         truth, probability = masks[0] > 0, prediction.probability[0].astype(np.float16)
-        dice = [_dice(truth, probability >= level) for level in LEVELS]
+        dice = [_score(prediction.record, truth, probability >= level).dice for level in LEVELS]
         found.append(Found(prediction.record, truth, probability, np.array(dice)))
     return found
 
 
-def _dice(truth: npt.NDArray[np.bool_], predicted: npt.NDArray[np.bool_]) -> float:
-    if not truth.any():
-        return float("nan")
-    return float(2 * (truth & predicted).sum() / (truth.sum() + predicted.sum()))
+def _score(record: Record, truth: npt.NDArray[np.bool_], predicted: npt.NDArray[np.bool_]) -> ImageScore:
+    return score(truth, predicted, key=record.key, patient_id=record.patient_id, class_name=CLASS)
 
 
 def choose_threshold(found: Sequence[Found]) -> float:
@@ -126,16 +110,7 @@ def choose_threshold(found: Sequence[Found]) -> float:
 
 def score_at(found: Sequence[Found], threshold: float) -> list[ImageScore]:
     """Score the masks at a threshold."""
-    return [
-        score(
-            item.truth.astype(np.uint8),
-            (item.probability >= threshold).astype(np.uint8),
-            key=item.record.key,
-            patient_id=item.record.patient_id,
-            class_name=CLASS,
-        )
-        for item in found
-    ]
+    return [_score(item.record, item.truth, item.probability >= threshold) for item in found]
 
 
 def mean_mask_scores(examples: Examples, found: Sequence[Found], spec: PixelSpec) -> list[BaselineScore]:
@@ -148,7 +123,7 @@ def mean_mask_scores(examples: Examples, found: Sequence[Found], spec: PixelSpec
             item.record.patient_id,
             CLASS,
             Baseline.MEAN,
-            _dice(item.truth, mean.predict(item.truth.shape, spec) > 0),  # type: ignore[arg-type]
+            _score(item.record, item.truth, mean.predict(item.truth.shape, spec) > 0).dice,
         )
         for item in shown
     ]
@@ -246,16 +221,15 @@ def main(
     examples = load_examples([row.record for row in training], CLASSES, spec)
     final = fit(build(init), examples, SCHEDULE)
     torch.save(final.network.state_dict(), out / "opacities.pth")
-    unseen = find(final, [row.record for row in held_out], spec)
-    groups = {
-        "out of fold": (scores, baselines),
-        "never seen": (score_at(unseen, threshold), mean_mask_scores(examples, unseen, spec)),
-    }
+    groups = {"out of fold": (scores, baselines)}
+    if held_out:
+        unseen = find(final, [row.record for row in held_out], spec)
+        groups["never seen"] = score_at(unseen, threshold), mean_mask_scores(examples, unseen, spec)
     click.echo(f"threshold {threshold:.2f}")
     table = []
     for name, (own, trivial) in groups.items():
         click.echo(f"{name}: {describe(class_metrics(own))}")
-        for baseline in compare_with_baselines(own, trivial)[CLASS]:
+        for baseline in compare_with_baselines(own, trivial).get(CLASS, ()):
             gain = baseline.difference
             click.echo(
                 f"  {baseline.name} {baseline.dice.value:.3f}; the model's minus this: {gain.value:+.3f} "
@@ -266,7 +240,7 @@ def main(
     card = make_card(training, scores, baselines, threshold, spec)
     records = [row.record for row in training]
     checked = [row.record for row in held_out] or records
-    write_pair(final, card, out, training=records, validation=checked, provider=int8)
+    write_pair(final, card, out, training=records, validation=checked, provider=int8, scored_by_folds=True)
 
 
 if __name__ == "__main__":

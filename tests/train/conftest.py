@@ -53,6 +53,15 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def examples() -> Iterator[Path]:
+    """The folder of the training scripts, which import what is beside them."""
+    folder = Path(__file__).parents[2] / "examples"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield folder
+
+
+@pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw_images(tmp_path_factory.mktemp("data") / "images")
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
-import sys
-from collections.abc import Iterator
+import importlib
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +16,6 @@ from click.testing import CliRunner
 from cxr.data.csv_files import read_csv_rows
 from cxr.models.file.onnx_file import read_card
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "train_lungs.py"
 COLUMNS = [
     "image",
     "mask_lung",
@@ -33,15 +30,8 @@ WITHOUT, BEHIND = "lung fields without heart", "lung fields with the part behind
 
 
 @pytest.fixture(scope="module")
-def script() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("train_lungs", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["train_lungs"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["train_lungs"]
+def script(examples: Path) -> ModuleType:
+    return importlib.import_module("train_lungs")
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +120,10 @@ def test_script_writes_the_model_and_its_quality(
     assert (card.training.images, card.training.validation_images) == (8, 8)
     assert "lung_fields: 2 drawn, 6 pseudo-labels" in card.training.name
     assert "Hannover" in card.license
+    assert card.training.command == (
+        "python examples/train_lungs.py lungs --size 96 --final-size 64 --hold-out first 0 "
+        "--hold-out second 0 --test-source GeneralBlockchain"
+    )
     assert card.parity is not None
     assert card.parity.max_difference < 1e-4
     assert (tmp_path / "lungs.onnx").stat().st_size < 9e6

@@ -60,6 +60,17 @@ def test_shipped_model_names_its_data_its_license_and_its_scores(card: ModelCard
     assert card.checksum is not None
 
 
+def test_scores_by_source_of_each_shipped_file_are_its_own() -> None:
+    for path in (file for model in shipped_models() for file in model.files):
+        card = read_card(path)
+        for name, overall in card.metrics.items():
+            by_source = [classes[name] for classes in card.metrics_by_source.values() if name in classes]
+            assert sum(one.positives for one in by_source) == overall.positives
+            total = sum(one.positives * one.dice.value for one in by_source if one.dice)
+            assert overall.dice is not None
+            assert total / overall.positives == pytest.approx(overall.dice.value, abs=1e-6)
+
+
 def test_page_about_the_shipped_model_has_the_figures_of_its_card(card: ModelCard) -> None:
     page = " ".join((Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8").split())
     for classes in card.metrics_by_source.values():

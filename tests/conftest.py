@@ -220,7 +220,9 @@ def write_segmentation(write_dicom: Callable[..., Path]) -> Callable[..., Path]:
     seg = pytest.importorskip("highdicom", reason="DICOM is an extra").seg
     from pydicom.sr.codedict import codes
 
-    def write(path: Path, segments: Sequence[tuple[str, Any]], *, kind: str = "BINARY") -> Path:
+    def write(
+        path: Path, segments: Sequence[tuple[str, Any]], *, kind: str = "BINARY", refers: bool = True
+    ) -> Path:
         """Write a frame for every image and segment, as segments of one image first."""
         stacks = [np.stack(masks) if isinstance(masks, list) else masks[np.newaxis] for _, masks in segments]
         folder, shape = path.parent / "sources", stacks[0].shape[1:]
@@ -250,11 +252,20 @@ def write_segmentation(write_dicom: Callable[..., Path]) -> Callable[..., Path]:
         )
         if len(images) > 1:
             _give_frames_to_images(written, images)
+        if not refers:
+            _remove_references(written)
         path.parent.mkdir(parents=True, exist_ok=True)
         written.save_as(path, enforce_file_format=True)
         return path
 
     return write
+
+
+def _remove_references(written: Any) -> None:
+    for keyword in ("ReferencedSeriesSequence", "SourceImageSequence"):
+        written.pop(keyword, None)
+    for frame in (*written.PerFrameFunctionalGroupsSequence, *written.SharedFunctionalGroupsSequence):
+        frame.pop("DerivationImageSequence", None)
 
 
 def _give_frames_to_images(written: Any, images: Sequence[Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +12,8 @@ from ..image import Gray
 from .shapes import Polygon
 
 _MIN_VERTICES = 3
+_FARTHEST = 1e9
+"""Of a coordinate from the origin, in pixels: far beyond any image, and safe to compute with."""
 
 
 def polygon_of(points: object, frame: tuple[int, int] | None = None) -> Polygon:
@@ -96,7 +97,7 @@ def _point(point: object) -> tuple[float, float]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _FARTHEST
 
 
 def _shown(value: object) -> str:

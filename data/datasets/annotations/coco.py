@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,13 @@ from .records import Annotations
 class _Image(msgspec.Struct):
     id: int | str
     file_name: str
-    height: int | None = None
-    width: int | None = None
+    height: float | None = None
+    width: float | None = None
 
     @property
     def size(self) -> tuple[int, int] | None:
-        return None if not self.height or not self.width else (self.height, self.width)
+        """Height and width; some programs write them with a decimal point."""
+        return None if not self.height or not self.width else (int(self.height), int(self.width))
 
 
 class _Category(msgspec.Struct):
@@ -51,17 +52,23 @@ class _Runs(msgspec.Struct):
     counts: str | list[int]
 
 
-def read_coco(paths: Sequence[Path]) -> Annotations:
+def read_coco(paths: Sequence[Path], wanted: Collection[str] | None = None) -> Annotations:
     """Read COCO files.
 
     An image that a file lists was looked at for all categories of that file: one without an annotation is
     absent from it.
 
+    Parameters
+    ----------
+    paths : sequence of Path
+    wanted : collection of str, optional
+        The classes to read, by default all: annotations of others may be of any kind, such as boxes.
+
     Raises
     ------
     InputError
-        If a file cannot be read or is not of this form, lists an image twice, or has an annotation without a
-        mask or of an unknown category.
+        If a file cannot be read or is not of this form, lists an image twice or with a size that is no
+        whole number, or has an annotation of an unknown category, or a wanted one without a mask.
     """
     images: dict[str, dict[str, tuple[Shape, ...]]] = {}
     classes: dict[str, None] = {}
@@ -70,7 +77,7 @@ def read_coco(paths: Sequence[Path]) -> Annotations:
         file = read_json(path, _File, "a COCO file of instances")
         names = {category.id: class_name_of(category.name) for category in file.categories}
         classes |= dict.fromkeys(names.values())
-        _check_listed_once(path, file.images)
+        _check_images(path, file.images)
         by_id: dict[int | str, dict[str, tuple[Shape, ...]]] = {}
         for image in file.images:
             if image.file_name in images:
@@ -82,14 +89,22 @@ def read_coco(paths: Sequence[Path]) -> Annotations:
             if annotation.image_id not in by_id:
                 stray += 1
                 continue
-            name, shapes = _shapes(path, annotation, names, sizes[annotation.image_id])
-            by_id[annotation.image_id][name] += shapes
+            where = f"{path}: annotation {annotation.id} of image {annotation.image_id}"
+            name = _class_of(where, annotation, names)
+            if wanted is None or name in wanted:
+                shapes = _shapes(where, annotation, sizes[annotation.image_id])
+                by_id[annotation.image_id][name] += shapes
         if stray:
             notes.append(f"{path}: {stray} annotations are of images that it does not list; they are skipped")
     return Annotations(tuple(paths), tuple(classes), images, notes=tuple(notes))
 
 
-def _check_listed_once(path: Path, images: Sequence[_Image]) -> None:
+def _check_images(path: Path, images: Sequence[_Image]) -> None:
+    for image in images:
+        if not all(float(side or 0).is_integer() for side in (image.height, image.width)):
+            raise InputError(
+                f"{path}: {image.file_name} is {image.width} x {image.height} pixels; give whole numbers"
+            )
     for values in ([image.id for image in images], [image.file_name for image in images]):
         repeated = [value for value, count in Counter(values).items() if count > 1]
         if repeated:
@@ -98,16 +113,17 @@ def _check_listed_once(path: Path, images: Sequence[_Image]) -> None:
             )
 
 
-def _shapes(
-    path: Path, annotation: _Annotation, names: dict[int, str], size: tuple[int, int] | None
-) -> tuple[str, tuple[Shape, ...]]:
-    where = f"{path}: annotation {annotation.id} of image {annotation.image_id}"
+def _class_of(where: str, annotation: _Annotation, names: dict[int, str]) -> str:
     if annotation.category_id not in names:
         raise InputError(f"{where}: its category {annotation.category_id} is not among the categories")
+    return names[annotation.category_id]
+
+
+def _shapes(where: str, annotation: _Annotation, size: tuple[int, int] | None) -> tuple[Shape, ...]:
     if not annotation.segmentation:
         raise InputError(f"{where}: has no segmentation; export polygons or masks, not only boxes")
     try:
-        return names[annotation.category_id], tuple(_drawn(annotation.segmentation, size))
+        return tuple(_drawn(annotation.segmentation, size))
     except (InputError, msgspec.MsgspecError) as error:
         raise InputError(f"{where}: {error}") from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -11,7 +11,7 @@ from ....errors import InputError
 from ..class_names import class_name_of
 from ..index import INDEX, list_index
 from ..nih import list_nih
-from ..nih_layout import ENTRIES, find_entries
+from ..nih_layout import ENTRIES, LESION, find_entries
 from ..records import Dataset, Record
 from ..shapes import RunForm
 from .chestx_det import DEFAULT, find_chestx_det, read_chestx_det
@@ -25,7 +25,6 @@ _FORMS = {
     AnnotationFormat.RLE_KAGGLE: RunForm.KAGGLE,
     AnnotationFormat.RLE_SIIM: RunForm.SIIM,
 }
-_LESION = "lesion"
 
 
 def open_annotated(
@@ -35,7 +34,11 @@ def open_annotated(
     listed = _list_images(root)
     annotations = _read(root, form, files, listed.records, classes)
     chosen = _choose(annotations, classes, DEFAULT if form is AnnotationFormat.CHESTX_DET else None)
-    matched, notes = _match(listed.records, annotations)
+    matched, notes = (
+        (annotations.images, ())  # by the images that they refer to
+        if form is AnnotationFormat.DICOM_SEG
+        else _match(listed.records, annotations)
+    )
     records = tuple(
         replace(record, masks={name: matched[record.key].get(name) for name in chosen})
         for record in listed.records
@@ -88,10 +91,10 @@ def _read(
     if not files:
         raise InputError(f"{root}: masks in the format {form} need their file; give --annotations FILE")
     if form is AnnotationFormat.COCO:
-        return read_coco(files)
+        return read_coco(files, None if classes is None else {class_name_of(name) for name in classes})
     if classes and len(classes) > 1:
         raise InputError(f"{files[0]}: a table of run lengths has one class, not {', '.join(classes)}")
-    return read_rle_table(files, class_name_of(classes[0]) if classes else _LESION, _FORMS[form])
+    return read_rle_table(files, class_name_of(classes[0]) if classes else LESION, _FORMS[form])
 
 
 def _choose(annotations: Annotations, classes: Sequence[str] | None, default: str | None) -> tuple[str, ...]:
@@ -107,19 +110,29 @@ def _choose(annotations: Annotations, classes: Sequence[str] | None, default: st
     return chosen
 
 
-def _match(records: Sequence[Record], annotations: Annotations) -> tuple[dict[str, Truths], tuple[str, ...]]:
-    """Find the annotations of each image: by its path, else by its file name, else by that without suffix."""
-    places: defaultdict[str, list[str]] = defaultdict(list)
+def _match(
+    records: Sequence[Record], annotations: Annotations
+) -> tuple[Mapping[str, Truths], tuple[str, ...]]:
+    """Find the annotations of each image: by its path, else by its file name, each with or without suffix."""
+    paths, bare_paths, names, stems = (defaultdict[str, list[str]](list) for _ in range(4))
     for record in records:
         path = PurePosixPath(record.key)
-        for name in dict.fromkeys((record.key, path.name, path.stem)):
-            places[name].append(record.key)
+        paths[str(path)].append(record.key)
+        bare_paths[str(path.with_suffix(""))].append(record.key)
+        names[path.name].append(record.key)
+        stems[path.stem].append(record.key)
     found: dict[str, Truths] = {}
     origin: dict[str, str] = {}
     missing = []
     for name, truths in annotations.images.items():
         path = PurePosixPath(name.replace("\\", "/"))
-        keys = next((places[one] for one in (path.as_posix(), path.name) if one in places), [])
+        keys = (
+            paths.get(str(path))
+            or bare_paths.get(str(path))
+            or names.get(path.name)
+            or stems.get(path.name)
+            or []
+        )
         if len(keys) > 1:
             raise InputError(
                 f"{annotations.source}: {name} may be {keys[0]} or {keys[1]}; name it by its path"

@@ -34,7 +34,7 @@ def read_rle_table(paths: Sequence[Path], class_name: str, form: RunForm | None)
     class_name : str
         The tables do not name it.
     form : RunForm or None
-        `KAGGLE` or `SIIM`; None: recognized, see `recognize_form`.
+        `KAGGLE` or `SIIM`; None: recognized, see `recognize_form`, and reported in the notes.
 
     Raises
     ------
@@ -49,16 +49,17 @@ def read_rle_table(paths: Sequence[Path], class_name: str, form: RunForm | None)
         if "" in texts[image] and any(texts[image]):
             raise InputError(f"{where}: {image} has both {_EMPTY} and run lengths; keep one")
     source = " and ".join(map(str, paths))
-    chosen = form or recognize_form(source, [runs for _, _, runs in rows if runs not in (None, _EMPTY)])
+    drawn = [runs for _, _, runs in rows if runs not in (None, _EMPTY)]
+    chosen, note = (form, "") if form else recognize_form(source, drawn)
     images = {
         image: {class_name: tuple(RunLengths(text, chosen) for text in dict.fromkeys(cells) if text)}
         for image, cells in texts.items()
     }
-    return Annotations(tuple(paths), (class_name,), images)
+    return Annotations(tuple(paths), (class_name,), images, notes=(note,) if note else ())
 
 
-def recognize_form(source: str, texts: Sequence[str]) -> RunForm:
-    """Recognize the form of all run lengths of a table.
+def recognize_form(source: str, texts: Sequence[str]) -> tuple[RunForm, str]:
+    """Recognize the form of all run lengths of a table; with it, a note that says why and how to override it.
 
     Counted from the first pixel, every run starts behind the end of the run before; so if one does not, the
     starts count from there. In the other form that order is an accident that never holds for a whole table
@@ -69,21 +70,27 @@ def recognize_form(source: str, texts: Sequence[str]) -> RunForm:
     InputError
         If no row has two runs.
     """
-    several = False
+    several = distances = 0
     for text in texts:
         try:
             starts, lengths = pairs_of(text)
         except InputError as error:
             raise InputError(f"{source}: {error}") from error
-        several |= len(starts) > 1
-        if (starts[1:] < starts[:-1] + lengths[:-1]).any():
-            return RunForm.SIIM
-    if texts and not several:
+        several += len(starts) > 1
+        distances += bool((starts[1:] < starts[:-1] + lengths[:-1]).any())
+    if not texts:
+        return RunForm.KAGGLE, ""
+    if not several:
         raise InputError(
             f"{source}: no row has two runs, so that the form of its run lengths cannot be recognized; give "
             "--masks rle-kaggle (starts count from the first pixel) or rle-siim (from the run before)"
         )
-    return RunForm.KAGGLE
+    shown_by = (
+        f"{source}: in {distances} of {several} rows, a run starts before the end of the one before, so "
+    )
+    if distances:
+        return RunForm.SIIM, f"{shown_by}that starts count from there; if not, give --masks rle-kaggle"
+    return RunForm.KAGGLE, f"{shown_by}that starts count from the first pixel; if not, give --masks rle-siim"
 
 
 def _rows(path: Path) -> list[tuple[str, str, str | None]]:

@@ -57,8 +57,18 @@ def test_a_polygon_scales_with_the_image_height_and_width_independently() -> Non
 
 
 def test_a_polygon_that_crosses_itself_is_filled_by_the_even_odd_rule() -> None:
-    square_twice = ((0, 0), (6, 0), (6, 6), (0, 6)) * 2
-    assert not fill((*square_twice[:4], *square_twice[:4]), (8, 8))[1:5, 1:5].all()
+    pentagram = ((8, 1), (12.2, 13.8), (1.3, 5.9), (14.7, 5.9), (3.8, 13.8))
+    mask = fill(pentagram, (16, 16))
+    np.testing.assert_array_equal(mask, inside(pentagram, (16, 16)))
+    assert mask[3, 7] == 1
+    assert mask[8, 7] == 0  # wound twice
+    bow_tie = ((0, 0), (6, 4), (6, 0), (0, 4))
+    assert fill(bow_tie, (4, 6)).tolist() == [
+        [1, 0, 0, 0, 0, 1],
+        [1, 1, 0, 0, 1, 1],
+        [1, 1, 0, 0, 1, 1],
+        [1, 0, 0, 0, 0, 1],
+    ]
 
 
 def test_a_polygon_smaller_than_a_pixel_covers_the_pixel_where_it_lies() -> None:
@@ -89,6 +99,8 @@ def test_a_polygon_outside_the_image_is_an_error_that_shows_where(shift: tuple[i
         ([[0, 0], [1, 1], [2, "3"]], "two numbers"),
         ([[0, 0], [1, 1], [2, None]], "two numbers"),
         ([[0, 0], [1, 1], [2, float("nan")]], "two numbers"),
+        ([[0, 0], [1, 1], [2, 10**400]], "two numbers"),
+        ([[0, 0], [1, 1], [2, -1e308]], "two numbers"),
     ],
 )
 def test_what_is_no_polygon_is_an_error(points: object, why: str) -> None:

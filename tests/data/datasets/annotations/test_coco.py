@@ -107,12 +107,51 @@ def test_a_path_in_the_file_tells_images_of_one_name_apart(make_folder: MakeFold
         open_dataset(folder, masks="coco", annotations=[path], classes=["lesion"])
 
 
+def test_the_image_that_a_name_is_the_path_of_comes_before_those_of_that_file_name(
+    make_folder: MakeFolder,
+) -> None:
+    folder = make_folder(["a.png", "sub/a.png"])
+    for name, key in (("a.png", "a.png"), ("a", "a.png"), ("sub/a", "sub/a.png")):
+        path = write(folder, images=[{"id": 1, "file_name": name}], annotations=[])
+        dataset = open_dataset(folder, masks="coco", annotations=[path], classes=["lesion"])
+        assert [record.key for record in dataset.records] == [key]
+
+
+def test_a_name_with_a_suffix_is_not_that_of_an_image_with_another(make_folder: MakeFolder) -> None:
+    folder = make_folder(["a.png"])
+    path = write(folder, images=[{"id": 1, "file_name": "a.jpg"}], annotations=[])
+    with pytest.raises(InputError, match="none of its 1 images is in"):
+        open_dataset(folder, masks="coco", annotations=[path], classes=["lesion"])
+
+
+def test_annotations_of_other_categories_may_be_of_any_kind(make_folder: MakeFolder) -> None:
+    folder = make_folder()
+    box = {"image_id": 1, "category_id": 7, "bbox": [1, 2, 3, 4]}
+    path = write(folder, annotations=[*content()["annotations"], box])
+    dataset = open_dataset(folder, masks="coco", annotations=[path], classes=["Lesion"])
+    assert load_masks(dataset.records[0], dataset.classes, SHAPE)[0].any()
+    with pytest.raises(InputError, match="has no segmentation"):
+        open_dataset(folder, masks="coco", annotations=[path], classes=["lung_field"])
+
+
+def test_sizes_may_have_a_decimal_point(make_folder: MakeFolder) -> None:
+    folder = make_folder()
+    whole = open_dataset(folder, masks="coco", annotations=[write(folder)], classes=["lesion"])
+    images = [image | {"height": 6.0, "width": 8.0} for image in content()["images"]]
+    path = write(folder, images=images)
+    assert open_dataset(folder, masks="coco", annotations=[path], classes=["lesion"]) == whole
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
         ({"images": 3}, r"not a COCO file of instances .*images"),
         ({"categories": [{"name": "Lesion"}]}, r"not a COCO file of instances .*id.*categories"),
         ({"images": [*content()["images"], content()["images"][0]]}, "the image 1 is listed 2 times"),
+        (
+            {"images": [{"id": 1, "file_name": "a.png", "height": 6.5, "width": 8}]},
+            r"a\.png is 8\.0 x 6\.5 pixels; give whole numbers",
+        ),
         (
             {"images": [*content()["images"], {"id": 4, "file_name": "a.png"}]},
             "the image a.png is listed 2 times",

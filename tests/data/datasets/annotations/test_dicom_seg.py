@@ -55,6 +55,39 @@ def test_other_images_are_matched_by_file_name_in_the_default_folder(
     )
 
 
+def test_a_segmentation_of_another_image_is_not_that_of_a_dicom_image_of_its_name(
+    tmp_path: Path, write_dicom: Callable[..., Path], write_segmentation: WriteSegmentation
+) -> None:
+    for number, uid in ((1, "1.2.3.1"), (2, "1.2.3.99")):
+        write_dicom(tmp_path / f"p{number}" / "1.dcm", EMPTY, SOPInstanceUID=uid)
+    (tmp_path / "index.csv").write_text("image,patient_id\np1/1.dcm,1\np2/1.dcm,2\n")
+    write_segmentation(tmp_path / "segmentations" / "p2" / "1.dcm", [("Lesion", LEFT)])
+    dataset = open_dataset(tmp_path, masks="dicom-seg")
+    assert [record.key for record in dataset.records] == ["p1/1.dcm"]
+
+
+def test_images_of_one_file_name_are_told_apart_by_their_paths(
+    make_folder: MakeFolder, write_segmentation: WriteSegmentation
+) -> None:
+    folder = make_folder(["p1/1.png", "p2/1.png"])
+    write_segmentation(folder / "segmentations" / "p1" / "1.dcm", [("Lesion", LEFT)])
+    dataset = open_dataset(folder, masks="dicom-seg")
+    assert [record.key for record in dataset.records] == ["p1/1.png"]
+    write_segmentation(folder / "segmentations" / "p3" / "1.dcm", [("Lesion", LEFT)])
+    with pytest.raises(InputError, match=r"p3/1\.dcm: may be of p1/1\.png or p2/1\.png; give it the path"):
+        open_dataset(folder, masks="dicom-seg")
+
+
+def test_a_segmentation_that_refers_to_no_image_is_that_of_a_dicom_image_of_its_name(
+    tmp_path: Path, write_dicom: Callable[..., Path], write_segmentation: WriteSegmentation
+) -> None:
+    write_dicom(tmp_path / "1.dcm", EMPTY)
+    (tmp_path / "index.csv").write_text("image,patient_id\n1.dcm,1\n")
+    write_segmentation(tmp_path / "segmentations" / "1.dcm", [("Lesion", LEFT)], refers=False)
+    (record,) = open_dataset(tmp_path, masks="dicom-seg").records
+    np.testing.assert_array_equal(load_masks(record, ["lesion"], SHAPE)[0][0], LEFT)
+
+
 def test_segmentations_of_one_image_in_several_files_are_one_mask(
     make_folder: MakeFolder, write_segmentation: WriteSegmentation
 ) -> None:
@@ -80,6 +113,15 @@ def test_a_segmentation_may_be_the_mask_file_of_an_index_and_is_read_once_for_al
     )
     np.testing.assert_array_equal(load_masks(dataset.records[0], dataset.classes, SHAPE)[0], [LEFT, RIGHT])
     assert paths == [folder / "masks" / "a.dcm"]
+
+
+def test_segmentations_of_other_images_only_are_an_error(
+    make_folder: MakeFolder, write_segmentation: WriteSegmentation
+) -> None:
+    folder = make_folder()
+    write_segmentation(folder / "segmentations" / "q.dcm", [("Lesion", LEFT)])
+    with pytest.raises(InputError, match=r"none of its 1 DICOM Segmentations is of an image here; .*q\.dcm"):
+        open_dataset(folder, masks="dicom-seg")
 
 
 def test_a_place_without_segmentations_is_an_error(make_folder: MakeFolder) -> None:

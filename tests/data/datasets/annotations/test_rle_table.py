@@ -56,7 +56,7 @@ def test_rows_of_one_image_are_one_mask(make_folder: MakeFolder) -> None:
 
 def test_images_that_the_table_does_not_list_are_unknown(make_folder: MakeFolder) -> None:
     folder = make_folder()
-    dataset = open_dataset(folder, masks="rle", annotations=[write(folder, f"a,{KAGGLE}", "z,-1")])
+    dataset = open_dataset(folder, masks="rle-kaggle", annotations=[write(folder, f"a,{KAGGLE}", "z,-1")])
     assert [record.key for record in dataset.records] == ["images/a.png"]
     assert dataset.notes == (
         "1 annotated images are not in the data set, such as z",
@@ -78,7 +78,23 @@ def test_images_that_the_table_does_not_list_are_unknown(make_folder: MakeFolder
 def test_a_run_that_starts_before_the_end_of_the_one_before_shows_that_starts_are_distances(
     texts: list[str], form: RunForm
 ) -> None:
-    assert recognize_form("a.csv", texts) is form
+    assert recognize_form("a.csv", texts)[0] is form
+
+
+def test_the_recognized_form_is_reported_with_the_rows_that_show_it(tmp_path: Path) -> None:
+    def note(*rows: str) -> tuple[str, ...]:
+        return read_rle_table([write(tmp_path, *rows)], "lesion", None).notes
+
+    start = f"{tmp_path / 'train-rle.csv'}: in "
+    assert note(f"a,{KAGGLE}", f"b,{KAGGLE}", "c,5 1 3 1", "d,-1") == (
+        f"{start}1 of 3 rows, a run starts before the end of the one before, so that starts count from "
+        "there; if not, give --masks rle-kaggle",
+    )
+    assert note(f"a,{KAGGLE}") == (
+        f"{start}0 of 1 rows, a run starts before the end of the one before, so that starts count from the "
+        "first pixel; if not, give --masks rle-siim",
+    )
+    assert note("a,-1") == ()
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def size_family(name: str) -> str | None:
     """Return the class whose mask size a column of `features.csv` measures, or None.
 
     Columns of the same family can be computed from each other, at least nearly: as a feature, one reveals
-    another as the target.
+    another as the target. The classes `a` and `a_lung` are one family, since `a_lung_ratio` may be of either.
 
     Examples
     --------
@@ -184,7 +184,8 @@ def size_family(name: str) -> str | None:
         return None
     column, class_name = found
     family = class_name if column.size_of == CLASS else column.size_of
-    return "lung" if family in SIDES else family
+    # `collapsed_lung_ratio` may be of the class `collapsed`, in the lungs, or of the class `collapsed_lung`.
+    return "lung" if family in SIDES else family.removesuffix("_lung")
 
 
 def _class_in(pattern: str, name: str) -> str:

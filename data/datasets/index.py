@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from ...errors import InputError
 from ...machine.paths import printable
 from ..tables import read_csv, read_header, require_columns
-from .index_truths import MASK, POLYGONS, IndexTruths, check_mask_file, classes_of, with_slashes
+from .index_truths import MASK, POLYGONS, IndexTruths, check_mask_files, classes_of, with_slashes
 from .licenses import LICENSE_COLUMNS, license_of, summarize_licenses
 from .records import Dataset, Record
 from .shapes import Truth
@@ -153,10 +153,8 @@ def _record(root: Path, number: int, row: Mapping[str, Any], masks: Mapping[str,
     path = root / key
     if not path.is_file():
         raise InputError(f"{where}: the image {key} does not exist")
-    for mask in masks.values():
-        if isinstance(mask, Path):
-            check_mask_file(where, mask, path)
-    return Record(key, path, row["patient_id"], masks, row.get("fold"), _text(row.get("finding")))
+    truths = check_mask_files(where, masks, path)
+    return Record(key, path, row["patient_id"], truths, row.get("fold"), _text(row.get("finding")))
 
 
 def _text(value: Any) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ POLYGONS = "polygons_"
 
 _COMPLETE = "labels_complete"
 _LUNG = "lung"
+_LUNGS = re.compile(r"(left_|right_)?lungs?(_left|_right|_fields?|_with_retrocardiac|_\d+)?")
+"""Names of classes that are lungs, as organs: `lung_opacity` is none."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,13 @@ class IndexTruths:
     def of(cls, path: Path, rows: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> IndexTruths:
         """Look through the table for the classes whose absence `labels_complete` states."""
         labeled = [row for number, row in enumerate(rows, start=2) if _is_complete(path, number, row)]
-        read = [name for name in classes if not any(word.startswith(_LUNG) for word in name.split("_"))]
+        read = [name for name in classes if not _LUNGS.fullmatch(name)]
         masked = {name: sum(_has_mask(row, name) for row in labeled) for name in read}
         absent = {name: len(labeled) - count for name, count in masked.items() if count}
         return cls(path, tuple(classes), absent)
 
     def of_row(self, number: int, row: Mapping[str, Any]) -> dict[str, Truth]:
-        """Return the ground truth of each class in a row.
+        """Return the ground truth of each class in a row; mask files are for `check_mask_files`.
 
         Raises
         ------
@@ -74,7 +77,7 @@ class IndexTruths:
         if polygons is not None:
             return _polygons(f"{where}: {POLYGONS}{name}", polygons)
         if file is not None:
-            return _file(self.path.parent, file, name)
+            return self.path.parent / with_slashes(self.path.parent, file)
         return () if name in self.absent and _is_complete(self.path, number, row) else None
 
 
@@ -93,20 +96,36 @@ def with_slashes(root: Path, name: str) -> str:
     return PurePosixPath(name).as_posix()
 
 
-def check_mask_file(where: str, mask: Path, image: Path) -> None:
-    """Check that a mask exists and, for PNG, has its image's size: before training, not hours into it.
+def check_mask_files(where: str, truths: Mapping[str, Truth], image: Path) -> dict[str, Truth]:
+    """Check the mask files of an image, and return its ground truth with DICOM Segmentations told apart.
 
-    Decoding compares the sizes again, for every format.
+    A mask must exist and, for PNG, have its image's size: before training, not hours into it. Decoding
+    compares the sizes again, for every format.
+
+    Raises
+    ------
+    InputError
+        If a mask does not exist, cannot be read, or has another size than its image.
     """
+    files = {name: truth for name, truth in truths.items() if isinstance(truth, Path)}
+    size = _png_size(_first_bytes(where, image)) if files else None
+    return {**truths, **{name: _checked(where, path, name, size) for name, path in files.items()}}
+
+
+def _checked(where: str, mask: Path, class_name: str, size: tuple[int, int] | None) -> Truth:
     if not mask.is_file():
         raise InputError(f"{where}: the mask {mask} does not exist")
-    sizes = _png_size(image), _png_size(mask)
-    if None not in sizes and sizes[0] != sizes[1]:
-        (width, height), (mask_width, mask_height) = sizes  # type: ignore[misc]
+    start = _first_bytes(where, mask)
+    if is_dicom(start):
+        return (Segments(mask, class_name),)
+    mask_size = _png_size(start)
+    if size is not None and mask_size is not None and size != mask_size:
+        (width, height), (mask_width, mask_height) = size, mask_size
         raise InputError(
             f"{where}: the mask {mask} is {mask_width} x {mask_height} pixels, "
             f"but its image is {width} x {height}"
         )
+    return mask
 
 
 def _has_mask(row: Mapping[str, Any], name: str) -> bool:
@@ -118,19 +137,6 @@ def _is_complete(path: Path, number: int, row: Mapping[str, Any]) -> bool:
     if value not in (None, 0, 1):
         raise InputError(f"{path}: row {number}: the column {_COMPLETE} takes 0 or 1, not {value!r}")
     return value == 1
-
-
-def _file(root: Path, name: str, class_name: str) -> Truth:
-    path = root / with_slashes(root, name)
-    return (Segments(path, class_name),) if _is_dicom_file(path) else path
-
-
-def _is_dicom_file(path: Path) -> bool:
-    """Return whether a mask is a DICOM object; one that does not exist is reported by `check_mask_file`."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return is_dicom(file.read(DICOM_HEAD))
 
 
 def _polygons(where: str, cell: str) -> Truth:
@@ -146,11 +152,17 @@ def _polygons(where: str, cell: str) -> Truth:
         raise InputError(f"{where}: {error}; write [[[x, y], [x, y], [x, y]]]") from error
 
 
-def _png_size(path: Path) -> tuple[int, int] | None:
+def _first_bytes(where: str, path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(DICOM_HEAD)
+    except OSError as error:
+        raise InputError(f"{where}: {path} cannot be read ({error.strerror})") from error
+
+
+def _png_size(start: bytes) -> tuple[int, int] | None:
     """Return the width and height in a PNG's header; None for other formats."""
-    with path.open("rb") as file:
-        start = file.read(24)
     if len(start) < 24 or not start.startswith(PNG_SIGNATURE):
         return None
-    width, height = struct.unpack(">II", start[16:])
+    width, height = struct.unpack(">II", start[16:24])
     return width, height

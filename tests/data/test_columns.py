@@ -209,6 +209,17 @@ def test_columns_of_one_mask_are_one_family() -> None:
     assert families["lung"] == {f"lung_{size}" for size in sizes} | sides
 
 
+@pytest.mark.parametrize("lung_classes", [[], ["lung"]])
+def test_sizes_of_a_class_whose_name_ends_with_lung_are_one_family(lung_classes: list[str]) -> None:
+    columns = feature_header(["collapsed_lung", *lung_classes], lung_classes)
+    names = [name for name in columns if name.startswith("collapsed_lung_")]
+    sizes = ("ratio", "count", "mean_area", "total_area", "max_area", "total_area_mm2")
+    expected = {f"collapsed_lung_{size}" for size in sizes} | (
+        {"collapsed_lung_lung_ratio"} if lung_classes else set()
+    )
+    assert {name for name in names if size_family(name) == "collapsed"} == expected
+
+
 def test_every_column_has_a_description_of_one_line() -> None:
     for column in COLUMNS:
         assert isinstance(column, Column)

@@ -284,6 +284,43 @@ def test_lungs_are_never_absent(lung_ok: str, pack: Path) -> None:
     assert truths(pack, "lung", "lesion") == [((True, True), [10, 0]), ((False, True), [0, 20])]
 
 
+@pytest.mark.parametrize(
+    ("name", "is_lung"),
+    [
+        *((name, True) for name in ("lungs", "left_lung", "lung_right", "lung_fields", "lung_2")),
+        *((name, True) for name in ("right_lung_field", "lung_with_retrocardiac")),
+        *((name, False) for name in ("lung_opacity", "lung_lesion", "collapsed_lung", "lungworm")),
+    ],
+)
+def test_findings_in_the_lungs_are_no_lungs_and_may_be_absent(name: str, is_lung: bool, pack: Path) -> None:
+    write_index(
+        pack,
+        f"image,mask_{name},mask_effusion,patient_id,labels_complete",
+        "images/a.png,masks/a_lung.png,,1,1",
+        "images/b.png,,masks/b_lung.png,2,1",
+    )
+    assert truths(pack, name, "effusion") == [((True, True), [10, 0]), ((not is_lung, True), [0, 20])]
+
+
+def test_each_file_is_opened_once_for_all_classes(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_index(
+        pack,
+        "image,mask_lung,mask_lesion,mask_effusion,patient_id",
+        "images/a.png,masks/a_lung.png,masks/a_lesion.png,masks/b_lung.png,1",
+        "images/b.png,,,,2",
+    )
+    open_file, opened = Path.open, []
+
+    def opening(path: Path, *arguments: Any, **options: Any) -> Any:
+        opened.append(path.name)
+        return open_file(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", opening)
+    open_dataset(pack, classes=["lung", "lesion", "effusion"])
+    images = [name for name in opened if name != "index.csv"]
+    assert sorted(images) == ["a.png", "a_lesion.png", "a_lung.png", "b_lung.png"]
+
+
 def test_labels_complete_takes_0_and_1(pack: Path) -> None:
     write_index(pack, COMPLETE, "images/a.png,masks/a_lung.png,,,1,2")
     with pytest.raises(InputError, match="row 2: the column labels_complete takes 0 or 1, not 2"):

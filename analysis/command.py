@@ -60,7 +60,9 @@ def _feature_names(ctx: click.Context, param: click.Parameter, value: str) -> st
 @click.option(
     "--categorical", multiple=True, help="Column whose numbers are categories, as of sites; may be repeated."
 )
-@click.option("--models", default=",".join(_MODELS), callback=_known_models, help="Regressors.")
+@click.option(
+    "--models", default=",".join(_MODELS), callback=_known_models, help="Models: any of xgb, lgb, rf."
+)
 @click.option("--trials", type=click.IntRange(1, MAX_REPEATS), default=20, help="Trials of each search.")
 @click.option(
     "--folds", type=click.IntRange(2, MAX_REPEATS), default=5, help="Outer folds, split by patient."

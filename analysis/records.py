@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Family(StrEnum):
-    """The families of regressors whose hyperparameters are tuned."""
+    """The families of models whose hyperparameters are tuned."""
 
     XGB = "xgb"
     """Gradient boosting by XGBoost."""
@@ -201,7 +201,7 @@ class EventScore:
     """How well held-out events were predicted.
 
     Sensitivity and specificity are at a threshold that was chosen on the inner folds of each outer fold; the
-    baselines have none, and NaN here.
+    baselines have none, and NaN here. Of the prevalence, only the Brier score is defined.
     """
 
     model: str

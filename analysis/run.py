@@ -27,7 +27,6 @@ from .fit.folds import Split
 from .fit.tuning import INNER_FOLDS
 from .records import (
     AnalysisSummary,
-    Estimate,
     EventScore,
     Family,
     FeatureMode,
@@ -39,7 +38,7 @@ from .records import (
     Task,
     Unit,
 )
-from .results.event_scores import score_event
+from .results.event_scores import score_event, score_prevalence
 from .results.held_out import HeldOut, Results, collect_held_out, top_features
 from .results.outputs import output_names, write_results
 from .results.scores import check_shuffled_targets, score_predictions
@@ -51,6 +50,7 @@ from .table.roles import ColumnRoles
 from .table.selection import select_features
 from .table.target import default_target, rows_with_target
 from .table.unit import by_patient
+from .text import some_of
 
 _TOO_GOOD = {"r2": 0.85, "auroc": 0.95}
 _LEADING = 0.1
@@ -90,7 +90,7 @@ def analyze_features(
     features_mode : FeatureMode, str or sequence of str
         A kind of columns, or the names of columns; in one text, with commas between them.
     models : sequence of Family or str
-        The regressors.
+        The families of models.
     trials : int
         Trials of the search in each outer fold, and of the search on all rows.
     folds : int
@@ -231,18 +231,14 @@ def _scores(
         )
     alarms = {str(family): one.alarms for family, one in held_out.items()}
     none = np.full(len(data.target), np.nan)
-    scores = [
-        score_event(
-            model, LABELS[model], data.target, values, alarms.get(model, none), data.patients, seed=seed
-        )
-        for model, values in predictions.items()
-    ]
-    # The shares of events in five training folds are no predictions that could be calibrated.
-    undefined = Estimate(float("nan"), float("nan"), float("nan"))
-    return tuple(
-        replace(score, calibration_slope=undefined) if score.model == "prevalence" else score
-        for score in scores
-    )
+    scores: list[EventScore] = []
+    for model, values in predictions.items():
+        shared = model, LABELS[model], data.target, values
+        if model == "prevalence":
+            scores.append(score_prevalence(*shared, data.patients, seed=seed))
+        else:
+            scores.append(score_event(*shared, alarms.get(model, none), data.patients, seed=seed))
+    return tuple(scores)
 
 
 def _shuffle_check(results: Results, family: Family, seed: int) -> ShuffleCheck:
@@ -272,14 +268,7 @@ def _warnings(results: Results, selection: Selection, best: Score | EventScore) 
             f" patient ({pairs[0][0]} and {pairs[0][1]}): perhaps one image under two names"
         )
     metric = METRICS[_metric(results)]
-    highest = max(score.main[0] for score in results.scores)
-    if highest > _TOO_GOOD[_metric(results)]:
-        ranked = top_features(results, Family(best.model))[:3]
-        leading = ", ".join(name for name, strength in ranked if strength > _LEADING * ranked[0][1])
-        notes.append(
-            f"an {metric} of {highest:.2f} is rare in honest data; it rests on {leading}:"
-            f" ask how these were made, and whether {target} was known when they were written"
-        )
+    notes += _too_good(results, best)
     linear = results.score_of(BASELINES[results.data.task][1])
     if linear.main[0] >= best.main[0]:
         notes.append(
@@ -294,6 +283,24 @@ def _warnings(results: Results, selection: Selection, best: Score | EventScore) 
             f" the 95 % interval of the best {metric} reaches {best.main[1]:.2f}"
         )
     return tuple(notes)
+
+
+def _too_good(results: Results, best: Score | EventScore) -> list[str]:
+    """Ask about a score that is rare in honest data: of the best tuned model, else of the linear baseline."""
+    high = _TOO_GOOD[_metric(results)]
+    score = best if best.main[0] > high else results.score_of(BASELINES[results.data.task][1])
+    if not score.main[0] > high:
+        return []
+    if score is best:
+        ranked = top_features(results, Family(best.model))[:3]
+        names = ", ".join(name for name, strength in ranked if strength > _LEADING * ranked[0][1])
+    else:
+        names = some_of(list(results.data.features.columns))
+    return [
+        f"an {METRICS[_metric(results)]} of {score.main[0]:.2f}, by {score.label}, is rare in honest data;"
+        f" it rests on {names}: ask how these were made, and whether {results.target} was known when they"
+        " were written"
+    ]
 
 
 def _metric(results: Results) -> str:

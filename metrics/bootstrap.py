@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -45,11 +45,30 @@ def patient_bootstrap(
     """
     names, patient_index = np.unique(np.asarray(patients), return_inverse=True)
     sums = np.stack([np.bincount(patient_index, weights=column) for column in columns])
+    draws = [
+        statistic(np.asarray(sums @ multiplicity))
+        for multiplicity in patient_resamples(len(names), seed=seed, resamples=resamples)
+    ]
+    return percentile_interval(np.array(draws))
+
+
+def patient_resamples(
+    patients: int, *, seed: int, resamples: int = RESAMPLES
+) -> Iterator[npt.NDArray[np.intp]]:
+    """Draw as many patients as there are, with replacement, again and again.
+
+    Yields
+    ------
+    ndarray of int, shape (patients,)
+        How often each patient is drawn.
+    """
     rng = np.random.default_rng(seed)
-    draws = np.empty(resamples)
-    for index in range(resamples):
-        multiplicity = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
-        draws[index] = statistic(np.asarray(sums @ multiplicity))
+    for _ in range(resamples):
+        yield np.bincount(rng.integers(patients, size=patients), minlength=patients)
+
+
+def percentile_interval(draws: Floats) -> tuple[float, float]:
+    """Return the 95 % percentile interval of the draws that are not NaN; NaN if all are."""
     defined = draws[~np.isnan(draws)]
     if len(defined) == 0:
         return float("nan"), float("nan")

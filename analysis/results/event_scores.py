@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from ...metrics.bootstrap import RESAMPLES
+from ...metrics.bootstrap import RESAMPLES, patient_resamples, percentile_interval
 from ..records import Estimate, EventScore, Floats
 
-Statistic = Callable[[Floats, Floats, Floats], float]
-"""Of events (0 or 1), predicted probabilities and the rows' weights."""
+Statistic = Callable[[Floats], float]
+"""A score as a function of the rows' weights."""
 
-_PERCENTILES = (2.5, 97.5)
+Ranks = npt.NDArray[np.intp]
+
 _EDGE = 1e-3
 """Probabilities are taken at least this far from 0 and 1 before their log-odds are computed."""
 _NEWTON_STEPS = 25
@@ -22,7 +24,11 @@ _STEEPEST = 100.0
 
 def auroc(events: Floats, predicted: Floats, weights: Floats) -> float:
     """Compute the area under the ROC curve, ties counting half; NaN where a class is missing."""
-    yes, no = _weights_by_value(events, predicted, weights)
+    return _auroc(events, _ranks(predicted), weights)
+
+
+def _auroc(events: Floats, ranks: Ranks, weights: Floats) -> float:
+    yes, no = _weights_by_rank(events, ranks, weights)
     total = float(yes.sum() * no.sum())
     below = np.cumsum(no) - no
     return float((yes * (below + no / 2)).sum() / total) if total else float("nan")
@@ -30,7 +36,11 @@ def auroc(events: Floats, predicted: Floats, weights: Floats) -> float:
 
 def auprc(events: Floats, predicted: Floats, weights: Floats) -> float:
     """Compute the average precision; NaN without events."""
-    yes, no = (one[::-1] for one in _weights_by_value(events, predicted, weights))
+    return _auprc(events, _ranks(predicted), weights)
+
+
+def _auprc(events: Floats, ranks: Ranks, weights: Floats) -> float:
+    yes, no = (one[::-1] for one in _weights_by_rank(events, ranks, weights))
     found, alarms = np.cumsum(yes), np.cumsum(yes + no)
     if found[-1] == 0:
         return float("nan")
@@ -103,42 +113,65 @@ def score_event(
     patients : ndarray of str, shape (n,)
     seed, resamples : int
     """
-    statistics: Mapping[str, tuple[Statistic, Floats]] = {
-        "auroc": (auroc, predicted),
-        "auprc": (auprc, predicted),
-        "brier": (brier, predicted),
-        "calibration_slope": (calibration_slope, predicted),
-        "sensitivity": (sensitivity, alarms),
-        "specificity": (specificity, alarms),
+    ranks = _ranks(predicted)  # sorted once, not in each resample
+    statistics: Mapping[str, Statistic] = {
+        "auroc": partial(_auroc, events, ranks),
+        "auprc": partial(_auprc, events, ranks),
+        "brier": partial(brier, events, predicted),
+        "calibration_slope": partial(calibration_slope, events, predicted),
+        "sensitivity": partial(sensitivity, events, alarms),
+        "specificity": partial(specificity, events, alarms),
     }
-    names, index = np.unique(patients, return_inverse=True)
-    rng = np.random.default_rng(seed)
-    draws = {name: np.empty(resamples) for name in statistics}
-    for place in range(resamples):
-        drawn = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
-        weights = drawn[index].astype(np.float64)
-        for name, (statistic, values) in statistics.items():
-            draws[name][place] = statistic(events, values, weights)
-    ones = np.ones_like(events)
-    return EventScore(
-        model,
-        label,
-        **{
-            name: _estimate(statistic(events, values, ones), draws[name])
-            for name, (statistic, values) in statistics.items()
-        },
+    return EventScore(model, label, **_estimates(statistics, patients, seed=seed, resamples=resamples))
+
+
+def score_prevalence(
+    model: str,
+    label: str,
+    events: Floats,
+    predicted: Floats,
+    patients: npt.NDArray[np.str_],
+    *,
+    seed: int,
+    resamples: int = RESAMPLES,
+) -> EventScore:
+    """Score the share of events in the training folds: only its Brier score is defined.
+
+    The shares differ between folds, and are lower where the held-out rows have more events: as a ranking of
+    all rows they are worse than chance, which says nothing.
+    """
+    undefined = Estimate(float("nan"), float("nan"), float("nan"))
+    names = ("auroc", "auprc", "calibration_slope", "sensitivity", "specificity")
+    scores = _estimates(
+        {"brier": partial(brier, events, predicted)}, patients, seed=seed, resamples=resamples
     )
+    return EventScore(model, label, **dict.fromkeys(names, undefined), **scores)
 
 
-def _estimate(value: float, draws: Floats) -> Estimate:
-    defined = draws[~np.isnan(draws)]
-    low, high = np.percentile(defined, _PERCENTILES) if len(defined) else (np.nan, np.nan)
-    return Estimate(value, float(low), float(high))
+def _estimates(
+    statistics: Mapping[str, Statistic], patients: npt.NDArray[np.str_], *, seed: int, resamples: int
+) -> dict[str, Estimate]:
+    names, index = np.unique(patients, return_inverse=True)
+    draws = np.array(
+        [
+            [statistic(drawn[index].astype(np.float64)) for statistic in statistics.values()]
+            for drawn in patient_resamples(len(names), seed=seed, resamples=resamples)
+        ]
+    )
+    ones = np.ones(len(patients))
+    return {
+        name: Estimate(statistic(ones), *percentile_interval(draws[:, column]))
+        for column, (name, statistic) in enumerate(statistics.items())
+    }
 
 
-def _weights_by_value(events: Floats, predicted: Floats, weights: Floats) -> tuple[Floats, Floats]:
+def _ranks(predicted: Floats) -> Ranks:
+    """Return the place of each prediction among the distinct ones, lowest first."""
+    return np.unique(predicted, return_inverse=True)[1]
+
+
+def _weights_by_rank(events: Floats, ranks: Ranks, weights: Floats) -> tuple[Floats, Floats]:
     """Sum the weights of both classes for each distinct prediction, lowest first."""
-    values, index = np.unique(predicted, return_inverse=True)
-    yes = np.bincount(index, weights=weights * events, minlength=len(values))
-    no = np.bincount(index, weights=weights * (1 - events), minlength=len(values))
-    return yes.astype(np.float64), no.astype(np.float64)
+    yes = np.bincount(ranks, weights=weights * events)
+    no = np.bincount(ranks, weights=weights * (1 - events))
+    return yes, no

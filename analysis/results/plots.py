@@ -58,7 +58,7 @@ def draw_scatter(
     axes.set_title(f"{literal(target)} by {score.label}: held-out predictions", fontsize=12)
     text = (
         f"R² {score.r2:.2f} [{score.r2_low:.2f}, {score.r2_high:.2f}]\n"
-        f"RMSE {score.rmse:.3g}\nn = {len(measured)} images, {patients} patients"
+        f"RMSE {score.rmse:.3g}\nn = {len(measured)} rows, {patients} patients"
     )
     box = {"boxstyle": "round", "facecolor": "white", "edgecolor": "#cccccc", "alpha": 0.9}
     axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", fontsize=10, bbox=box)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...data.columns import with_unit
+from ...metrics.bootstrap import RESAMPLES
 from ...report.page import data_uri, render_page
 from ..fit.explanation import KIND
 from ..fit.families import LABELS
@@ -50,8 +51,8 @@ def render(summary: AnalysisSummary, results: Results, correlations: pd.DataFram
         score_header=score_header(summary),
         scores=[score_row(score) for score in summary.scores],
         event=None if summary.event is None else summary.event.text,
-        prevalence=f"{float(results.data.target.mean()):.2f}",
-        unit=summary.unit,
+        prevalence=None if summary.prevalence is None else f"{summary.prevalence:.2f}",
+        resamples=RESAMPLES,
         spread=f"{float(results.data.target.std()):.4g}",
         views=_view_rows(results),
         shuffle=shuffle_sentence(summary),

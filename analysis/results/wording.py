@@ -36,7 +36,7 @@ def brief_row(score: Score | EventScore) -> tuple[str, ...]:
     """Write the scores of one model that fit on a terminal: the columns of `brief_header`."""
     if isinstance(score, Score):
         return score.label, interval(score), f"{score.rmse:.4g}"
-    return score.label, interval(score), f"{score.auprc.value:.2f}", f"{score.brier.value:.2f}"
+    return score.label, interval(score), *(_number(one.value, 2) for one in (score.auprc, score.brier))
 
 
 def brief_header(summary: AnalysisSummary) -> tuple[str, ...]:
@@ -45,14 +45,22 @@ def brief_header(summary: AnalysisSummary) -> tuple[str, ...]:
 
 
 def interval(score: Score | EventScore) -> str:
-    """Write R² or AUROC with its 95 % interval."""
-    value, low, high = score.main
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    """Write R² or AUROC with its 95 % interval, or a dash where it is not defined."""
+    return _with_interval(*score.main, 3)
 
 
 def estimate(one: Estimate) -> str:
     """Write a score with its 95 % interval, or a dash where it is not defined."""
-    return "–" if one.value != one.value else f"{one.value:.2f} [{one.low:.2f}, {one.high:.2f}]"
+    return _with_interval(one.value, one.low, one.high, 2)
+
+
+def _with_interval(value: float, low: float, high: float, digits: int) -> str:
+    shown = _number(value, digits)
+    return shown if value != value else f"{shown} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _number(value: float, digits: int) -> str:
+    return "–" if value != value else f"{value:.{digits}f}"
 
 
 def shuffle_sentence(summary: AnalysisSummary) -> str:

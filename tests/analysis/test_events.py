@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr.analysis.records import AnalysisSummary, EventScore, Family
+from cxr.analysis.fit.crossval import LearningData, outer_folds, plan_searches, run_search
+from cxr.analysis.fit.families import feature_frame, predicted
+from cxr.analysis.records import AnalysisSummary, EventScore, Family, Task
 from cxr.analysis.run import analyze_features
 
 PATIENTS = 60
@@ -52,7 +54,9 @@ def test_scores_of_events_stand_beside_baselines_and_prevalence(analyzed: Analys
     for family in Family:
         assert 0 < scores[family].sensitivity.value < 1
         assert 0 < scores[family].specificity.value < 1
-    assert np.isnan(scores["prevalence"].calibration_slope.value)
+    prevalence = scores["prevalence"]
+    assert np.isnan([prevalence.auroc.value, prevalence.auprc.value]).all()
+    assert prevalence.brier.value == pytest.approx(analyzed.prevalence * (1 - analyzed.prevalence), rel=0.05)
 
 
 def test_event_is_named_and_the_permuted_run_finds_nothing(analyzed: AnalysisSummary) -> None:
@@ -96,17 +100,43 @@ def test_every_file_of_an_event_is_written_and_the_record_is_strict(analyzed: An
 
 
 def test_model_that_is_loaded_predicts_the_same(analyzed: AnalysisSummary) -> None:
+    """From the tables that the run wrote: the same seed gives the model that the run had."""
     import joblib
-
-    from cxr.analysis.fit.families import predicted
 
     table = pd.read_csv(analyzed.out / "features_and_target.csv")
     names = list(analyzed.selection.features)
-    for family in Family:
-        model = joblib.load(analyzed.out / f"{family}_best_model.joblib")
-        values = predicted(model, table[names])
-        assert ((values >= 0) & (values <= 1)).all()
-        assert np.corrcoef(values, table["outcome"])[0, 1] > 0.3
+    data = LearningData(
+        feature_frame(table, names),
+        table["outcome"].to_numpy(float),
+        table["patient_id"].to_numpy(str),
+        Task.CLASSIFICATION,
+    )
+    splits = outer_folds(data.patients, 3, 0, data.target)
+    for search in plan_searches(list(Family), splits, len(table), trials=2, seed=0):
+        if search.fold is None:
+            model = joblib.load(analyzed.out / f"{search.family}_best_model.joblib")
+            fitted = run_search(data, search).model
+            assert np.array_equal(predicted(model, table[names]), predicted(fitted, data.features))
+
+
+def test_high_score_of_a_baseline_alone_names_the_baseline(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(0, 1, (2, 60))
+    table = {
+        "image": [f"{n}.png" for n in range(60)],
+        "patient_id": range(60),
+        "left": left,
+        "right": right,
+        "dose": left - right + rng.normal(0, 0.2, 60),
+    }
+    pd.DataFrame(table).to_csv(tmp_path / "f.csv", index=False)
+    summary = analyze_features(
+        tmp_path / "f.csv", out=tmp_path / "out", target="dose", models=("rf",), trials=1, folds=2
+    )
+    assert summary.scores[0].main[0] < 0.85
+    (note,) = (note for note in summary.notes if "rare in honest data" in note)
+    assert "by linear (baseline)" in note
+    assert "it rests on left, right: ask" in note
 
 
 def test_patients_can_be_the_unit(tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ def test_report_holds_every_section_and_no_link(analyzed: AnalysisSummary) -> No
         "By view",
         "one threshold on it",
         "no leak is seen",
+        "bootstrap of 1000 resamples",
     ):
         assert text.lower() in page.lower()
     assert page.count("data:image/png;base64,") == 6

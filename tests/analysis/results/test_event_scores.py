@@ -16,9 +16,11 @@ from cxr.analysis.results.event_scores import (
     brier,
     calibration_slope,
     score_event,
+    score_prevalence,
     sensitivity,
     specificity,
 )
+from cxr.analysis.results.wording import brief_row, score_row
 
 
 @settings(max_examples=60, deadline=None)
@@ -68,6 +70,16 @@ def test_interval_holds_the_score_and_is_over_patients() -> None:
     )
     assert wide.low < wide.value < wide.high
     assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
+
+
+def test_of_the_prevalence_only_the_brier_score_is_defined() -> None:
+    events = np.tile([0.0, 0.0, 1.0], 20)
+    patients = np.arange(60).astype(str)
+    score = score_prevalence("p", "p", events, np.full(60, 1 / 3), patients, seed=0, resamples=50)
+    assert score.brier.low < score.brier.value < score.brier.high
+    for one in (score.auroc, score.auprc, score.calibration_slope, score.sensitivity, score.specificity):
+        assert np.isnan([one.value, one.low, one.high]).all()
+    assert score_row(score)[1] == brief_row(score)[1] == brief_row(score)[2] == "–"
 
 
 def test_calibration_bins_and_net_benefit() -> None:

@@ -174,4 +174,4 @@ def _weights_by_rank(events: Floats, ranks: Ranks, weights: Floats) -> tuple[Flo
     """Sum the weights of both classes for each distinct prediction, lowest first."""
     yes = np.bincount(ranks, weights=weights * events)
     no = np.bincount(ranks, weights=weights * (1 - events))
-    return yes, no
+    return yes.astype(np.float64), no.astype(np.float64)

@@ -274,7 +274,7 @@ def _masks(dataset: Dataset, header: _Header, frames: list[tuple[int, _Frame]]) 
             highest = int(dataset.get("MaximumFractionalValue") or 1)
             if not np.isin(pixels[index], (0, highest)).all():
                 raise DecodeError(f"frame {index + 1} holds fractions, not 0 and 1; apply a threshold")
-            if frame.segment not in header.labels:
+            if frame.segment is None or frame.segment not in header.labels:
                 raise DecodeError(f"frame {index + 1} belongs to no segment; export it again")
             masks[header.labels[frame.segment]] |= pixels[index] > 0
     return masks

@@ -98,7 +98,7 @@ class _Finder:
                 by_uid[uid].append(record.key)
         return cls(by_uid, by_path, by_name, frozenset(key for keys in by_uid.values() for key in keys))
 
-    def records_of(self, file: _File) -> list[tuple[str, str | None]]:
+    def records_of(self, file: _File) -> Sequence[tuple[str, str | None]]:
         """Return the keys of a Segmentation's images, each with the UID of its frames, None for all frames.
 
         Raises

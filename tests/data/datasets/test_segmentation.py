@@ -135,6 +135,19 @@ def test_fractions_are_an_error(tmp_path: Path, write_segmentation: WriteSegment
         read(path, "lung")
 
 
+def test_a_frame_of_an_unknown_segment_is_an_error(
+    tmp_path: Path, write_segmentation: WriteSegmentation
+) -> None:
+    mask = random_mask(SHAPE, 1)
+    path = write_segmentation(tmp_path / "a.dcm", [("Lung", mask), ("Lesion", mask)])
+    written = pydicom.dcmread(path)
+    for frame in written.PerFrameFunctionalGroupsSequence:
+        frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber = 9
+    written.save_as(path)
+    with pytest.raises(InputError, match="frame 1 belongs to no segment"):
+        read(path, "lung")
+
+
 def test_damage_is_an_error_that_quotes_nothing(
     tmp_path: Path, write_segmentation: WriteSegmentation
 ) -> None:

@@ -22,7 +22,8 @@ from .fit.crossval import (
     plan_searches,
     run_searches,
 )
-from .fit.families import BASELINES, LABELS, build_model, build_pipeline, feature_frame
+from .fit.explanation import linear_weights
+from .fit.families import BASELINES, LABELS, build_baseline, build_model, build_pipeline, feature_frame
 from .fit.folds import Split
 from .fit.tuning import INNER_FOLDS
 from .records import (
@@ -50,7 +51,6 @@ from .table.roles import ColumnRoles
 from .table.selection import select_features
 from .table.target import default_target, rows_with_target
 from .table.unit import by_patient
-from .text import some_of
 
 _TOO_GOOD = {"r2": 0.85, "auroc": 0.95}
 _LEADING = 0.1
@@ -292,10 +292,13 @@ def _too_good(results: Results, best: Score | EventScore) -> list[str]:
     if not score.main[0] > high:
         return []
     if score is best:
-        ranked = top_features(results, Family(best.model))[:3]
-        names = ", ".join(name for name, strength in ranked if strength > _LEADING * ranked[0][1])
+        ranked = top_features(results, Family(best.model))
     else:
-        names = some_of(list(results.data.features.columns))
+        data = results.data
+        linear = build_baseline(score.model, data.features).fit(data.features, data.target)
+        weights = zip(data.features.columns, linear_weights(linear, data.features), strict=True)
+        ranked = tuple(sorted(weights, key=lambda one: -one[1]))
+    names = ", ".join(name for name, strength in ranked[:3] if strength > _LEADING * ranked[0][1])
     return [
         f"an {METRICS[_metric(results)]} of {score.main[0]:.2f}, by {score.label}, is rare in honest data;"
         f" it rests on {names}: ask how these were made, and whether {results.target} was known when they"

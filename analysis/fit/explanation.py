@@ -65,6 +65,22 @@ def encoded_sources(encoder: Any, features: pd.DataFrame) -> list[tuple[int, str
     return sources
 
 
+def linear_weights(model: Any, features: pd.DataFrame) -> Floats:
+    """Return how much each column of the table counts in a fitted linear baseline.
+
+    Returns
+    -------
+    ndarray of float64, shape (m,)
+        The largest absolute coefficient of its encoded columns, which the baseline scales to deviation 1.
+    """
+    encoder, bare = fitted_steps(model)
+    weights = np.zeros(features.shape[1])
+    coefficients = np.abs(np.ravel(bare[-1].coef_))
+    for (source, _), weight in zip(encoded_sources(encoder, features), coefficients, strict=True):
+        weights[source] = max(weights[source], weight)
+    return weights
+
+
 def spearman_correlations(features: pd.DataFrame, target: str) -> pd.DataFrame:
     """Compute Spearman's correlations of features and target: correlated features share SHAP's credit.
 

@@ -19,6 +19,7 @@ from ..metrics.overlap import ImageScore, class_metrics
 from ..metrics.records import BaselineMetrics, ClassMetrics, Interval
 from ..models.card import ModelCard
 from .config import TrainConfig
+from .loop.checkpoint import finished_epochs
 from .loop.fit import fit
 from .opening import OpenedRun, open_run
 from .preparation import ReadImages, assemble_run, build_segmenter, check_images, check_split, read_images
@@ -89,9 +90,10 @@ def train_folds(config: TrainConfig, *, resume: Path | None = None, progress: bo
     """
     started = time.perf_counter()
     assert config.folds is not None
-    opened = open_run(config, reads_weights=resume is None or not _all_begun(resume, config.folds))
+    starts = resume is None or not _all_begun(resume, config.folds)
+    opened = open_run(config, reads_weights=starts)
     splits = split_into_folds(opened.dataset, config.folds, seed=config.seed)
-    images = _check_all(opened, splits)
+    images = _check_all(opened, splits, pretrained=starts)
     folder = resume or _new_folder(opened)
     results = []
     for number, split in enumerate(splits, 1):
@@ -106,10 +108,11 @@ def _all_begun(folder: Path, folds: int) -> bool:
     return all((fold_folder(folder, number) / LAST).is_file() for number in range(1, folds + 1))
 
 
-def _check_all(opened: OpenedRun, splits: Sequence[Split]) -> ReadImages:
-    """Check the network and every fold; return the images."""
+def _check_all(opened: OpenedRun, splits: Sequence[Split], *, pretrained: bool) -> ReadImages:
+    """Check the network, with its first weights if a fold needs them, and every fold; return the images."""
     records = [check_split(opened, split) for split in splits]
-    build_segmenter(opened, pretrained=False, batch_size=min(len(training) for training, _ in records))
+    smallest = min(len(training) for training, _ in records)
+    build_segmenter(opened, pretrained=pretrained, batch_size=smallest)
     training, validation = records[0]
     images = read_images(opened, (*training, *validation))
     for split in splits:
@@ -139,7 +142,8 @@ def _train_fold(
     name = f"{opened.config.name}-{folder.name}"
     own = replace(opened, config=replace(opened.config, folds=None, fold=None, name=name))
     run = assemble_run(own, split, segmenter, images, resume=resume)
-    return fit(run, folder=folder, resume=resume, progress=progress)
+    finished = finished_epochs(resume / LAST) if resume else 0
+    return fit(run, folder=folder, resume=resume, finished=finished, progress=progress)
 
 
 def _read_result(folder: Path) -> TrainResult:

@@ -11,9 +11,10 @@ from ..data.datasets.splits import Split, Subset
 from ..machine.paths import printable
 from ..models.card import PixelSpec
 from ..models.network.build import NetworkSpec
+from ..models.network.encoder_weights import resolve_weights
 from .config import TrainConfig
 from .start.initialize import choose_network
-from .start.weights import InitialWeights, read_initial_weights
+from .start.weights import InitialWeights, read_initial_weights, resolve_source
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,10 @@ def _report_patients_and_folds(config: TrainConfig, dataset: Dataset) -> None:
 
 
 def _complete(config: TrainConfig, dataset: Dataset, network: NetworkSpec) -> TrainConfig:
-    """Choose the settings that were left open; folds in the data set take precedence over a random split."""
+    """Choose the settings that were left open, and resolve paths, since a run may resume from another folder.
+
+    Folds in the data set take precedence over a random split.
+    """
     uses_fold = config.folds is None and all(record.fold is not None for record in dataset.records)
     first_fold = min((record.fold for record in dataset.records if record.fold is not None), default=None)
     return replace(
@@ -90,6 +94,8 @@ def _complete(config: TrainConfig, dataset: Dataset, network: NetworkSpec) -> Tr
         annotations=tuple(path.resolve() for path in config.annotations),
         architecture=network.architecture,
         encoder=network.encoder,
+        encoder_weights=resolve_weights(config.encoder_weights),
+        init=config.init and resolve_source(config.init),
         decoder_channels=network.decoder_channels,
         fold=first_fold if config.fold is None and uses_fold else config.fold,
         name=printable(config.name or dataset.name),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..machine.extras import require
-from ..models.network.torch_file import load_torch_file
 from .config import TrainConfig
 from .run_folder import FOLDS, LAST, TrainResult, is_finished
 
@@ -117,11 +116,12 @@ def resume_training(run: Path, *, progress: bool = False) -> TrainResult:
         raise InputError(
             f"{run}: no epoch was finished, so there is no {LAST} to resume from; start a new run"
         )
+    from .loop.checkpoint import finished_epochs
     from .loop.fit import fit
     from .preparation import prepare_run
 
-    load_torch_file(run / LAST)  # before the images are read
-    return fit(prepare_run(config, resume=run), resume=run, progress=progress)
+    finished = finished_epochs(run / LAST)  # before the images are read
+    return fit(prepare_run(config, resume=run), resume=run, finished=finished, progress=progress)
 
 
 def _check_installed() -> None:

@@ -130,6 +130,10 @@ def find_run(path: Path | None = None) -> Path:
     folder = path if path is not None else _latest(Path("runs"))
     if not folder.is_dir():
         raise ModelError(f"{folder}: this training run does not exist; make one with cxr-train")
+    if (folder / FOLDS).is_file():
+        raise ModelError(
+            f"{folder}: it holds one run per fold; name one of them, as in {fold_folder(folder, 1)}"
+        )
     if not is_finished(folder):
         raise ModelError(f"{folder}: this run is not finished; resume it with cxr-train --resume {folder}")
     return folder

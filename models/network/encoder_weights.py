@@ -27,6 +27,11 @@ class WeightsFile:
     path: Path
 
 
+def resolve_weights(weights: str) -> str:
+    """Return encoder weights as they are named from any folder: "none", "imagenet" or an absolute path."""
+    return weights if weights in (NONE, IMAGENET) else str(Path(weights).resolve())
+
+
 def find_weights(weights: str, encoder: str) -> WeightsFile | str | None:
     """Find the weights to load: a file, the name of a set to download, or None for random weights.
 

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from cxr.errors import InputError
+from cxr.errors import InputError, ModelError
 from cxr.metrics.overlap import class_metrics
+from cxr.models.network.build import build_network
 from cxr.train.config import TrainConfig
 from cxr.train.folds import FoldsResult
 from cxr.train.run import resume_folds, resume_training, train_folds, train_model
-from cxr.train.run_folder import is_finished
+from cxr.train.run_folder import TrainResult, is_finished
 from cxr.train.scores.validation import read_scores
 
 FOLDS = 3
@@ -138,6 +140,40 @@ def test_fold_that_cannot_be_trained_is_reported_before_the_first(
     with pytest.raises(InputError, match=message):
         train_folds(replace(tiny, folds=folds))
     assert not tiny.runs.exists()
+
+
+def test_weights_that_cannot_be_loaded_are_reported_before_an_image_is_read(
+    tiny: TrainConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    torch.save({"other": torch.ones(3)}, tmp_path / "encoder.pth")
+    with pytest.raises(ModelError, match=r"encoder\.pth"):
+        train_folds(replace(tiny, folds=FOLDS, encoder_weights=str(tmp_path / "encoder.pth")))
+    assert "reading" not in caplog.text
+    assert not tiny.runs.exists()
+
+
+@pytest.mark.parametrize("setting", ["init", "encoder_weights"])
+def test_folds_that_have_not_begun_find_their_first_weights_from_another_folder(
+    setting: str,
+    config: TrainConfig,
+    trained: TrainResult,
+    tmp_path: Path,
+    interrupt: Callable[[int, BaseException], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoder = build_network("unet", "resnet18", 1).encoder
+    torch.save(encoder.state_dict(), tmp_path / "encoder.pth")
+    (tmp_path / "start").symlink_to(trained.run)
+    name = {"init": "start", "encoder_weights": "encoder.pth"}[setting]
+    started = replace(config, folds=2, epochs=1, **{setting: name})  # type: ignore[arg-type]
+    monkeypatch.chdir(tmp_path)
+    interrupt(0, RuntimeError("power cut"))
+    with pytest.raises(RuntimeError, match="power cut"):
+        train_folds(started)
+    monkeypatch.undo()
+    (run,) = config.runs.iterdir()
+    assert len(resume_folds(run).folds) == 2
 
 
 def hide_lesions_of_one_patient(tiny: TrainConfig, tmp_path: Path) -> None:

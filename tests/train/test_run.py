@@ -218,6 +218,16 @@ def test_run_without_a_finished_epoch_is_not_resumed(config: TrainConfig, tmp_pa
         resume_training(tmp_path)
 
 
+def test_file_that_is_no_checkpoint_is_reported_before_an_image_is_read(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    config.write(tmp_path, dataset_name="images")
+    for content in ({"state_dict": {}}, [1]):
+        torch.save(content, tmp_path / "last.ckpt")
+        with pytest.raises(ModelError, match=r"last\.ckpt: is not a checkpoint of cxr-train"):
+            resume_training(tmp_path)
+
+
 def test_result_is_the_same_when_images_do_not_fit_in_memory(
     config: TrainConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

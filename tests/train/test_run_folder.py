@@ -81,6 +81,13 @@ def test_error_for_an_unfinished_run_says_how_to_resume(tmp_path: Path) -> None:
         find_run(folder)
 
 
+def test_error_for_a_run_of_several_folds_names_one_of_them(tmp_path: Path) -> None:
+    folder = new_run_folder(tmp_path, "folds")
+    (folder / "folds.csv").write_text("fold\n")
+    with pytest.raises(ModelError, match=f"{folder}: it holds one run per fold.* {folder}/fold-1$"):
+        find_run(folder)
+
+
 def test_run_is_read_with_its_settings_and_card(trained: TrainResult) -> None:
     run = read_run(trained.run)
     assert run.weights.is_file()

@@ -12,7 +12,6 @@ from lightning.pytorch.callbacks import EarlyStopping
 
 from ...errors import CxrError
 from ...machine.files import make_folder
-from ...models.network.torch_file import load_torch_file
 from ..preparation import PreparedRun
 from ..run_folder import LAST, SPLITS, TrainResult, is_fold, mark_latest, new_run_folder, write_ancestor
 from ..scores.evaluation import evaluate_run
@@ -24,7 +23,12 @@ from .trainer import make_trainer, quiet_lightning
 
 
 def fit(
-    run: PreparedRun, *, folder: Path | None = None, resume: Path | None = None, progress: bool = False
+    run: PreparedRun,
+    *,
+    folder: Path | None = None,
+    resume: Path | None = None,
+    finished: int = 0,
+    progress: bool = False,
 ) -> TrainResult:
     """Fit the network, evaluate its best epoch and write the results; see `run.train_model`.
 
@@ -35,6 +39,8 @@ def fit(
         A new run's folder; by default `<runs>/<time>-<name>`.
     resume : Path, optional
         The folder of a run to resume.
+    finished : int
+        The epochs in its checkpoint.
     progress : bool
     """
     started = time.perf_counter()
@@ -45,7 +51,7 @@ def fit(
         trainer = make_trainer(config.epochs, [stopper, recorder], devices=config.devices, progress=progress)
         # A run may have been stopped after its last epoch.
         if resume is None or not is_complete(read_history(resume), config.epochs):
-            _fit_network(trainer, run, resume)
+            _fit_network(trainer, run, resume / LAST if resume else None, finished)
     written = resume or recorder.folder
     history = read_history(written)
     best, seconds = best_epoch(history).epoch, time.perf_counter() - started
@@ -68,7 +74,9 @@ def _open_folder(run: PreparedRun, chosen: Path | None) -> Path:
     return folder
 
 
-def _fit_network(trainer: lightning.Trainer, run: PreparedRun, resume: Path | None) -> None:
+def _fit_network(
+    trainer: lightning.Trainer, run: PreparedRun, checkpoint: Path | None, finished: int
+) -> None:
     config = run.config
     task = SegmentationTask(
         run.segmenter,
@@ -78,8 +86,6 @@ def _fit_network(trainer: lightning.Trainer, run: PreparedRun, resume: Path | No
         ema=config.ema,
         freeze=config.freeze,
     )
-    checkpoint = resume / LAST if resume else None
-    finished = load_torch_file(checkpoint)["epoch"] + 1 if checkpoint else 0
     training, validation = training_batches(run, finished), validation_batches(run)
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:

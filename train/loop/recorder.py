@@ -46,11 +46,12 @@ class Recorder(lightning.Callback):
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         """Share the run folder among all processes."""
+        assert isinstance(pl_module, SegmentationTask)
         folder = ""
         if trainer.is_global_zero:
             folder = str(self._open_folder())
             remove_temporary_files(Path(folder))
-            check_space(Path(folder), pl_module)
+            check_space(Path(folder), pl_module.segmenter)
         self.folder = Path(trainer.strategy.broadcast(folder))
         self._history = read_history(self.folder)
 

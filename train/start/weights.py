@@ -80,6 +80,11 @@ def read_initial_weights(source: str) -> InitialWeights:
     return readers[path.suffix.lower()](path, source)
 
 
+def resolve_source(source: str) -> str:
+    """Return a source of weights as it is named from any folder: a shipped model, or an absolute path."""
+    return source if _find_shipped(source) else str(Path(source).resolve())
+
+
 def _find_shipped(name: str) -> Path | None:
     """Return the float file of a shipped model."""
     return next((model.float_file for model in shipped_models() if model.name == name), None)

@@ -56,6 +56,22 @@ def test_small_run_needs_little_space(disk: Path) -> None:
     check_space(disk, nn.Linear(100, 100))
 
 
+def test_average_of_the_weights_is_counted_once(disk: Path, tiny: TrainConfig) -> None:
+    averaged = replace(tiny, epochs=1, ema=0.9)
+    weights = (train_model(averaged).run / "best_unet.pth").stat().st_size
+    resize(disk, 14 * weights)
+    train_model(replace(averaged, runs=disk / "runs"))
+
+
+def test_files_that_a_resumed_run_has_already_need_no_space_again(disk: Path) -> None:
+    network = nn.Linear(200, 200)
+    (disk / "last.ckpt").write_bytes(bytes(1_000_000))
+    check_space(disk, network)
+    (disk / "last.ckpt").rename(disk / "other")
+    with pytest.raises(OutputError, match="need up to 2 MB, and 1 MB are free"):
+        check_space(disk, network)
+
+
 def test_run_whose_disk_is_full_keeps_its_checkpoint_and_resumes_once_there_is_space(
     disk: Path, tiny: TrainConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -169,12 +169,8 @@ def _replacement(
     name = conv.name or output
     bias = list(conv.input[2:])
 
-    def constant(suffix: str, values: Weights) -> str:
+    def constant(suffix: str, values: npt.NDArray[Any]) -> str:
         graph.initializer.append(onnx.numpy_helper.from_array(values, f"{output}_{suffix}"))
-        return f"{output}_{suffix}"
-
-    def indices(suffix: str, values: list[int]) -> str:
-        graph.initializer.append(onnx.numpy_helper.from_array(np.array(values), f"{output}_{suffix}"))
         return f"{output}_{suffix}"
 
     kernels = constant("kernels", four_kernels(kernel[:, : enlarged.channels]))
@@ -184,7 +180,8 @@ def _replacement(
     else:
         whole = f"{output}_enlarged"
     # The first and the last pixel of the interleaved result lie outside the image.
-    inner = [indices(*one) for one in (("from", [1, 1]), ("to", [-1, -1]), ("axes", [2, 3]))]
+    crop = (("from", [1, 1]), ("to", [-1, -1]), ("axes", [2, 3]))
+    inner = [constant(suffix, np.array(values)) for suffix, values in crop]
     make = onnx.helper.make_node
     nodes = [
         make("Conv", small, [f"{output}_four"], f"{name}_four", kernel_shape=[2, 2], pads=[1, 1, 1, 1]),

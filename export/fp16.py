@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..machine.files import scratch_folder
 from .simplify import merge_normalization
 
 
@@ -22,8 +21,6 @@ def convert_to_fp16(source: Path, target: Path) -> None:
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    with scratch_folder() as scratch:
-        # A variance may be too large or too small for fp16; its product with a weight seldom is.
-        merge_normalization(source, scratch / "merged.onnx")
-        merged = onnx.load(scratch / "merged.onnx")
+    # A variance may be too large or too small for fp16; its product with a weight seldom is.
+    merged = merge_normalization(onnx.load(source))
     onnx.save(convert_float_to_float16(merged, keep_io_types=True), target)

@@ -8,10 +8,10 @@ from the file. Here normalization stays a layer of its own, and each weight keep
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import onnx
     import onnx_ir as ir
 
 
@@ -77,22 +77,15 @@ def simplify(model: ir.Model, weights: Collection[str]) -> None:
     )(model)
 
 
-def merge_normalization(source: Path, target: Path) -> None:
-    """Write a copy of a model whose batch normalization is merged into the convolutions before it.
-
-    Parameters
-    ----------
-    source, target : Path
-        An fp32 ONNX file, and where to write.
-    """
-    import onnx
+def merge_normalization(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy of an fp32 model whose batch normalization is merged into the convolutions before it."""
     from onnxscript import rewriter
     from onnxscript.rewriter.rules import common as rules
 
     merged = rewriter.rewrite(
-        onnx.load(source),
+        model,
         [rules.fuse_batchnorm_into_conv_rule, rules.fuse_batchnorm_into_conv_transpose_rule],
     )
     # The library also lists the initializers here, which the conversion to fp16 would take for activations.
     del merged.graph.value_info[:]
-    onnx.save(merged, target)
+    return merged

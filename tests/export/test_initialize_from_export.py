@@ -181,6 +181,10 @@ def _other_normalization(source: Path, target: Path) -> None:
     attach_card(target, replace(ModelCard.from_json(_card(source)), normalization=Normalization(0.5, 0.5)))
 
 
+def _merged(source: Path, target: Path) -> None:
+    onnx.save(merge_normalization(onnx.load(source)), target)
+
+
 def _torn(source: Path, target: Path) -> None:
     target.write_bytes(source.read_bytes()[:5000])
 
@@ -190,7 +194,7 @@ def _torn(source: Path, target: Path) -> None:
     [
         (_int8, "is an int8 file, whose weights are rounded; give the float file"),
         (_fp16, "is an fp16 file"),
-        (merge_normalization, "normalization is merged .* export its run again with cxr-export"),
+        (_merged, "normalization is merged .* export its run again with cxr-export"),
         (_without_card, "has no model card; give a file that cxr-export wrote"),
         (_anonymous, "its weights have no names of PyTorch"),
         (_renamed, r"has no decoder\.blocks\.0\.conv1\.0\.weight, so it is no"),

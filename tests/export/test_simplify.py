@@ -94,7 +94,7 @@ def test_int8_file_has_its_normalization_merged_before_calibration(
 
 
 def test_merging_changes_no_probability(exported: ExportSummary, tmp_path: Path) -> None:
-    merge_normalization(exported.path, tmp_path / "merged.onnx")
+    onnx.save(merge_normalization(onnx.load(exported.path)), tmp_path / "merged.onnx")
     assert kinds(tmp_path / "merged.onnx")["BatchNormalization"] == 0
     batch = np.random.default_rng(0).integers(0, 256, (2, 1, 64, 64), dtype=np.uint8)
     merged, separate = (Session.open(path) for path in (tmp_path / "merged.onnx", exported.path))

@@ -15,7 +15,7 @@ def keep_freed_memory() -> None:
     """Keep the memory that this process frees, for its next blocks of the same size.
 
     By default glibc returns every large block to the system, which clears it again page by page when the next
-    one is asked for: a fifth of the time of training on a CPU. Without glibc nothing happens.
+    one is asked for. Without glibc nothing happens.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -124,11 +124,14 @@ def check_output_file(path: Path) -> None:
     Raises
     ------
     OutputError
-        If `path` is a folder, a device, a pipe or a socket, or lies in a folder that cannot be written.
+        If `path` is a folder, a device, a pipe or a socket, or lies in a folder that cannot be written or is
+        a file.
     """
     _check_kind(path)
     parents = path.absolute().parents
     folder = next((one for one in parents if one.exists()), parents[-1])
+    if not folder.is_dir():
+        raise OutputError(f"{path}: cannot be written ({folder} is a file, not a folder)")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: cannot be written (no permission to write in {folder})")
 

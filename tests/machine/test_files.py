@@ -124,6 +124,12 @@ def test_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
         write_text(tmp_path, "text")
 
 
+def test_file_in_the_place_of_the_folder_is_named_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "f.txt").write_text("text")
+    with pytest.raises(OutputError, match=r"m\.onnx: cannot be written \(.*f\.txt is a file, not a folder\)"):
+        check_output_file(tmp_path / "f.txt" / "new" / "m.onnx")
+
+
 def test_missing_folder_of_temporary_files_names_the_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

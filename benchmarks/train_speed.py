@@ -3,10 +3,10 @@
     python benchmarks/train_speed.py [--work benchmarks/work] [--rounds 5] [--steps 6]
 
 The demo's loop decodes every image anew with PIL and trains contiguously and eagerly, as its script does.
-Both get the same 1024 x 1024 PNG images, batches of 8 at 256 x 256, and as many threads. In each round all
-methods take their steps in turn, after one that is not counted; a result is the median over the rounds, a
-ratio the median of the ratios within a round. Validation, checkpoints and the first reading of the images are
-not counted.
+Both get the same 1024 x 1024 PNG images, batches of 8 at 256 x 256, and as many threads. Each method has a
+process of its own, since `cxr-train` changes how its process keeps memory. In each round all methods take
+their steps in turn, after one that is not counted; a result is the median over the rounds, a ratio the median
+of the ratios within a round. Validation, checkpoints and the first reading of the images are not counted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +111,7 @@ class Watch(lightning.Callback):
         self.seconds = time.perf_counter() - self.started
 
 
-def ours(run: PreparedRun, ema: float | None) -> Callable[[int], float]:
+def ours(run: PreparedRun, ema: float | None = None) -> Callable[[int], float]:
     """Return the loop of `cxr-train`: takes steps, and returns their images per second."""
     task = SegmentationTask(run.segmenter, 1, 1e-3, ema=ema)
 
@@ -127,7 +130,7 @@ class Method:
     """A way to train, and the row that it is compared with."""
 
     name: str
-    train: Callable[[int], float]
+    make: Callable[[Path], Callable[[int], float]]
     reference: str
 
 
@@ -148,21 +151,59 @@ def prepare(
     return prepare_run(config)
 
 
-def methods(work: Path) -> list[Method]:
-    resnet = prepare(work, "unet", RESNET, WIDE)
-    slow_resnet, slow_lite = f"the demo's loop, Unet-{RESNET}", "the demo's loop, Unet-efficientnet-lite0"
-    return [
-        Method(slow_resnet, demo(resnet, RESNET), slow_resnet),
-        Method(f"cxr-train, Unet-{RESNET}", ours(resnet, None), slow_resnet),
-        Method(
-            "the same, strong augmentation and moving average",
-            ours(prepare(work, "unet", RESNET, WIDE, augmentation="strong"), 0.99),
-            slow_resnet,
-        ),
-        Method(slow_lite, demo(resnet, LITE), slow_lite),
-        Method("cxr-train, the same network", ours(prepare(work, "unet", LITE, WIDE), None), slow_lite),
-        Method("cxr-train, unet-s4 with lite0", ours(prepare(work, "unet-s4", LITE, None), None), slow_lite),
-    ]
+def demo_resnet(work: Path) -> Callable[[int], float]:
+    return demo(prepare(work, "unet", RESNET, WIDE), RESNET)
+
+
+def demo_lite(work: Path) -> Callable[[int], float]:
+    return demo(prepare(work, "unet", RESNET, WIDE), LITE)
+
+
+def ours_resnet(work: Path) -> Callable[[int], float]:
+    return ours(prepare(work, "unet", RESNET, WIDE))
+
+
+def ours_resnet_strong(work: Path) -> Callable[[int], float]:
+    return ours(prepare(work, "unet", RESNET, WIDE, augmentation="strong"), 0.99)
+
+
+def ours_lite(work: Path) -> Callable[[int], float]:
+    return ours(prepare(work, "unet", LITE, WIDE))
+
+
+def ours_small(work: Path) -> Callable[[int], float]:
+    return ours(prepare(work, "unet-s4", LITE, None))
+
+
+SLOW_RESNET, SLOW_LITE = f"the demo's loop, Unet-{RESNET}", "the demo's loop, Unet-efficientnet-lite0"
+METHODS = (
+    Method(SLOW_RESNET, demo_resnet, SLOW_RESNET),
+    Method(f"cxr-train, Unet-{RESNET}", ours_resnet, SLOW_RESNET),
+    Method("the same, strong augmentation and moving average", ours_resnet_strong, SLOW_RESNET),
+    Method(SLOW_LITE, demo_lite, SLOW_LITE),
+    Method("cxr-train, the same network", ours_lite, SLOW_LITE),
+    Method("cxr-train, unet-s4 with lite0", ours_small, SLOW_LITE),
+)
+
+_train: Callable[[int], float]
+"""Of the method that this process belongs to."""
+
+
+def open_process(method: Method, work: Path) -> ProcessPoolExecutor:
+    """Start the process of a method."""
+    return ProcessPoolExecutor(
+        1, mp_context=get_context("spawn"), initializer=_prepare, initargs=(method, work)
+    )
+
+
+def _prepare(method: Method, work: Path) -> None:
+    global _train
+    logging.disable(logging.INFO)
+    _train = method.make(work)
+
+
+def _run(steps: int) -> float:
+    return _train(steps)
 
 
 def main() -> None:
@@ -171,17 +212,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=6)
     arguments = parser.parse_args()
-    logging.disable(logging.INFO)
     print_setting(PACKAGES)
     print(f"Batches of {BATCH}, {SIZE} x {SIZE}, {torch.get_num_threads()} threads.\n")
-    rates: dict[str, list[float]] = {}
-    compared = methods(arguments.work)
-    for _ in range(arguments.rounds):
-        for method in compared:
-            rates.setdefault(method.name, []).append(method.train(arguments.steps))
-            print(f"{method.name}: {rates[method.name][-1]:.2f} images/s", file=sys.stderr)
+    images(arguments.work)  # before all processes look for them
+    rates: dict[str, list[float]] = {method.name: [] for method in METHODS}
+    with ExitStack() as stack:
+        processes = [stack.enter_context(open_process(method, arguments.work)) for method in METHODS]
+        for _ in range(arguments.rounds):
+            for method, process in zip(METHODS, processes, strict=True):
+                rates[method.name].append(process.submit(_run, arguments.steps).result())
+                print(f"{method.name}: {rates[method.name][-1]:.2f} images/s", file=sys.stderr)
     print("| method | images/s | per round | x the demo |\n| --- | ---: | --- | ---: |")
-    for method in compared:
+    for method in METHODS:
         own, base = rates[method.name], rates[method.reference]
         ratio = statistics.median(one / other for one, other in zip(own, base, strict=True))
         per_round = ", ".join(f"{one:.2f}" for one in own)

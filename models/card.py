@@ -99,6 +99,11 @@ class Quantization:
     speed_up: float
     provider: str
 
+    @property
+    def has_seven_bit_weights(self) -> bool:
+        """Whether products saturate on no processor: the weights leave one bit unused."""
+        return "s7" in self.method
+
 
 @dataclass(frozen=True)
 class LungReference:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...machine.extras import require
 from ...machine.hardware import int8_saturates
-from ...models.file.onnx_file import read_onnx
+from ...models.file.onnx_file import read_card, read_onnx
 from ...models.shipped import ShippedModel
 from .providers import AUTO, CPU, PROVIDERS
 from .selection import has_stored_settings, load_best_setting
@@ -28,8 +28,8 @@ def choose_file(model: Path | ShippedModel, provider: str) -> Path:
     -------
     Path
         Of a shipped model: with `auto` the file that `cxr bench` found faster on this machine; without
-        results of both, or with a named provider, the int8 file for the CPU and OpenVINO on a processor whose
-        int8 products do not saturate, and the float file elsewhere.
+        results of both, or with a named provider, the int8 file for the CPU and OpenVINO if its products do
+        not saturate on this processor, and the float file elsewhere.
     """
     if isinstance(model, Path):
         return model
@@ -37,8 +37,16 @@ def choose_file(model: Path | ShippedModel, provider: str) -> Path:
         return model.float_file
     if provider == AUTO and (measured := _fastest((model.float_file, model.int8_file))):
         return measured
-    suits_int8 = _expected(provider) in _MADE_FOR_INT8 and not int8_saturates()
+    suits_int8 = _expected(provider) in _MADE_FOR_INT8 and not _saturates(model.int8_file)
     return model.int8_file if suits_int8 else model.float_file
+
+
+def _saturates(path: Path) -> bool:
+    """Return whether products of an int8 file may saturate on this processor."""
+    if not int8_saturates():
+        return False
+    quantization = read_card(path).quantization
+    return quantization is None or not quantization.has_seven_bit_weights
 
 
 def _fastest(files: tuple[Path, ...]) -> Path | None:

@@ -213,7 +213,7 @@ def _warn_if_int8_saturates(path: Path, provider: Provider, card: ModelCard) -> 
     quantization = card.quantization
     if card.precision is not Precision.INT8 or quantization is None or provider.name != CPU:
         return
-    if "s7" not in quantization.method and int8_saturates():
+    if not quantization.has_seven_bit_weights and int8_saturates():
         log.warning(
             "%s: has 8-bit weights (%s), whose products may saturate on this processor without VNNI, so "
             "masks may differ; use --provider openvino, or export it with --int8 on this machine",
